@@ -1,0 +1,72 @@
+"""Child processes that never outlive us."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+STOP_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessDied(RuntimeError):
+    """The process ended before it was ready; the text has the end of its log."""
+
+
+@dataclass(slots=True)
+class Process:
+    """A running child and everything it wrote."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
+        """Returns when `is_ready`. Raises `ProcessDied` or `TimeoutError`, with the last lines of the log."""
+        deadline = time.monotonic() + timeout_s
+        while not is_ready():
+            if self.popen.poll() is not None:
+                raise ProcessDied(f"{self.name} ended with {self.popen.returncode}:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} was not ready within {timeout_s:g} s:\n{self.tail()}")
+            time.sleep(0.02)
+
+    def tail(self, lines: int = 15) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
+        """Ends the process and its children; asks first, and kills after ten seconds."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, sig)
+        try:
+            self.popen.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            self.popen.wait()
+
+
+def start(name: str, argv: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None) -> Process:
+    """Starts `argv` in a process group of its own, with output appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        popen = subprocess.Popen(  # noqa: S603 - argv is ours, and no shell reads it
+            [str(part) for part in argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if env is None else dict(env),
+            process_group=0,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one C call
+        )
+    return Process(name, popen, log)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

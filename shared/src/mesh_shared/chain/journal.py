@@ -1,0 +1,140 @@
+"""Every transaction that a service wants on the chain, from before it is signed until it is final."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from mesh_shared.database.types import TYPES, BigId, UnitAmount, metadata
+
+
+class ChainTables(DeclarativeBase):
+    """Tables of services that write to the chain."""
+
+    metadata = metadata()
+    type_annotation_map: ClassVar = TYPES
+
+
+class State(StrEnum):
+    """PREPARED → BROADCAST → MINED → FINAL; REJECTED when it never needs sending; UNKNOWN when the
+    account's nonce went elsewhere and only the contract's state can tell what happened."""
+
+    PREPARED = "prepared"
+    BROADCAST = "broadcast"
+    MINED = "mined"
+    FINAL = "final"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+SETTLED = frozenset({State.MINED, State.FINAL, State.REJECTED, State.UNKNOWN})
+OUTSTANDING = (State.PREPARED, State.BROADCAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to do on the chain: `data` sent to the contract `to`, with `value_wei` along."""
+
+    to: str
+    data: bytes
+    value_wei: int = 0
+
+
+class TransactionRow(ChainTables):
+    """`raw` and `nonce` are stored before the first broadcast; `key` makes preparing twice harmless."""
+
+    __tablename__ = "chain_transactions"
+    __table_args__ = (
+        UniqueConstraint("sender", "nonce"),
+        Index("ix_chain_transactions_sender_state", "sender", "state"),
+    )
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(default=uuid4, unique=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    sender: Mapped[str] = mapped_column(String(42))
+    to: Mapped[str] = mapped_column(String(42))
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    value_wei: Mapped[int] = mapped_column(UnitAmount)
+    state: Mapped[str] = mapped_column(String(10), default=State.PREPARED)
+    nonce: Mapped[int | None] = mapped_column(BigId)
+    gas: Mapped[int | None] = mapped_column(BigId)
+    max_fee_wei: Mapped[int | None] = mapped_column(UnitAmount)
+    priority_fee_wei: Mapped[int | None] = mapped_column(UnitAmount)
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+    hash: Mapped[str | None] = mapped_column(String(66))
+    earlier_hashes: Mapped[list[str]] = mapped_column(default=list)
+    broadcast_at: Mapped[datetime | None]
+    block_number: Mapped[int | None] = mapped_column(BigId)
+    block_hash: Mapped[str | None] = mapped_column(String(66))
+    succeeded: Mapped[bool | None]
+    error: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state in SETTLED
+
+    @property
+    def hashes(self) -> list[str]:
+        """Every hash under which it may have been mined, newest first."""
+        return [h for h in (self.hash, *self.earlier_hashes) if h is not None]
+
+
+class Journal:
+    """Every query on `chain_transactions`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def prepare(self, key: str, sender: str, call: Call) -> UUID:
+        """Puts `call` in the queue, once per `key`; returns its id, also when it was there already."""
+        known = await self._session.scalar(select(TransactionRow.id).where(TransactionRow.key == key))
+        if known is not None:
+            return known
+        row = TransactionRow(
+            id=uuid4(), key=key, sender=sender, to=call.to, data=call.data, value_wei=call.value_wei
+        )
+        self._session.add(row)
+        return row.id
+
+    async def get(self, id: UUID) -> TransactionRow | None:
+        return await self._session.scalar(select(TransactionRow).where(TransactionRow.id == id))
+
+    async def unsigned(self, sender: str, limit: int) -> Sequence[TransactionRow]:
+        """Not yet given a nonce, in the order in which they were prepared."""
+        query = self._in_state(sender, State.PREPARED).where(TransactionRow.nonce.is_(None))
+        return (await self._session.scalars(query.order_by(TransactionRow.position).limit(limit))).all()
+
+    async def signed(self, sender: str) -> Sequence[TransactionRow]:
+        """Signed but not known to have reached the node, in nonce order."""
+        query = self._in_state(sender, State.PREPARED).where(TransactionRow.nonce.is_not(None))
+        return (await self._session.scalars(query.order_by(TransactionRow.nonce))).all()
+
+    async def in_state(self, sender: str, state: State) -> Sequence[TransactionRow]:
+        """In nonce order."""
+        return (await self._session.scalars(self._in_state(sender, state).order_by(TransactionRow.nonce))).all()
+
+    async def is_lane_empty(self, sender: str) -> bool:
+        """True when nothing signed is on its way."""
+        query = select(TransactionRow.id).where(
+            TransactionRow.sender == sender,
+            TransactionRow.state.in_(OUTSTANDING),
+            TransactionRow.nonce.is_not(None),
+        )
+        return await self._session.scalar(query.limit(1)) is None
+
+    async def highest_nonce(self, sender: str) -> int | None:
+        return await self._session.scalar(
+            select(func.max(TransactionRow.nonce)).where(TransactionRow.sender == sender)
+        )
+
+    @staticmethod
+    def _in_state(sender: str, state: State):  # noqa: ANN205 - SQLAlchemy's own type says it
+        return select(TransactionRow).where(TransactionRow.sender == sender, TransactionRow.state == state)

@@ -1,0 +1,233 @@
+"""Sends the journal's transactions: one lane per key, in nonce order, never twice and never a guess."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+
+from mesh_shared.bell import Bell, wait
+from mesh_shared.chain.errors import RpcError, TransactionRejected, TransactionReverted
+from mesh_shared.chain.journal import OUTSTANDING, Call, Journal, State, TransactionRow
+from mesh_shared.chain.rpc import Rpc
+from mesh_shared.database.engine import Database
+
+BATCH = 50
+BUSY_S = 0.1
+IDLE_S = 1.0
+PATIENCE = timedelta(seconds=30)
+"""After this long without a receipt a transaction is looked for, and priced higher."""
+GAS_MARGIN_PERCENT = 130
+# Nodes accept a replacement only 10 % above; one more covers rounding.
+BUMP_PERCENT = 112
+REASON_LENGTH = 500
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """EIP-1559 prices in wei per gas."""
+
+    max_fee_wei: int
+    priority_fee_wei: int
+
+
+@dataclass(slots=True)
+class TransactionSender:
+    """The lane of one account. All state is in the journal, so that any replica can take the next turn."""
+
+    database: Database
+    rpc: Rpc
+    account: LocalAccount
+    final_depth: int = 12
+    """Blocks above a transaction until it counts as final."""
+    changed: Bell = field(default_factory=Bell)
+    """Rings when a transaction changed state."""
+
+    @property
+    def address(self) -> str:
+        return self.account.address
+
+    async def execute(self, key: str, call: Call, timeout_s: float) -> TransactionRow:
+        """Prepares `call` under `key` and waits until it is mined.
+
+        Raises `TransactionRejected`, `TransactionReverted`, or `TimeoutError` when it is still on its way.
+        Calling it again with the same key waits for the same transaction.
+        """
+        async with self.database.write() as session:
+            id = await Journal(session).prepare(key, self.address, call)
+        return succeeded(await self.settled(id, timeout_s))
+
+    async def settled(self, id: UUID, timeout_s: float) -> TransactionRow:
+        """The transaction once its outcome is known. Raises `TimeoutError` after `timeout_s`."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                ticket = self.changed.ticket()
+                async with self.database.read() as session:
+                    row = await Journal(session).get(id)
+                if row is not None and row.is_settled:
+                    return row
+                await wait(ticket, IDLE_S)
+
+    async def turn(self) -> None:
+        """Moves every transaction of the lane as far as it goes now, then waits for news."""
+        ticket = self.database.committed.ticket()
+        async with self.database.sole(f"sender:{self.address}"):
+            await self._sign()
+            await self._broadcast()
+            is_busy = await self._observe()
+        await asyncio.sleep(0.01)  # commits of others ring the bell too; this bounds the polling
+        await wait(ticket, BUSY_S if is_busy else IDLE_S)
+
+    async def _sign(self) -> None:
+        async with self.database.read() as session:
+            journal = Journal(session)
+            rows = await journal.unsigned(self.address, BATCH)
+            if not rows:
+                return
+            is_lane_empty = await journal.is_lane_empty(self.address)
+            highest = await journal.highest_nonce(self.address)
+        estimates = await self.rpc.batch(("eth_estimateGas", [self._request(row), "pending"]) for row in rows)
+        nonce = max(await self._chain_nonce(), -1 if highest is None else highest + 1)
+        fees = await self._fees()
+        async with self.database.write() as session:
+            for row, estimate in zip(rows, estimates, strict=True):
+                if not isinstance(estimate, RpcError):
+                    self._fill(row, nonce, int(estimate, 16) * GAS_MARGIN_PERCENT // 100, fees)
+                    nonce, is_lane_empty = nonce + 1, False
+                elif estimate.is_revert and is_lane_empty:
+                    row.state, row.error = State.REJECTED, (estimate.data or estimate.message)[:REASON_LENGTH]
+                else:
+                    break  # it may depend on what is on its way; the lane stays in order
+                await session.merge(row)
+        self.changed.ring()
+
+    def _fill(self, row: TransactionRow, nonce: int, gas: int, fees: Fees) -> None:
+        """Signs `row` in place; what it was signed as before stays a hash that may yet be mined."""
+        if row.hash is not None:
+            row.earlier_hashes = [row.hash, *row.earlier_hashes]
+        row.nonce, row.gas = nonce, gas
+        row.max_fee_wei, row.priority_fee_wei = fees.max_fee_wei, fees.priority_fee_wei
+        signed = self.account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self.rpc.chain_id,
+                "nonce": nonce,
+                "to": to_checksum_address(row.to),
+                "data": row.data,
+                "value": row.value_wei,
+                "gas": gas,
+                "maxFeePerGas": fees.max_fee_wei,
+                "maxPriorityFeePerGas": fees.priority_fee_wei,
+            }
+        )
+        row.raw, row.hash = bytes(signed.raw_transaction), signed.hash.to_0x_hex()
+
+    async def _broadcast(self) -> None:
+        async with self.database.read() as session:
+            rows = await Journal(session).signed(self.address)
+        if not rows:
+            return
+        answers = await self.rpc.batch(("eth_sendRawTransaction", ["0x" + (row.raw or b"").hex()]) for row in rows)
+        async with self.database.write() as session:
+            for row, answer in zip(rows, answers, strict=True):
+                if isinstance(answer, RpcError) and not _has_reached_node(answer):
+                    log.warning("broadcast_refused", hash=row.hash, reason=answer.message)
+                    break  # nothing above this nonce can be mined either
+                row.state, row.broadcast_at = State.BROADCAST, datetime.now(UTC)
+                await session.merge(row)
+        self.changed.ring()
+
+    async def _observe(self) -> bool:
+        """Looks for receipts; true while some transaction is not mined yet."""
+        async with self.database.read() as session:
+            journal = Journal(session)
+            rows = [*await journal.in_state(self.address, State.BROADCAST), *await journal.in_state(self.address, State.MINED)]
+        if not rows:
+            return False
+        head = await self.rpc.block_number()
+        receipts = await self._receipts(rows)
+        chain_nonce = await self._chain_nonce()
+        before = [row.state for row in rows]
+        for row in rows:
+            await self._judge(row, receipts.get(row.id), head, chain_nonce)
+        async with self.database.write() as session:
+            for row in rows:
+                await session.merge(row)
+        if before != [row.state for row in rows]:
+            self.changed.ring()
+        return any(row.state in OUTSTANDING for row in rows)
+
+    async def _receipts(self, rows: Sequence[TransactionRow]) -> dict[UUID, Any]:
+        asked = [(row.id, hash) for row in rows for hash in row.hashes]
+        answers = await self.rpc.batch(("eth_getTransactionReceipt", [hash]) for _, hash in asked)
+        found = zip((id for id, _ in asked), answers, strict=True)
+        return {id: receipt for id, receipt in found if receipt and not isinstance(receipt, RpcError)}
+
+    async def _judge(self, row: TransactionRow, receipt: Any | None, head: int, chain_nonce: int) -> None:
+        if receipt is not None:
+            row.block_number, row.block_hash = int(receipt["blockNumber"], 16), receipt["blockHash"]
+            row.hash, row.succeeded = receipt["transactionHash"], receipt["status"] == "0x1"
+            row.state = State.FINAL if head - row.block_number >= self.final_depth else State.MINED
+            return
+        if row.state == State.MINED:  # taken back by a reorganisation
+            row.state, row.broadcast_at = State.BROADCAST, datetime.now(UTC)
+            row.block_number = row.block_hash = row.succeeded = None
+        if row.broadcast_at is not None and datetime.now(UTC) - row.broadcast_at > PATIENCE:
+            await self._search(row, chain_nonce)
+
+    async def _search(self, row: TransactionRow, chain_nonce: int) -> None:
+        """Decides what became of a transaction that has been silent for too long."""
+        nonce, gas = row.nonce, row.gas
+        if nonce is None or gas is None:
+            raise ValueError("a broadcast transaction is a signed one")
+        if nonce < chain_nonce:
+            row.state = State.UNKNOWN
+            return
+        if await self.rpc.request("eth_getTransactionByHash", row.hash) is not None:
+            self._fill(row, nonce, gas, _above(await self._fees(), row))
+        row.state = State.PREPARED  # the next turn sends it: the same bytes, or the ones with more fee
+
+    async def _chain_nonce(self) -> int:
+        return int(await self.rpc.request("eth_getTransactionCount", self.address, "latest"), 16)
+
+    async def _fees(self) -> Fees:
+        block, tip = await self.rpc.batch(
+            [("eth_getBlockByNumber", ["latest", False]), ("eth_maxPriorityFeePerGas", [])]
+        )
+        for answer in (block, tip):
+            if isinstance(answer, RpcError):
+                raise answer
+        priority = int(tip, 16)
+        return Fees(2 * int(block["baseFeePerGas"], 16) + priority, priority)
+
+    def _request(self, row: TransactionRow) -> dict[str, str]:
+        return {"from": self.address, "to": to_checksum_address(row.to), "data": "0x" + row.data.hex(), "value": hex(row.value_wei)}
+
+
+def succeeded(row: TransactionRow) -> TransactionRow:
+    """`row` when it took effect. Raises `TransactionRejected` or `TransactionReverted` when it did not."""
+    if row.state == State.REJECTED:
+        raise TransactionRejected("The contract refuses this call.", reason=row.error or "")
+    if row.succeeded is False:
+        raise TransactionReverted("Mined without effect.", transaction_hash=row.hash or "")
+    return row
+
+
+def _above(fees: Fees, row: TransactionRow) -> Fees:
+    """Prices that a node takes as a replacement for `row`."""
+    return Fees(
+        max(fees.max_fee_wei, (row.max_fee_wei or 0) * BUMP_PERCENT // 100 + 1),
+        max(fees.priority_fee_wei, (row.priority_fee_wei or 0) * BUMP_PERCENT // 100 + 1),
+    )
+
+
+def _has_reached_node(error: RpcError) -> bool:
+    """The node refuses what it has already; receipts tell the rest."""
+    return any(text in error.message.lower() for text in ("already known", "nonce too low", "already imported"))

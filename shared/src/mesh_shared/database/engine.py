@@ -1,0 +1,89 @@
+"""Sessions: `read()` never blocks a writer, `write()` commits when its block ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from mesh_shared.bell import Bell
+
+BUSY_TIMEOUT_S = 10
+
+
+class Database:
+    """Hands out sessions. Explicit blocks, so that a commit is always before the answer."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.committed = Bell()
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._readers = async_sessionmaker(engine, expire_on_commit=False)
+        self._writers = async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
+        # SQLite has one writer; queueing here is fair, its busy handler is not.
+        self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        async with self._readers() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One transaction; commits at the end of the block, rolls back when it raises."""
+        async with self._turn, self._writers.begin() as session:
+            yield session
+        self.committed.ring()
+
+    @asynccontextmanager
+    async def sole(self, role: str) -> AsyncIterator[None]:
+        """Holds `role` alone among all replicas; waits for it, and it falls to another when we die.
+
+        A PostgreSQL session advisory lock. SQLite serves one process, which is alone already.
+        """
+        if self._is_sqlite:
+            yield
+            return
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text("SELECT pg_advisory_lock(hashtext(:role))"), {"role": role})
+            try:
+                yield
+            finally:
+                await connection.execute(text("SELECT pg_advisory_unlock(hashtext(:role))"), {"role": role})
+
+    async def ping(self) -> None:
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+
+def connect(url: str) -> Database:
+    """A database at `url`: `sqlite+aiosqlite:///file` or `postgresql+asyncpg://…`."""
+    engine = create_async_engine(url, connect_args=_connect_args(url), pool_pre_ping=not _is_sqlite(url))
+    if _is_sqlite(url):
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return Database(engine)
+
+
+def _is_sqlite(url: str) -> bool:
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def _connect_args(url: str) -> dict[str, Any]:
+    return {"timeout": BUSY_TIMEOUT_S} if _is_sqlite(url) else {"timeout": 5, "command_timeout": 30}
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions on its own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that starts reading and turns to writing can only fail with SQLITE_BUSY.
+    writes = connection.get_execution_options().get("write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

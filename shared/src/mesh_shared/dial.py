@@ -1,0 +1,65 @@
+"""Calls to addresses that a stranger gave us: every dial is checked at the socket.
+
+Checking the name is not enough: a literal address never reaches a resolver, and a resolver can answer
+differently the second time. `ipaddress` calls some of these networks global; the list closes them.
+"""
+
+import ipaddress
+import socket
+from typing import Any
+
+import aiohttp
+from opentelemetry.instrumentation.aiohttp_client import create_trace_config
+
+_CLOSED = [
+    ipaddress.ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # Azure's metadata and DNS
+        "192.0.0.0/24",  # RFC 6890, Oracle's metadata
+        "192.88.99.0/24",  # 6to4 relays
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "64:ff9b:1::/48",  # NAT64 (RFC 8215)
+        "2002::/16",  # 6to4
+        "2001::/32",  # Teredo
+        "::/96",  # IPv4-compatible
+        "::ffff:0:0/96",  # IPv4-mapped
+        "fec0::/10",  # site-local
+    )
+]
+
+
+class AddressRefused(OSError):
+    """The address is not a public one."""
+
+
+def is_public(address: str) -> bool:
+    """True for a unicast address of the public Internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _CLOSED)
+
+
+def session(*, allow_private: bool, timeout_s: float) -> aiohttp.ClientSession:
+    """A client for strangers' addresses: no redirects of its own, no cookies, no environment proxies.
+
+    `allow_private` is for a mesh whose agents live on the operator's own machine.
+    """
+    connector = aiohttp.TCPConnector(socket_factory=_any_socket if allow_private else _public_socket, limit=100)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=5),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        trace_configs=[create_trace_config()],
+    )
+
+
+def _any_socket(info: Any) -> socket.socket:
+    family, kind, protocol, *_ = info
+    return socket.socket(family, kind, protocol)
+
+
+def _public_socket(info: Any) -> socket.socket:
+    address = info[4][0]
+    if not is_public(address):
+        raise AddressRefused("not a public address")
+    return _any_socket(info)

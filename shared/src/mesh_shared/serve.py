@@ -1,0 +1,60 @@
+"""Runs a service's app under uvicorn."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+from opentelemetry import trace
+from pydantic import ValidationError
+
+from mesh_shared import telemetry
+from mesh_shared.settings import ServiceSettings
+
+GRACE_S = 10
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams to end as soon as the process is asked to; uvicorn waits for them before the lifespan does."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if (platform := getattr(self._app.state, "platform", None)) is not None:
+            platform.closing.set()
+            platform.relay.numbered.ring()
+        super().handle_exit(sig, frame)
+
+
+def main(read: Callable[[], SettingsT], create_app: Callable[[SettingsT], FastAPI]) -> None:
+    """Reads the settings, builds the app and serves it until told to stop.
+
+    Exits with 2 and one line per fault when the settings are not usable.
+    """
+    try:
+        settings = read()
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            name = "_".join(str(step) for step in fault["loc"]).upper()
+            sys.stderr.write(f"MESH_{name}: {fault['msg']}\n")
+        raise SystemExit(2) from None
+    telemetry.logs(settings.service, settings.log_level)
+    trace.set_tracer_provider(telemetry.tracing(settings.service, "0.1.0", settings.otlp_endpoint))
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        http="httptools",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    _Server(config, app).run()

@@ -1,0 +1,46 @@
+"""What every service is told at start. Read once, passed down, never read again."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Settings from `MESH_…` environment variables; each process has an environment of its own."""
+
+    model_config = SettingsConfigDict(env_prefix="MESH_", frozen=True, extra="ignore")
+    service: ClassVar[str]
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=1, le=65535)
+    public_url: str = Field(default="", description="Where others reach us; default http://host:port.")
+    state_dir: Path = Field(description="Our own folder: database, keys. Created 0700.")
+    database_url: SecretStr = Field(default=SecretStr(""), description="Default: SQLite in `state_dir`.")
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    gateway_url: str = "http://127.0.0.1:8374"
+    registry_url: str = "http://127.0.0.1:8371"
+    key_file: Path = Field(default=Path(), description="API key for our calls; default `state_dir`/service.key.")
+    instance: str = Field(default="0", description="Stable name among replicas.")
+    migrations_dir: Path = Path()
+    events_kept: int = Field(default=100_000, ge=1_000)
+    max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    log_level: str = "INFO"
+    otlp_endpoint: str | None = Field(default=None, description="OTLP over HTTP, e.g. http://host:4318/v1/traces.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, given: dict[str, object]) -> dict[str, object]:
+        state_dir = Path(str(given.get("state_dir", ".")))
+        derived = {
+            "public_url": f"http://{given.get('host', '127.0.0.1')}:{given.get('port', '')}",
+            "database_url": f"sqlite+aiosqlite:///{state_dir}/{cls.service}.db",
+            "key_file": state_dir / "service.key",
+        }
+        return derived | given
+
+    def prepare(self) -> Self:
+        """Makes the state folder, readable by us alone."""
+        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self

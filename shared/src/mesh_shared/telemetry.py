@@ -1,0 +1,98 @@
+"""Traces that join across services, and JSON logs that carry the trace id."""
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import structlog
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from structlog.typing import EventDict, WrappedLogger
+
+QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/v1/events/stream"})
+
+
+def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProvider:
+    """A provider that always makes trace ids, and exports spans when there is somewhere to send them."""
+    resource = Resource.create({"service.name": service, "service.version": version})
+    provider = TracerProvider(resource=resource)
+    if otlp_endpoint:
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(otlp_endpoint)))
+    return provider
+
+
+def fastapi_config(provider: TracerProvider) -> TelemetryConfig:
+    """Request spans only: FastAPI's own log records would carry submitted values."""
+    return TelemetryConfig(
+        tracer_provider=provider,
+        metrics=False,
+        logs=False,
+        operation_spans=False,
+        exclude=lambda scope: scope.get("path") in QUIET_PATHS,
+    )
+
+
+def logs(service: str, level: str) -> None:
+    """Sends every log line of the process to stderr as one JSON object."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _with_trace,
+        _with_service(service),
+        _with_stack,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # These name every request with its full address, which may hold what must not be logged.
+    for noisy in ("uvicorn.access", "httpx", "httpcore", "aiohttp.access", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _with_stack(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Where it was raised, but never its text or its locals: those can hold a secret."""
+    raised = event.pop("exc_info", None)
+    error = raised[1] if isinstance(raised, tuple) else raised
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)
+        event["exception"] = type(error).__qualname__
+        event["stack"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
+def _with_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = format(context.trace_id, "032x")
+        event["span_id"] = format(context.span_id, "016x")
+    return event
+
+
+def _with_service(service: str) -> Any:
+    def add(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return add

@@ -1,0 +1,58 @@
+"""Help for tests of services: real apps with real lifespans, and tokens that they accept."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from joserfc.jwk import OKPKey
+
+from mesh_shared.auth.keys import StaticKeys
+from mesh_shared.auth.tokens import issue
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Stands in for the gateway's key: apps under test are built with `keys`."""
+
+    key: OKPKey = field(default_factory=lambda: OKPKey.generate_key("Ed25519"))
+
+    @property
+    def keys(self) -> StaticKeys:
+        return StaticKeys([self.key])
+
+    def token(self, *scopes: str, audience: str, subject: str = "tester", ttl_s: int = 900) -> str:
+        return issue(self.key, subject=subject, scopes=scopes, audiences=[audience], ttl_s=ttl_s)[0]
+
+    def headers(self, *scopes: str, audience: str, subject: str = "tester") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(*scopes, audience=audience, subject=subject)}"}
+
+
+@asynccontextmanager
+async def running(app: FastAPI, headers: dict[str, str] | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """The app with its lifespan, in this process; a bug in it shows as the 500 that a caller would see."""
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as http:
+            yield http
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """The app under uvicorn on a free port; yields its URL. For streams, which in-process calls would buffer."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_config=None, http="httptools", timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield "http://127.0.0.1:{}".format(listener.getsockname()[1])
+        app.state.platform.closing.set()
+        app.state.platform.relay.numbered.ring()
+        server.should_exit = True
+        await task

@@ -1,0 +1,1 @@
+"""The HTTP contract that every service shares."""

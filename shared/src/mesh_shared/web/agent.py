@@ -1,0 +1,206 @@
+"""`GET /actions`, `POST /actions/{NAME}` and the A2A card: every service is itself an agent."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Request
+from pydantic import BaseModel, Field, create_model
+
+from mesh_shared.agents.plugin import Action, Content, Invocation, Message, Plugin, Reply, Runtime, Turn, failed, invoke
+from mesh_shared.auth.tokens import Principal
+from mesh_shared.errors import MeshError, NotFound
+from mesh_shared.web.idempotency import IdempotencyKey
+from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.security import allow
+from mesh_shared.wire import WireModel
+
+INVOKE = "actions:invoke"
+
+router = APIRouter(tags=["agent"], route_class=MeshRoute)
+
+
+class ActionNotFound(NotFound, title="Action not found"): ...
+
+
+class ActionView(BaseModel):
+    name: str
+    description: str
+    parameters: dict[str, Any] = Field(description="JSON Schema of `parameters`.")
+    examples: list[tuple[Turn, Turn]] = Field(description="Pairs of what a user says and what the agent answers.")
+    scope: str = Field(description="The scope that a caller's token needs.")
+
+
+class NamedView(BaseModel):
+    name: str
+    description: str
+
+
+class PluginView(BaseModel):
+    """What this service offers as an agent."""
+
+    name: str
+    description: str
+    actions: list[ActionView]
+    evaluators: list[NamedView]
+    providers: list[NamedView]
+
+
+class ActionReply(BaseModel):
+    """The last word of the action, and everything it said on the way."""
+
+    handled: bool = Field(description="False when the action found that the message is not for it.")
+    text: str
+    content: Content
+    replies: list[Reply]
+    evaluations: dict[str, Any]
+
+
+def _view(action: Action) -> ActionView:
+    return ActionView(
+        name=action.name,
+        description=action.description,
+        parameters=action.parameters.model_json_schema(),
+        examples=list(action.examples),
+        scope=action.scope,
+    )
+
+
+@router.get("/actions", operation_id="list_actions")
+async def list_actions(request: Request) -> PluginView:
+    """The plugin of this service with the JSON Schema of every action's parameters."""
+    plugin: Plugin = request.app.state.plugin
+    return PluginView(
+        name=plugin.name,
+        description=plugin.description,
+        actions=[_view(action) for action in plugin.actions],
+        evaluators=[NamedView(name=e.name, description=e.description) for e in plugin.evaluators],
+        providers=[NamedView(name=p.name, description=p.description) for p in plugin.providers],
+    )
+
+
+def install(app: FastAPI, plugin: Plugin) -> None:
+    """Adds the agent's routes: the list, the card and one typed route per action."""
+    app.state.plugin = plugin
+    actions = APIRouter(tags=["agent"], route_class=MeshRoute)
+    for action in plugin.actions:
+        actions.add_api_route(
+            f"/actions/{action.name}",
+            _endpoint(plugin, action),
+            methods=["POST"],
+            operation_id=f"invoke_{action.name.lower()}",
+            summary=action.name,
+            description=action.description,
+            response_model=ActionReply,
+        )
+    actions.add_api_route("/actions/{name}", _no_such_action, methods=["POST"], include_in_schema=False)
+    app.include_router(router)
+    app.include_router(actions)
+
+
+def request_model(action: Action) -> type[WireModel]:
+    """The body of an invocation: the action's parameters, what was said, and the caller's state."""
+    needed = any(field.is_required() for field in action.parameters.model_fields.values())
+    name = "".join(word.title() for word in action.name.split("_")) + "Request"
+    parameters = (action.parameters, ...) if needed else (action.parameters, action.parameters())
+    return create_model(
+        name,
+        __base__=WireModel,
+        parameters=parameters,
+        message=(Message, Message()),
+        context=(dict[str, Any], {}),
+    )
+
+
+def _endpoint(plugin: Plugin, action: Action) -> Callable[..., Awaitable[ActionReply]]:
+    async def run(request: Request, body: Any, caller: Any, key: IdempotencyKey = None) -> ActionReply:
+        runtime = Runtime(request.app.state.service, caller, key)
+        return _answer(action.name, await _invoke(plugin, action, runtime, body))
+
+    run.__annotations__ |= {"body": request_model(action), "caller": Annotated[Principal, allow(INVOKE, action.scope)]}
+    return run
+
+
+async def _no_such_action(name: str, _: Annotated[Principal, allow(INVOKE)]) -> None:
+    raise ActionNotFound("This service offers no such action.")
+
+
+async def _invoke(plugin: Plugin, action: Action, runtime: Runtime[Any], body: Any) -> Invocation:
+    """Runs the action; what it refuses is its answer, not a failure of the request."""
+    try:
+        return await invoke(plugin, action, runtime, body.message, body.parameters, dict(body.context))
+    except MeshError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        return Invocation(handled=True, replies=[_refusal(error)])
+
+
+def _refusal(error: MeshError) -> Reply:
+    return failed(error.detail, code=error.code(), title=error.title, **error.members)
+
+
+def _answer(name: str, result: Invocation) -> ActionReply:
+    nothing = failed(f"{name} had nothing to say to this.", code="not-handled")
+    last = result.replies[-1] if result.replies else nothing
+    return ActionReply(
+        handled=result.handled,
+        text=last.text,
+        content=last.content,
+        replies=result.replies,
+        evaluations=result.evaluations,
+    )
+
+
+class Skill(BaseModel):
+    id: str
+    name: str
+    description: str
+    tags: list[str]
+    examples: list[str]
+
+
+class Interface(BaseModel):
+    url: str
+    protocolBinding: str
+    protocolVersion: str
+
+
+class AgentCard(BaseModel):
+    """A2A agent card; `supportedInterfaces` names how the actions are reached today."""
+
+    name: str
+    description: str
+    version: str
+    supportedInterfaces: Sequence[Interface]
+    capabilities: dict[str, bool]
+    defaultInputModes: list[str]
+    defaultOutputModes: list[str]
+    skills: list[Skill]
+
+
+@router.get("/.well-known/agent-card.json", operation_id="get_agent_card")
+async def agent_card(request: Request) -> AgentCard:
+    """Who this agent is and what it can do (A2A 1.0 card)."""
+    plugin: Plugin = request.app.state.plugin
+    return AgentCard(
+        name=plugin.name,
+        description=plugin.description,
+        version=request.app.version,
+        supportedInterfaces=[
+            Interface(url=f"{request.app.state.platform.public_url}/actions", protocolBinding="MESH+REST", protocolVersion="1.0")
+        ],
+        capabilities={"streaming": False, "pushNotifications": False},
+        defaultInputModes=["application/json"],
+        defaultOutputModes=["application/json"],
+        skills=[_skill(action) for action in plugin.actions],
+    )
+
+
+def _skill(action: Action) -> Skill:
+    return Skill(
+        id=action.name,
+        name=action.name.replace("_", " ").title(),
+        description=action.description,
+        tags=["action"],
+        examples=[user.text for user, _ in action.examples],
+    )

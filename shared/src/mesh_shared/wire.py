@@ -1,0 +1,59 @@
+"""Value types and the base model of everything that crosses a wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class WireModel(BaseModel):
+    """A JSON object with exactly the declared members, each of exactly the declared type.
+
+    Strict, because a coerced value (`false` as 0, `"1"` as 1) is a misunderstanding that
+    nobody notices, and because the published JSON Schema must be the whole truth.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ReadModel(BaseModel):
+    """The fields that we read of somebody else's answer; others may come and go."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+# Strict mode would refuse the only spellings that JSON has for these two.
+Uuid = Annotated[UUID, Field(strict=False)]
+Timestamp = Annotated[datetime, Field(strict=False)]
+
+# Decimal string of base units. JSON numbers lose precision above 2**53, and OpenAPI
+# generators turn big integer bounds into floats.
+Units = Annotated[
+    str,
+    StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$"),
+    Field(description="Amount in base units, as a decimal string.", examples=["1500000"]),
+]
+Hex32 = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-f]{64}$"),
+    Field(description="32 bytes in lower-case hex.", examples=["0x" + "ab" * 32]),
+]
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$"),
+    Field(description="Account address (EIP-55 when we print it).", examples=["0x" + "1" * 40]),
+]
+Cid = Annotated[
+    str,
+    StringConstraints(pattern=r"^b[a-z2-7]{58}$"),
+    Field(
+        description="CIDv1, base32, SHA-256.",
+        examples=["bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"],
+    ),
+]
+Capability = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]{0,127}$"),
+    Field(description="Name of something an agent can do.", examples=["text.summarize"]),
+]
