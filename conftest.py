@@ -1,4 +1,4 @@
-"""Real parts for every test: Redis, a chain and PostgreSQL, one of each per test process, started when first used."""
+"""Real parts for every test: Redis, a chain, PostgreSQL. One of each per process, started when first used."""
 
 import itertools
 from collections.abc import Iterator

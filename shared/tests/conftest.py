@@ -1,6 +1,6 @@
 """A small service on the real app factory, to hold the factory to its contract."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -119,10 +119,14 @@ class Shout(WireModel):
     word: str = Field(max_length=10, examples=["hello"])
 
 
-async def shout(runtime: Runtime[Notes], message: Message, state: State, options: Shout, callback: Callback) -> bool:
+async def shout(
+    runtime: Runtime[Notes], message: Message, state: State, options: Shout, callback: Callback
+) -> bool:
     if options.word == "taken":
         raise NoteTaken("That word is taken.")
-    await callback(succeeded(options.word.upper(), {"word": options.word.upper(), "caller": runtime.caller.subject}))
+    await callback(
+        succeeded(options.word.upper(), {"word": options.word.upper(), "caller": runtime.caller.subject})
+    )
     return True
 
 
@@ -135,7 +139,9 @@ PLUGIN = Plugin(
             description="Says a word louder.",
             parameters=Shout,
             handler=shout,
-            examples=[(Turn(role="user", text="Shout hello"), Turn(role="agent", text="HELLO", action="SHOUT"))],
+            examples=[
+                (Turn(role="user", text="Shout hello"), Turn(role="agent", text="HELLO", action="SHOUT"))
+            ],
             scope="notes:write",
         )
     ],
@@ -147,7 +153,7 @@ class NotesSettings(ServiceSettings):
 
 
 @asynccontextmanager
-async def start(platform: Platform) -> AsyncIterator[Notes]:
+async def start(platform: Platform) -> AsyncGenerator[Notes, None]:
     yield Notes(platform)
 
 

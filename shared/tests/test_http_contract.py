@@ -35,20 +35,55 @@ async def test_a_problem_names_its_code_its_trace_and_a_page_that_explains_it(ht
         ("PUT", "/v1/notes", b"", "", 405, "method-not-allowed"),
         ("POST", "/v1/notes", b"{", "application/json", 400, "malformed-request"),
         ("POST", "/v1/notes", b'{"name": "a", "pages": NaN}', "application/json", 400, "malformed-request"),
-        ("POST", "/v1/notes", b'{"name": "\\ud800", "pages": 1}', "application/json", 400, "malformed-request"),
-        ("POST", "/v1/notes", b'{"name": "\\u0000", "pages": 1}', "application/json", 400, "malformed-request"),
+        (
+            "POST",
+            "/v1/notes",
+            b'{"name": "\\ud800", "pages": 1}',
+            "application/json",
+            400,
+            "malformed-request",
+        ),
+        (
+            "POST",
+            "/v1/notes",
+            b'{"name": "\\u0000", "pages": 1}',
+            "application/json",
+            400,
+            "malformed-request",
+        ),
         ("POST", "/v1/notes", b"[" * 5000, "application/json", 400, "malformed-request"),
-        ("POST", "/v1/notes", b'{"a":' * 1500 + b"1" + b"}" * 1500, "application/json", 400, "malformed-request"),
+        (
+            "POST",
+            "/v1/notes",
+            b'{"a":' * 1500 + b"1" + b"}" * 1500,
+            "application/json",
+            400,
+            "malformed-request",
+        ),
         ("POST", "/v1/notes", b"name=a", "application/x-www-form-urlencoded", 415, "unsupported-media-type"),
         ("POST", "/v1/notes", b"{}", "", 415, "unsupported-media-type"),
         ("POST", "/v1/notes", b"", "application/json", 422, "invalid-request"),
         ("POST", "/v1/notes", b'{"name": "a", "pages": true}', "application/json", 422, "invalid-request"),
-        ("POST", "/v1/notes", b'{"name": "a", "pages": 1, "x": 1}', "application/json", 422, "invalid-request"),
+        (
+            "POST",
+            "/v1/notes",
+            b'{"name": "a", "pages": 1, "x": 1}',
+            "application/json",
+            422,
+            "invalid-request",
+        ),
         ("POST", "/v1/notes", b'"' + b"a" * 20_000 + b'"', "application/json", 413, "body-too-large"),
         ("GET", "/v1/notes/a%00b", b"", "", 400, "malformed-request"),
         ("GET", "/v1/notes?limit=0", b"", "", 422, "invalid-request"),
         ("GET", "/v1/notes?cursor=forged", b"", "", 404, "cursor-not-found"),
-        ("POST", "/v1/payments", b'{"name": "a", "pages": 1}', "application/json", 400, "idempotency-key-required"),
+        (
+            "POST",
+            "/v1/payments",
+            b'{"name": "a", "pages": 1}',
+            "application/json",
+            400,
+            "idempotency-key-required",
+        ),
         ("DELETE", "/v1/notes/a", b"", "", 428, "precondition-required"),
     ],
 )
@@ -80,7 +115,9 @@ async def test_a_refused_method_names_every_method_of_the_path(http: AsyncClient
 
 
 async def test_a_field_error_points_at_the_field_and_repeats_no_value(http: AsyncClient):
-    response = await http.post("/v1/notes", json={"name": "a", "pages": 99, "secret": "sk-LEAK", "x": "sk-LEAK"})
+    response = await http.post(
+        "/v1/notes", json={"name": "a", "pages": 99, "secret": "sk-LEAK", "x": "sk-LEAK"}
+    )
 
     pointers = {error["pointer"] for error in response.json()["errors"]}
     assert pointers == {"/pages", "/x"}
@@ -103,7 +140,9 @@ async def test_without_a_token_nothing_is_written(app: FastAPI):
 
 
 @pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic YTpi", "Bearer", "Bearer a.b.c"])
-async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_needed(app: FastAPI, authorization: str):
+async def test_a_token_that_does_not_hold_is_refused_even_where_none_is_needed(
+    app: FastAPI, authorization: str
+):
     async with running(app, {"Authorization": authorization}) as http:
         response = await http.post("/v1/notes", json=NOTE)
 

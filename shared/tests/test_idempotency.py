@@ -84,10 +84,10 @@ async def test_two_callers_may_use_the_same_key(http: AsyncClient, issuer: Issue
 
 async def test_what_ran_when_the_service_died_can_be_tried_again(app: FastAPI, writer: dict[str, str]):
     async with running(app, writer) as http:
-        scope_row_kept_running = app.state.platform.idempotency._claim  # noqa: SLF001
+        scope_row_kept_running = app.state.platform.idempotency._claim
         await scope_row_kept_running("a" * 64, "b" * 64)
 
     async with running(app, writer) as http:
-        claimed_again = await app.state.platform.idempotency._claim("a" * 64, "b" * 64)  # noqa: SLF001
+        claimed_again = await app.state.platform.idempotency._claim("a" * 64, "b" * 64)
         assert claimed_again
         assert (await http.post("/v1/notes", json=NOTE, headers=KEY)).status_code == 201

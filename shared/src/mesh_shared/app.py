@@ -1,6 +1,6 @@
 """The app factory: every service gets the same HTTP contract by building its app here."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -51,14 +51,14 @@ def build(
     metrics.watch(checks)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with open_platform(settings, checks, metrics, keys) as platform, platform.working():
             app.state.platform = platform
             async with start(platform) as service:
                 app.state.service = service
                 yield
-                platform.closing.set()
 
+    provider = trace.get_tracer_provider()
     app = FastAPI(
         title=about.title,
         summary=about.summary,
@@ -66,7 +66,7 @@ def build(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        telemetry=telemetry.fastapi_config(trace.get_tracer_provider()),
+        telemetry=telemetry.fastapi_config(provider),
         separate_input_output_schemas=False,
     )
     for router in (health.router, observe.router, events.router, *routers):

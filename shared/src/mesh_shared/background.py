@@ -1,7 +1,8 @@
 """Work that goes on beside the requests and heals by itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -24,3 +25,14 @@ async def forever(name: str, turn: Callable[[], Awaitable[object]]) -> None:
             log.warning("turn_failed", task=name, error=type(error).__qualname__, pause_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, MAX_PAUSE_S)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[object, object, object]) -> AsyncGenerator[None, None]:
+    """Runs `work` while the block lasts, and is back only when its last line has run."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -43,7 +43,9 @@ def session(*, allow_private: bool, timeout_s: float) -> aiohttp.ClientSession:
 
     `allow_private` is for a mesh whose agents live on the operator's own machine.
     """
-    connector = aiohttp.TCPConnector(socket_factory=_any_socket if allow_private else _public_socket, limit=100)
+    connector = aiohttp.TCPConnector(
+        socket_factory=_any_socket if allow_private else _public_socket, limit=100
+    )
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=timeout_s, connect=5),

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One fault in one place of a request; `pointer` is an RFC 6901 JSON Pointer into that part."""
@@ -58,9 +59,7 @@ class BodyTooLarge(MeshError, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, title=
         super().__init__(f"At most {limit_bytes} bytes are accepted here.", limit_bytes=limit_bytes)
 
 
-class IdempotencyKeyRequired(
-    MeshError, status=HTTPStatus.BAD_REQUEST, title="Idempotency key required"
-): ...
+class IdempotencyKeyRequired(MeshError, status=HTTPStatus.BAD_REQUEST, title="Idempotency key required"): ...
 
 
 class InvalidRequest(MeshError, status=HTTPStatus.UNPROCESSABLE_ENTITY, title="Invalid request"):

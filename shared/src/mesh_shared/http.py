@@ -1,6 +1,6 @@
 """Control calls between services: one pooled client, bounded waits, no surprises from the environment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -21,7 +21,7 @@ def client() -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def asking(name: str) -> AsyncIterator[None]:
+async def asking(name: str) -> AsyncGenerator[None, None]:
     """Turns a transport failure or a 5xx of the service `name` into `Unavailable(name)`."""
     try:
         yield

@@ -1,9 +1,10 @@
 """What a service stands on: made once at start, handed to its composition root."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 from redis.asyncio import Redis
@@ -59,14 +60,19 @@ class Platform:
         """Takes turns in the background until the service stops."""
         self._tasks.append(asyncio.create_task(background.forever(name, turn), name=name))
 
+    def close(self) -> None:
+        """Tells the streams to end; requests go on."""
+        self.closing.set()
+        self.relay.numbered.ring()
+
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def working(self) -> AsyncGenerator[None, None]:
         """Runs the background work while the block lasts."""
         self.run("relay", self.relay.turn)
         try:
             yield
         finally:
-            self.closing.set()
+            self.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -75,7 +81,7 @@ class Platform:
 @asynccontextmanager
 async def open_platform(
     settings: ServiceSettings, checks: Checks, metrics: Metrics, keys: KeySource | None
-) -> AsyncIterator[Platform]:
+) -> AsyncGenerator[Platform, None]:
     """Connects everything, brings the schema up to date, and closes it all at the end.
 
     `keys` is given by the one service that has the signing keys itself.
@@ -85,14 +91,13 @@ async def open_platform(
         database = engine.connect(settings.database_url.get_secret_value())
         stack.push_async_callback(database.engine.dispose)
         await migrate.upgrade(database, [settings.migrations_dir])
-        redis = _redis(settings)
-        stack.push_async_callback(redis.aclose)
+        redis = await stack.enter_async_context(_redis(settings))
         client = await stack.enter_async_context(http.client())
         remote = RemoteKeys(client, f"{settings.gateway_url}/.well-known/jwks.json")
         idempotency = IdempotencyKeys(database, settings.instance)
         await idempotency.recover()
         checks.add("database", database.ping)
-        checks.add("redis", redis.ping)
+        checks.add("redis", partial(_ping, redis))
         if keys is None:
             checks.add("security-gateway", remote.ping)
         yield Platform(
@@ -108,6 +113,10 @@ async def open_platform(
             relay=Relay(settings.service, database, redis, settings.events_kept),
             secret=await service_secret(database, "cursor"),
         )
+
+
+async def _ping(redis: Redis) -> None:
+    await redis.execute_command("PING")
 
 
 def _redis(settings: ServiceSettings) -> Redis:

@@ -19,7 +19,7 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
 class _Server(uvicorn.Server):
-    """Tells the streams to end as soon as the process is asked to; uvicorn waits for them before the lifespan does."""
+    """Tells the streams to end as soon as the process is asked to; uvicorn waits for them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
@@ -27,8 +27,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if (platform := getattr(self._app.state, "platform", None)) is not None:
-            platform.closing.set()
-            platform.relay.numbered.ring()
+            platform.close()
         super().handle_exit(sig, frame)
 
 

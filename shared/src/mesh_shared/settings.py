@@ -21,13 +21,17 @@ class ServiceSettings(BaseSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     gateway_url: str = "http://127.0.0.1:8374"
     registry_url: str = "http://127.0.0.1:8371"
-    key_file: Path = Field(default=Path(), description="API key for our calls; default `state_dir`/service.key.")
+    key_file: Path = Field(
+        default=Path(), description="API key for our calls; default `state_dir`/service.key."
+    )
     instance: str = Field(default="0", description="Stable name among replicas.")
     migrations_dir: Path = Path()
     events_kept: int = Field(default=100_000, ge=1_000)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     log_level: str = "INFO"
-    otlp_endpoint: str | None = Field(default=None, description="OTLP over HTTP, e.g. http://host:4318/v1/traces.")
+    otlp_endpoint: str | None = Field(
+        default=None, description="OTLP over HTTP, e.g. http://host:4318/v1/traces."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 import logging
 import sys
 import traceback
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastapi.telemetry import TelemetryConfig
@@ -26,7 +26,7 @@ def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProv
     return provider
 
 
-def fastapi_config(provider: TracerProvider) -> TelemetryConfig:
+def fastapi_config(provider: trace.TracerProvider) -> TelemetryConfig:
     """Request spans only: FastAPI's own log records would carry submitted values."""
     return TelemetryConfig(
         tracer_provider=provider,
@@ -73,8 +73,11 @@ def logs(service: str, level: str) -> None:
 
 def _with_stack(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Where it was raised, but never its text or its locals: those can hold a secret."""
-    raised = event.pop("exc_info", None)
-    error = raised[1] if isinstance(raised, tuple) else raised
+    error: Any = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):  # as the standard library's records have it
+        error = cast("Any", error)[1]
     if isinstance(error, BaseException):
         frames = traceback.extract_tb(error.__traceback__)
         event["exception"] = type(error).__qualname__

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,8 +33,10 @@ class Issuer:
 
 
 @asynccontextmanager
-async def running(app: FastAPI, headers: dict[str, str] | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """The app with its lifespan, in this process; a bug in it shows as the 500 that a caller would see."""
+async def running(
+    app: FastAPI, headers: dict[str, str] | None = None
+) -> AsyncGenerator[httpx.AsyncClient, None]:
+    """The app with its lifespan, in this process; a bug shows as the 500 that a caller would see."""
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as http:
@@ -42,17 +44,17 @@ async def running(app: FastAPI, headers: dict[str, str] | None = None) -> AsyncI
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app under uvicorn on a free port; yields its URL. For streams, which in-process calls would buffer."""
+async def served(app: FastAPI) -> AsyncGenerator[str, None]:
+    """The app under uvicorn on a free port; yields its URL. In-process calls would buffer streams."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, http="httptools", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
-        yield "http://127.0.0.1:{}".format(listener.getsockname()[1])
-        app.state.platform.closing.set()
-        app.state.platform.relay.numbered.ring()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        if (platform := getattr(app.state, "platform", None)) is not None:
+            platform.close()
         server.should_exit = True
         await task

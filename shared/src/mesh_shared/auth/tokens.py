@@ -95,4 +95,8 @@ def issue(
 
 def jwks(keys: Iterable[OKPKey]) -> dict[str, Any]:
     """The public halves as a JWK Set (RFC 7517 §5), each with its thumbprint as `kid`."""
-    return {"keys": [k.as_dict(private=False) | {"kid": k.thumbprint(), "use": "sig", "alg": ALGORITHM} for k in keys]}
+    return {
+        "keys": [
+            k.as_dict(private=False) | {"kid": k.thumbprint(), "use": "sig", "alg": ALGORITHM} for k in keys
+        ]
+    }

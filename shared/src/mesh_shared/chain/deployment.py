@@ -21,5 +21,5 @@ class Deployment(BaseModel):
 
 
 def read(path: Path) -> Deployment:
-    """Raises `FileNotFoundError` or `pydantic.ValidationError`: without addresses a service must not start."""
+    """Raises `FileNotFoundError` or `pydantic.ValidationError`: no service starts without addresses."""
     return Deployment.model_validate_json(path.read_bytes())

@@ -27,7 +27,9 @@ class RpcError(Exception):
         return self.code == 3 or "revert" in self.message.lower()  # noqa: PLR2004 - see above
 
 
-class TransactionRejected(MeshError, status=HTTPStatus.CONFLICT, title="Transaction rejected by the contract"):
+class TransactionRejected(
+    MeshError, status=HTTPStatus.CONFLICT, title="Transaction rejected by the contract"
+):
     """The contract refuses this call; nothing was sent and nothing changed."""
 
 

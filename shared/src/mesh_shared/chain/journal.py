@@ -119,7 +119,9 @@ class Journal:
 
     async def in_state(self, sender: str, state: State) -> Sequence[TransactionRow]:
         """In nonce order."""
-        return (await self._session.scalars(self._in_state(sender, state).order_by(TransactionRow.nonce))).all()
+        return (
+            await self._session.scalars(self._in_state(sender, state).order_by(TransactionRow.nonce))
+        ).all()
 
     async def is_lane_empty(self, sender: str) -> bool:
         """True when nothing signed is on its way."""
@@ -136,5 +138,5 @@ class Journal:
         )
 
     @staticmethod
-    def _in_state(sender: str, state: State):  # noqa: ANN205 - SQLAlchemy's own type says it
+    def _in_state(sender: str, state: State):
         return select(TransactionRow).where(TransactionRow.sender == sender, TransactionRow.state == state)

@@ -17,7 +17,7 @@ Request = tuple[str, Sequence[Any]]
 
 
 class Rpc:
-    """One node. Raises `ChainUnavailable` when it does not answer, `RpcError` when it answers with an error."""
+    """One node. Raises `ChainUnavailable` when it does not answer, `RpcError` when it answers one."""
 
     def __init__(self, url: str, chain_id: int) -> None:
         self.chain_id = chain_id
@@ -41,7 +41,9 @@ class Rpc:
         answers = await self._ask(self._provider.make_batch_request(calls))
         if not isinstance(answers, list):
             raise _error(answers)
-        return [_error(answer) if "error" in answer else answer["result"] for answer in cast("list[Any]", answers)]
+        return [
+            _error(answer) if "error" in answer else answer["result"] for answer in cast("list[Any]", answers)
+        ]
 
     async def call(self, to: str, function: Function, *values: Any, block: str = "latest") -> tuple[Any, ...]:
         """What a view function returns."""

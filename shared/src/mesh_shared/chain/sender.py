@@ -20,8 +20,6 @@ from mesh_shared.database.engine import Database
 BATCH = 50
 BUSY_S = 0.1
 IDLE_S = 1.0
-PATIENCE = timedelta(seconds=30)
-"""After this long without a receipt a transaction is looked for, and priced higher."""
 GAS_MARGIN_PERCENT = 130
 # Nodes accept a replacement only 10 % above; one more covers rounding.
 BUMP_PERCENT = 112
@@ -47,6 +45,10 @@ class TransactionSender:
     account: LocalAccount
     final_depth: int = 12
     """Blocks above a transaction until it counts as final."""
+    patience: timedelta = timedelta(seconds=30)
+    """After this long without a receipt a transaction is looked for, and priced higher."""
+    fee_limit_wei: int = 500 * 10**9
+    """Price per gas above which a waiting transaction is not raised; it goes on waiting."""
     changed: Bell = field(default_factory=Bell)
     """Rings when a transaction changed state."""
 
@@ -134,11 +136,16 @@ class TransactionSender:
             rows = await Journal(session).signed(self.address)
         if not rows:
             return
-        answers = await self.rpc.batch(("eth_sendRawTransaction", ["0x" + (row.raw or b"").hex()]) for row in rows)
+        answers = await self.rpc.batch(
+            ("eth_sendRawTransaction", ["0x" + (row.raw or b"").hex()]) for row in rows
+        )
+        fees = await self._fees()
         async with self.database.write() as session:
             for row, answer in zip(rows, answers, strict=True):
                 if isinstance(answer, RpcError) and not _has_reached_node(answer):
                     log.warning("broadcast_refused", hash=row.hash, reason=answer.message)
+                    self._raise_fee(row, _above(fees, row) if "underpriced" in answer.message else fees)
+                    await session.merge(row)
                     break  # nothing above this nonce can be mined either
                 row.state, row.broadcast_at = State.BROADCAST, datetime.now(UTC)
                 await session.merge(row)
@@ -148,7 +155,10 @@ class TransactionSender:
         """Looks for receipts; true while some transaction is not mined yet."""
         async with self.database.read() as session:
             journal = Journal(session)
-            rows = [*await journal.in_state(self.address, State.BROADCAST), *await journal.in_state(self.address, State.MINED)]
+            rows = [
+                *await journal.in_state(self.address, State.BROADCAST),
+                *await journal.in_state(self.address, State.MINED),
+            ]
         if not rows:
             return False
         head = await self.rpc.block_number()
@@ -172,27 +182,31 @@ class TransactionSender:
 
     async def _judge(self, row: TransactionRow, receipt: Any | None, head: int, chain_nonce: int) -> None:
         if receipt is not None:
-            row.block_number, row.block_hash = int(receipt["blockNumber"], 16), receipt["blockHash"]
+            mined_at = int(receipt["blockNumber"], 16)
+            row.block_number, row.block_hash = mined_at, receipt["blockHash"]
             row.hash, row.succeeded = receipt["transactionHash"], receipt["status"] == "0x1"
-            row.state = State.FINAL if head - row.block_number >= self.final_depth else State.MINED
+            row.state = State.FINAL if head - mined_at >= self.final_depth else State.MINED
             return
         if row.state == State.MINED:  # taken back by a reorganisation
             row.state, row.broadcast_at = State.BROADCAST, datetime.now(UTC)
             row.block_number = row.block_hash = row.succeeded = None
-        if row.broadcast_at is not None and datetime.now(UTC) - row.broadcast_at > PATIENCE:
+        if row.broadcast_at is not None and datetime.now(UTC) - row.broadcast_at > self.patience:
             await self._search(row, chain_nonce)
 
     async def _search(self, row: TransactionRow, chain_nonce: int) -> None:
         """Decides what became of a transaction that has been silent for too long."""
-        nonce, gas = row.nonce, row.gas
-        if nonce is None or gas is None:
-            raise ValueError("a broadcast transaction is a signed one")
-        if nonce < chain_nonce:
+        if row.nonce is not None and row.nonce < chain_nonce:
             row.state = State.UNKNOWN
             return
         if await self.rpc.request("eth_getTransactionByHash", row.hash) is not None:
-            self._fill(row, nonce, gas, _above(await self._fees(), row))
+            self._raise_fee(row, _above(await self._fees(), row))
         row.state = State.PREPARED  # the next turn sends it: the same bytes, or the ones with more fee
+
+    def _raise_fee(self, row: TransactionRow, fees: Fees) -> None:
+        """Signs `row` again under its nonce when `fees` are above what it offers and within the limit."""
+        is_better = (row.max_fee_wei or 0) < fees.max_fee_wei <= self.fee_limit_wei
+        if row.nonce is not None and row.gas is not None and is_better:
+            self._fill(row, row.nonce, row.gas, fees)
 
     async def _chain_nonce(self) -> int:
         return int(await self.rpc.request("eth_getTransactionCount", self.address, "latest"), 16)
@@ -208,7 +222,12 @@ class TransactionSender:
         return Fees(2 * int(block["baseFeePerGas"], 16) + priority, priority)
 
     def _request(self, row: TransactionRow) -> dict[str, str]:
-        return {"from": self.address, "to": to_checksum_address(row.to), "data": "0x" + row.data.hex(), "value": hex(row.value_wei)}
+        return {
+            "from": self.address,
+            "to": to_checksum_address(row.to),
+            "data": "0x" + row.data.hex(),
+            "value": hex(row.value_wei),
+        }
 
 
 def succeeded(row: TransactionRow) -> TransactionRow:
@@ -230,4 +249,6 @@ def _above(fees: Fees, row: TransactionRow) -> Fees:
 
 def _has_reached_node(error: RpcError) -> bool:
     """The node refuses what it has already; receipts tell the rest."""
-    return any(text in error.message.lower() for text in ("already known", "nonce too low", "already imported"))
+    return any(
+        text in error.message.lower() for text in ("already known", "nonce too low", "already imported")
+    )

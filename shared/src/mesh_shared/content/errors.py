@@ -17,9 +17,7 @@ class ContentCorrupt(MeshError, status=HTTPStatus.BAD_GATEWAY, title="Content do
         super().__init__("The stored bytes do not match their CID and were refused.", cid=cid)
 
 
-class ContentTooLarge(
-    MeshError, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, title="Content too large"
-):
+class ContentTooLarge(MeshError, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, title="Content too large"):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"At most {limit_bytes} bytes are accepted.", limit_bytes=limit_bytes)
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import aioipfs
-from aiohttp import ClientError
+from aiohttp import ClientError, MultipartWriter
 
 from mesh_shared.content import cid as cids
 from mesh_shared.content import unixfs
@@ -19,6 +19,13 @@ ADD_TIMEOUT_S = 60.0
 # A block that Kubo does not have is looked for in the network, for ever if we let it.
 GET_TIMEOUT_S = 10.0
 
+ADD_PARAMETERS = {
+    "cid-version": "1",
+    "raw-leaves": "true",
+    "chunker": f"size-{unixfs.CHUNK_BYTES}",
+    "pin": "true",
+}
+
 T = TypeVar("T")
 
 
@@ -26,14 +33,14 @@ class KuboStore:
     """Implements `ContentStore`. Every CID that Kubo returns is compared with the one computed here."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._ipfs = aioipfs.AsyncIPFS(host=host, port=port)
+        self._ipfs: Any = aioipfs.AsyncIPFS(host=host, port=port)
 
     async def add(self, data: AsyncIterator[bytes]) -> Stored:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "content"
             root = await unixfs.write(_spool(data, path), _forget)
-            entries = await self._ask(self._add(path), ADD_TIMEOUT_S)
-        if [entry["Hash"] for entry in entries] != [str(root.cid)]:
+            entry = await self._ask(self._add(path), ADD_TIMEOUT_S)
+        if entry["Hash"] != str(root.cid):
             raise ContentCorrupt(str(root.cid))
         return Stored(str(root.cid), root.file_bytes)
 
@@ -49,9 +56,11 @@ class KuboStore:
     async def close(self) -> None:
         await self._ipfs.close()
 
-    async def _add(self, path: Path) -> list[dict[str, Any]]:
-        options = {"cid_version": 1, "raw_leaves": True, "chunker": f"size-{unixfs.CHUNK_BYTES}", "pin": True}
-        return [entry async for entry in self._ipfs.add(str(path), **options)]
+    async def _add(self, path: Path) -> dict[str, Any]:
+        # aioipfs's own `add(path)` leaves the file open; its form post takes ours.
+        with path.open("rb") as file, MultipartWriter("form-data") as form:
+            form.append(file).set_content_disposition("form-data", name="file", filename="content")
+            return await self._ipfs.core.add_single(form, params=ADD_PARAMETERS)
 
     async def _get(self, cid: ParsedCid) -> bytes:
         try:
@@ -67,7 +76,7 @@ class KuboStore:
             if isinstance(error, TimeoutError):
                 raise
             raise StoreUnavailable from None
-        if answer is None or answer == []:  # aioipfs's way to say that the connection broke
+        if answer is None:  # aioipfs's way to say that the connection broke
             raise StoreUnavailable
         return answer
 

@@ -1,7 +1,8 @@
 """Files as Kubo writes them: chunks of 256 KiB, raw leaves, balanced tree of 174 links a node.
 
-Source: github.com/ipfs/specs UNIXFS.md and dag-pb; the layout parameters are those of `ipfs add --cid-version=1`
-(boxo/ipld/unixfs/importer/helpers: DefaultLinksPerBlock = 174). Compared with Kubo itself in the tests.
+Source: github.com/ipfs/specs UNIXFS.md and dag-pb; the layout parameters are those of
+`ipfs add --cid-version=1` (boxo/ipld/unixfs/importer/helpers: DefaultLinksPerBlock = 174).
+Compared with Kubo itself in the tests.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -121,11 +122,12 @@ def _parse_branch(root: ParsedCid, block: bytes) -> tuple[bytes, list[ParsedCid]
         fields = list(_fields(block))
         hashes = [dict(_fields(body))[1] for number, body in fields if number == 2]  # noqa: PLR2004 - PBNode.Links
         header = dict(_fields(next(body for number, body in fields if number == 1)))
-        if header[1] != _FILE.to_bytes():
-            raise ValueError("not a file")
-        return header.get(2, b""), [cids.from_bytes(value) for value in hashes]
+        kind, links = header[1], [cids.from_bytes(value) for value in hashes]
     except (ValueError, KeyError, IndexError, StopIteration):
         raise ContentCorrupt(str(root)) from None
+    if kind != bytes((_FILE,)):
+        raise ContentCorrupt(str(root))
+    return header.get(2, b""), links
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,7 +1,7 @@
 """Sessions: `read()` never blocks a writer, `write()` commits when its block ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -27,19 +27,19 @@ class Database:
         self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self) -> AsyncGenerator[AsyncSession, None]:
         async with self._readers() as session:
             yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self) -> AsyncGenerator[AsyncSession, None]:
         """One transaction; commits at the end of the block, rolls back when it raises."""
         async with self._turn, self._writers.begin() as session:
             yield session
         self.committed.ring()
 
     @asynccontextmanager
-    async def sole(self, role: str) -> AsyncIterator[None]:
+    async def sole(self, role: str) -> AsyncGenerator[None, None]:
         """Holds `role` alone among all replicas; waits for it, and it falls to another when we die.
 
         A PostgreSQL session advisory lock. SQLite serves one process, which is alone already.

@@ -21,7 +21,9 @@ async def service_secret(database: Database, name: str) -> str:
     """The secret `name`, the same for every replica and every start."""
     try:
         async with database.write() as session:
-            if (known := await session.scalar(select(SecretRow.value).where(SecretRow.name == name))) is not None:
+            if (
+                known := await session.scalar(select(SecretRow.value).where(SecretRow.name == name))
+            ) is not None:
                 return known
             session.add(SecretRow(name=name, value=secrets.token_hex(32)))
     except IntegrityError:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import httpx
 from pydantic import BaseModel
@@ -32,7 +33,7 @@ class Feed:
     redis: Redis
 
     async def follow(self, after: int) -> AsyncIterator[CloudEvent]:
-        """Yields the events after sequence `after`, for ever. Raises `Unavailable` when the service is down."""
+        """Yields the events after sequence `after`, forever. Raises `Unavailable` while it is down."""
         position = after
         async for rung in self._rings():
             if rung is not None and rung.sequence == position + 1:
@@ -51,7 +52,7 @@ class Feed:
                     await doorbell.subscribe(channel(self.service))
                     yield None
                     while True:
-                        message = await doorbell.get_message(timeout=QUIET_S)
+                        message = cast("Any", await doorbell.get_message(timeout=QUIET_S))
                         yield CloudEvent.model_validate_json(message["data"]) if message else None
             except RedisError:
                 yield None

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, Field, create_model
 
-from mesh_shared.agents.plugin import Action, Content, Invocation, Message, Plugin, Reply, Runtime, Turn, failed, invoke
+from mesh_shared.agents.plugin import (
+    Action,
+    Content,
+    Invocation,
+    Message,
+    Plugin,
+    Reply,
+    Runtime,
+    Turn,
+    failed,
+    invoke,
+)
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.errors import MeshError, NotFound
 from mesh_shared.web.idempotency import IdempotencyKey
@@ -27,7 +38,9 @@ class ActionView(BaseModel):
     name: str
     description: str
     parameters: dict[str, Any] = Field(description="JSON Schema of `parameters`.")
-    examples: list[tuple[Turn, Turn]] = Field(description="Pairs of what a user says and what the agent answers.")
+    examples: list[tuple[Turn, Turn]] = Field(
+        description="Pairs of what a user says and what the agent answers."
+    )
     scope: str = Field(description="The scope that a caller's token needs.")
 
 
@@ -117,7 +130,10 @@ def _endpoint(plugin: Plugin, action: Action) -> Callable[..., Awaitable[ActionR
         runtime = Runtime(request.app.state.service, caller, key)
         return _answer(action.name, await _invoke(plugin, action, runtime, body))
 
-    run.__annotations__ |= {"body": request_model(action), "caller": Annotated[Principal, allow(INVOKE, action.scope)]}
+    run.__annotations__ |= {
+        "body": request_model(action),
+        "caller": Annotated[Principal, allow(INVOKE, action.scope)],
+    }
     return run
 
 
@@ -187,7 +203,11 @@ async def agent_card(request: Request) -> AgentCard:
         description=plugin.description,
         version=request.app.version,
         supportedInterfaces=[
-            Interface(url=f"{request.app.state.platform.public_url}/actions", protocolBinding="MESH+REST", protocolVersion="1.0")
+            Interface(
+                url=f"{request.app.state.platform.public_url}/actions",
+                protocolBinding="MESH+REST",
+                protocolVersion="1.0",
+            )
         ],
         capabilities={"streaming": False, "pushNotifications": False},
         defaultInputModes=["application/json"],

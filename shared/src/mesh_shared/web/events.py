@@ -23,9 +23,12 @@ POLL_S = 1.0
 router = APIRouter(tags=["events"], route_class=MeshRoute)
 
 MAX_SEQUENCE = 2**53 - 1
-After = Annotated[int, Query(ge=0, le=MAX_SEQUENCE, description="Sequence of the last event you have; 0 for none.")]
+After = Annotated[
+    int, Query(ge=0, le=MAX_SEQUENCE, description="Sequence of the last event you have; 0 for none.")
+]
 LastEventId = Annotated[
-    int | None, Header(ge=0, le=MAX_SEQUENCE, description="Sent by browsers that reconnect; wins over `after`.")
+    int | None,
+    Header(ge=0, le=MAX_SEQUENCE, description="Sent by browsers that reconnect; wins over `after`."),
 ]
 
 
@@ -55,7 +58,7 @@ async def stream_events(
     after: After = 0,
     last_event_id: LastEventId = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """The same log as server-sent events; the event id is the sequence, so a browser resumes without a gap."""
+    """The same log as server-sent events; their id is the sequence, so a browser resumes without a gap."""
     platform: Platform = request.app.state.platform
     position = after if last_event_id is None else last_event_id
     while not platform.closing.is_set():
@@ -73,7 +76,7 @@ async def stream_events(
 async def _after(platform: Platform, sequence: int, limit: int) -> list[CloudEvent]:
     async with platform.database.read() as session:
         log = EventLog(session)
-        if sequence + 1 < (oldest := await log.oldest()) :
+        if sequence + 1 < (oldest := await log.oldest()):
             raise EventsPruned(f"The oldest event kept is {oldest}.", oldest=oldest)
         rows = await log.after(sequence, limit)
     return [row.cloud_event(platform.source) for row in rows]

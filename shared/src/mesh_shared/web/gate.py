@@ -70,7 +70,9 @@ class BodyGate:
         await self._app(scope, _counting(receive, limit), send)
 
     def _limit_of(self, path: str) -> int:
-        return next((limit for prefix, limit in self._by_path.items() if path.startswith(prefix)), self._limit)
+        return next(
+            (limit for prefix, limit in self._by_path.items() if path.startswith(prefix)), self._limit
+        )
 
 
 def _counting(receive: Receive, limit: int) -> Receive:

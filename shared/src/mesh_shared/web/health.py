@@ -76,7 +76,12 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", operation_id="get_readiness", response_model=Ready, responses={503: {"model": problems.Problem}})
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    response_model=Ready,
+    responses={503: {"model": problems.Problem}},
+)
 async def readyz(request: Request) -> Response:
     """200 when every dependency answered within a second, else 503 naming those that did not."""
     checks: Checks = request.app.state.platform.checks

@@ -1,4 +1,7 @@
-"""Makes a POST safe to repeat: one effect per key, and the first answer again (after draft-ietf-httpapi-idempotency-key)."""
+"""Makes a POST safe to repeat: one effect per key, and the first answer again.
+
+After draft-ietf-httpapi-idempotency-key; docs/adr/0003 says where and why it differs.
+"""
 
 import hashlib
 from collections.abc import Awaitable, Callable

@@ -42,7 +42,9 @@ class _DependencyCollector(Collector):
         self._checks = checks
 
     def collect(self) -> Iterator[Metric]:
-        gauge = GaugeMetricFamily("mesh_dependency_up", "1 while the dependency answers.", labels=["dependency"])
+        gauge = GaugeMetricFamily(
+            "mesh_dependency_up", "1 while the dependency answers.", labels=["dependency"]
+        )
         for name, up in self._checks.last().items():
             gauge.add_metric([name], float(up))
         yield gauge
@@ -77,10 +79,17 @@ class Observe:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(scope["method"], route, status).observe(seconds)
         if scope["path"] not in QUIET_PATHS:
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2))
+            log.info(
+                "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2)
+            )
 
 
-@router.get("/metrics", operation_id="get_metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 async def metrics(request: Request) -> Response:
     """Prometheus text format."""
     own: Metrics = request.app.state.platform.metrics

@@ -58,9 +58,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         responses.setdefault(str(status), {"description": description})
     for status, response in responses.items():
         if status >= "400":
-            response["content"] = {
-                problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
-            }
+            response["content"] = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(responses.items()))
 
 

@@ -26,7 +26,7 @@ class Page(BaseModel, Generic[T]):
 
 
 def position(request: Request, cursor: str | None) -> list[Any] | None:
-    """The keyset values inside `cursor`. Raises `CursorNotFound` for one that we did not sign for this path."""
+    """The keyset values inside `cursor`. Raises `CursorNotFound` for one not signed for this path."""
     if cursor is None:
         return None
     try:
@@ -37,7 +37,7 @@ def position(request: Request, cursor: str | None) -> list[Any] | None:
 
 
 def page(request: Request, response: Response, items: Sequence[T], limit: int, key: Sequence[Any]) -> Page[T]:
-    """`items` (at most `limit`) as a page whose cursor continues after `key`, the last item's keyset values."""
+    """`items` (at most `limit`) as a page; its cursor continues after `key`, the last item's values."""
     if len(items) < limit:
         return Page[T](items=list(items), next_cursor=None)
     cursor = _serializer(request).dumps(list(key))

@@ -146,9 +146,13 @@ def _allowed_methods(request: Request) -> set[str]:
 
 
 async def _on_bug(request: Request, raised: Exception) -> JSONResponse:
-    log.error("unhandled", exception=type(raised).__qualname__, path=request.scope.get("path"), exc_info=raised)
+    log.error(
+        "unhandled", exception=type(raised).__qualname__, path=request.scope.get("path"), exc_info=raised
+    )
     code, title = _FRAMEWORK_TITLES[HTTPStatus.INTERNAL_SERVER_ERROR]
-    body = document(request.url.path, 500, code, title, "A bug of ours; the trace id finds it in our logs.", {})
+    body = document(
+        request.url.path, 500, code, title, "A bug of ours; the trace id finds it in our logs.", {}
+    )
     return JSONResponse(body, 500, media_type=MEDIA_TYPE)
 
 
@@ -166,4 +170,6 @@ async def problem_page(code: str) -> HTMLResponse:
     if code not in (titles := _titles()):
         raise NotFound("No problem has that code.")
     status, title, text = titles[code]
-    return HTMLResponse(f"<!doctype html><title>{escape(title)}</title><h1>{status} {escape(title)}</h1><p>{escape(text)}</p>")
+    return HTMLResponse(
+        f"<!doctype html><title>{escape(title)}</title><h1>{status} {escape(title)}</h1><p>{escape(text)}</p>"
+    )

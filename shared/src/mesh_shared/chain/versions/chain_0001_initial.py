@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-
 from mesh_shared.database.types import BigId, UnitAmount, Utc
 
 revision = "chain_0001"

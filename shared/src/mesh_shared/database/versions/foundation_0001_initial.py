@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-
 from mesh_shared.database.types import BigId, Utc
 
 revision = "foundation_0001"

@@ -1,0 +1,57 @@
+import json
+import subprocess
+import sys
+from typing import Annotated
+
+from fastapi import FastAPI, Header
+from mesh_shared import http
+from mesh_shared.testing import running, served
+from opentelemetry import trace
+
+PROGRAM = """
+import logging, structlog
+from mesh_shared import telemetry
+telemetry.logs("tests", "INFO")
+try:
+    secret = "sk-local"
+    raise RuntimeError("sk-message")
+except RuntimeError as error:
+    structlog.get_logger().error("failed", exc_info=error)
+    logging.getLogger("foreign").exception("failed too")
+"""
+
+
+def test_a_log_line_is_json_and_says_where_it_broke_without_what_was_in_there():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["service"], line["level"], line["exception"]) for line in lines] == [
+        ("tests", "error", "RuntimeError")
+    ] * 2
+    assert "<module>" in lines[0]["stack"][0]
+    assert "sk-" not in done.stderr
+
+
+async def test_an_answer_carries_the_trace_of_its_caller(app: FastAPI):
+    traceparent = f"00-{'a1' * 16}-{'b2' * 8}-01"
+    async with running(app) as caller:
+        problem = (await caller.get("/v1/notes/none", headers={"traceparent": traceparent})).json()
+
+    assert problem["trace_id"] == "a1" * 16
+
+
+async def test_a_call_to_another_service_joins_our_trace():
+    app = FastAPI()
+
+    @app.get("/")
+    async def show(traceparent: Annotated[str, Header()]) -> str:
+        return traceparent
+
+    tracer = trace.get_tracer("tests")
+    async with served(app) as url, http.client() as client:
+        with tracer.start_as_current_span("caller") as span:
+            seen = (await client.get(url)).json()
+
+    assert seen.split("-")[1] == format(span.get_span_context().trace_id, "032x")
