@@ -10,6 +10,7 @@ from opentelemetry import trace
 
 from mesh_shared import telemetry
 from mesh_shared.agents.plugin import Plugin
+from mesh_shared.agents.registration import Registration
 from mesh_shared.auth.tokens import KeySource
 from mesh_shared.platform import Platform, open_platform
 from mesh_shared.settings import ServiceSettings
@@ -56,6 +57,8 @@ def build(
             app.state.platform = platform
             async with start(platform) as service:
                 app.state.service = service
+                if settings.registry_url is not None:
+                    platform.run("registration", _registration(platform, plugin, settings.registry_url).turn)
                 yield
 
     provider = trace.get_tracer_provider()
@@ -81,6 +84,17 @@ def build(
     app.add_middleware(gate.NulGate)
     app.add_middleware(observe.Observe, metrics=metrics)
     return app
+
+
+def _registration(platform: Platform, plugin: Plugin, registry_url: str) -> Registration:
+    return Registration(
+        agent_id=f"mesh/{platform.settings.service}",
+        plugin=plugin,
+        endpoint=platform.public_url,
+        registry_url=registry_url,
+        http=platform.http,
+        auth=platform.sessions.auth("registry"),
+    )
 
 
 async def _not_modified(request: Request, raised: Exception) -> Response:

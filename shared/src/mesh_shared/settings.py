@@ -20,7 +20,7 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr = Field(default=SecretStr(""), description="Default: SQLite in `state_dir`.")
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     gateway_url: str = "http://127.0.0.1:8374"
-    registry_url: str = "http://127.0.0.1:8371"
+    registry_url: str | None = Field(default=None, description="Where to list ourselves; default nowhere.")
     key_file: Path = Field(
         default=Path(), description="API key for our calls; default `state_dir`/service.key."
     )

@@ -81,6 +81,8 @@ class Action:
     handler: Handler
     examples: Sequence[tuple[Turn, Turn]]
     scope: str
+    capabilities: Sequence[str] = ()
+    """Names under which the registry lists it; an action without any is for those who know of it."""
     validate: Validate = always
 
 

@@ -1,0 +1,1 @@
+"""Plans, durable runs, and escrowed payment by verified quality."""

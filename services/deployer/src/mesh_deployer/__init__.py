@@ -1,0 +1,1 @@
+"""SDL, bids, leases and what they cost."""

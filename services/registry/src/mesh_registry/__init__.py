@@ -1,0 +1,1 @@
+"""Agents on the chain, their metadata and their discovery."""

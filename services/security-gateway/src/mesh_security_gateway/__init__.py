@@ -1,0 +1,1 @@
+"""Credentials that agents use and never see."""

@@ -1,0 +1,1 @@
+"""What a change in a monorepo affects and what it costs."""
