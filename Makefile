@@ -1,0 +1,74 @@
+# 371 Mesh. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+UV := .tools/bin/uv
+# pyenv's shims confuse uv; it gets the interpreter itself, and never downloads one.
+export UV_PYTHON = $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
+export UV_PYTHON_DOWNLOADS = never
+KUBO := .cache/kubo/ipfs
+KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
+
+.PHONY: help setup demo dev test check up down bench kubo openapi artifacts
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: preflight .venv/.ready node_modules/.ready ## Install what the mesh needs (once)
+
+demo: setup ## Run the main job on a fresh mesh and show every step
+	@$(UV) run --locked mesh demo $(ARGS)
+
+dev: setup ## Run the same mesh and keep it running
+	@$(UV) run --locked mesh dev $(ARGS)
+
+test: setup kubo ## Prove everything
+	$(UV) run --locked pytest -n auto --dist loadgroup $(ARGS)
+
+check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
+	$(UV) lock --check
+	$(UV) run --locked ruff format --check
+	$(UV) run --locked ruff check
+	$(UV) run --locked pyright
+	$(UV) run --locked lint-imports
+	$(UV) run --locked pytest -q tests/architecture
+	$(UV) run --locked python contracts/script/artifacts.py --check
+	$(UV) run --locked mesh openapi --check
+
+bench: setup ## Measure the claims; each prints a ratio
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(UV) run --locked python $$file; done
+
+up: ## Run the mesh with docker-compose
+	docker compose up --detach --build --wait
+
+down: ## Stop it; data stays in its volumes
+	docker compose down
+
+openapi: setup ## Write docs/openapi and docs/asyncapi.json anew
+	$(UV) run --locked mesh openapi
+
+artifacts: setup ## Compile the contracts and write their artifacts anew
+	$(UV) run --locked python contracts/script/artifacts.py
+
+kubo: ## Build Kubo for the tests that use it, where Go is installed (minutes, once)
+	@if [ -x $(KUBO) ] || command -v ipfs >/dev/null; then :; \
+	elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(KUBO); \
+	else echo "Kubo is not built: Go is not installed. Tests against it will say that they were skipped."; fi
+
+$(KUBO):
+	mkdir -p $(@D)
+	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(KUBO_MODULE)@v0.43.0 && go build -o ipfs $(KUBO_MODULE)
+
+.PHONY: preflight
+preflight:
+	@sh cli/preflight.sh "$(PYTHON)"
+
+$(UV):
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+
+.venv/.ready: $(UV) uv.lock pyproject.toml $(wildcard services/*/pyproject.toml) shared/pyproject.toml cli/pyproject.toml
+	@$(UV) sync --locked --all-packages --quiet && touch $@
+
+node_modules/.ready: package-lock.json
+	@npm ci --no-audit --no-fund --loglevel=error && touch $@

@@ -1,0 +1,197 @@
+"""A whole mesh on loopback, without Docker: real processes, real HTTP, gone when its owner is."""
+
+import os
+import signal
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx
+
+from mesh_cli import parts, processes
+from mesh_cli.parts import CHAIN_ID, ROOT
+from mesh_cli.processes import Process
+
+READY_S = 60.0
+PACKAGES = {
+    "registry": "mesh_registry",
+    "coordinator": "mesh_coordinator",
+    "deployer": "mesh_deployer",
+    "security-gateway": "mesh_security_gateway",
+    "workspace-analyzer": "mesh_workspace_analyzer",
+}
+ON_CHAIN = ("registry", "coordinator")
+# What each on-chain service gets of the test token: the coordinator pays, the registry only relays.
+TOKENS = {"registry": 0, "coordinator": 1_000_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Eight ports in a row from `first` on: the five services at 1 to 5, as their READMEs say."""
+
+    first: int = 8370
+
+    @property
+    def anvil(self) -> int:
+        return self.first
+
+    @property
+    def redis(self) -> int:
+        return self.first + 6
+
+    @property
+    def services(self) -> dict[str, int]:
+        return {name: self.first + place for place, name in enumerate(PACKAGES, start=1)}
+
+    def agent(self, place: int) -> int:
+        """The port of the sample agent number `place`, from 0."""
+        return self.first + 10 + place
+
+
+class PortTaken(RuntimeError):
+    """A port of the mesh is in use; the text says what to do."""
+
+
+@dataclass(slots=True)
+class EmbeddedMesh:
+    """Handles to a running mesh."""
+
+    state_dir: Path
+    ports: Ports
+    running: dict[str, Process] = field(default_factory=dict[str, Process])
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.ports.services[service]}"
+
+    @property
+    def rpc_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.anvil}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://127.0.0.1:{self.ports.redis}/0"
+
+    @property
+    def contracts_file(self) -> Path:
+        return self.state_dir / "contracts.json"
+
+    def home(self, service: str) -> Path:
+        """The state folder of one service."""
+        return self.state_dir / service
+
+    @property
+    def admin_key_file(self) -> Path:
+        return self.home("security-gateway") / "admin.key"
+
+    def service_key_file(self, service: str) -> Path:
+        return self.home("security-gateway") / "keys" / service / "service.key"
+
+    def start_part(self, name: str) -> None:
+        """Starts Anvil or Redis, again after it was stopped; Anvil goes on from where it stopped."""
+        if name == "redis":
+            self.running[name] = parts.redis(self.ports.redis, self.state_dir)
+            return
+        state = str(self.state_dir / "anvil.json")
+        self.running[name] = parts.anvil(self.ports.anvil, self.state_dir, "--state", state)
+
+    def start_service(self, name: str) -> None:
+        """Starts one of the five; returns before it is ready."""
+        argv = [sys.executable, "-m", PACKAGES[name]]
+        log = self.state_dir / "logs" / f"{name}.log"
+        self.running[name] = processes.start(name, argv, log, self._environment(name))
+
+    def wait_ready(self, name: str) -> None:
+        self.running[name].wait_until(lambda: is_ready(self.url(name)), READY_S)
+
+    def stop(self, name: str, sig: signal.Signals = signal.SIGTERM) -> None:
+        self.running.pop(name).stop(sig)
+
+    def stop_all(self) -> None:
+        """Stops agents and services first, then what they stand on."""
+        with ThreadPoolExecutor() as pool:
+            names = [name for name in self.running if name not in ("anvil", "redis")]
+            list(pool.map(self.stop, names))
+        for name in list(self.running):
+            self.stop(name)
+
+    def _environment(self, service: str) -> dict[str, str]:
+        specific = {
+            "registry": {"MESH_CONTENT_DIR": str(self.home(service) / "content")},
+            "coordinator": {"MESH_ALLOW_PRIVATE_AGENTS": "true"},
+            "security-gateway": {},
+            "deployer": {},
+            "workspace-analyzer": {
+                "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',
+                "MESH_ALLOW_BUILDS": "true",
+            },
+        }
+        return inherited() | self._common(service) | specific[service]
+
+    def _common(self, service: str) -> dict[str, str]:
+        on_chain = {
+            "MESH_CHAIN_RPC_URL": self.rpc_url,
+            "MESH_CHAIN_ID": str(CHAIN_ID),
+            "MESH_CONTRACTS_FILE": str(self.contracts_file),
+        }
+        common = {
+            "MESH_PORT": str(self.ports.services[service]),
+            "MESH_STATE_DIR": str(self.home(service)),
+            "MESH_REDIS_URL": self.redis_url,
+            "MESH_GATEWAY_URL": self.url("security-gateway"),
+            "MESH_REGISTRY_URL": self.url("registry"),
+            "MESH_KEY_FILE": str(self.service_key_file(service)),
+        }
+        return common | (on_chain if service in ON_CHAIN else {})
+
+
+@contextmanager
+def embedded(state_dir: Path, ports: Ports) -> Generator[EmbeddedMesh, None, None]:
+    """A mesh that is ready; everything of it is stopped at the end.
+
+    Raises `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one clear text.
+    """
+    for port in (ports.anvil, ports.redis, *ports.services.values()):
+        if not parts.is_port_free(port):
+            raise PortTaken(
+                f"Port {port} is in use: stop what uses it, or choose another row with --first-port."
+            )
+    mesh = EmbeddedMesh(state_dir, ports)
+    with ExitStack() as stack:
+        stack.callback(mesh.stop_all)
+        mesh.start_part("anvil")
+        mesh.start_part("redis")
+        (state_dir / "workspaces").mkdir(parents=True, exist_ok=True)
+        for name in PACKAGES:
+            if name not in ON_CHAIN:
+                mesh.start_service(name)
+        _deploy_contracts(mesh)
+        for name in ON_CHAIN:
+            mesh.start_service(name)
+        for name in PACKAGES:
+            mesh.wait_ready(name)
+        yield mesh
+
+
+def _deploy_contracts(mesh: EmbeddedMesh) -> None:
+    script = ROOT / "contracts" / "script" / "deploy.py"
+    argv = [sys.executable, script, "--rpc-url", mesh.rpc_url, "--out", mesh.contracts_file]
+    for name in ON_CHAIN:
+        argv += ["--fund-key", f"{mesh.home(name) / 'chain.key'}:{TOKENS[name]}"]
+    deploying = processes.start("contracts", argv, mesh.state_dir / "logs" / "contracts.log", inherited())
+    if deploying.popen.wait(READY_S) != 0:
+        raise processes.ProcessDied(f"The contracts were not deployed:\n{deploying.tail()}")
+
+
+def inherited() -> dict[str, str]:
+    """The caller's environment without settings of a mesh, so that a stray one changes nothing."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MESH_")}
+
+
+def is_ready(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == HTTPStatus.OK
+    return False
