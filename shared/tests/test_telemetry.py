@@ -4,9 +4,12 @@ import sys
 from typing import Annotated
 
 from fastapi import FastAPI, Header
-from mesh_shared import http
+from mesh_shared import http, telemetry
 from mesh_shared.testing import running, served
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 PROGRAM = """
 import logging, structlog
@@ -55,3 +58,20 @@ async def test_a_call_to_another_service_joins_our_trace():
             seen = (await client.get(url)).json()
 
     assert seen.split("-")[1] == format(span.get_span_context().trace_id, "032x")
+
+
+async def test_a_span_names_the_route_and_never_the_address():
+    provider, spans = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    app = FastAPI(telemetry=telemetry.fastapi_config(provider))
+
+    @app.get("/notes/{name}")
+    async def show(name: str) -> str:
+        return name
+
+    async with running(app) as caller:
+        await caller.get("/notes/sk-path?key=sk-query")
+
+    (span,) = spans.get_finished_spans()
+    assert (span.name, (span.attributes or {})["http.route"]) == ("GET /notes/{name}", "/notes/{name}")
+    assert "sk-" not in span.to_json()

@@ -3,6 +3,8 @@
 import logging
 import sys
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
@@ -15,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from structlog.typing import EventDict, WrappedLogger
 
 QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/v1/events/stream"})
+_ADDRESS = frozenset({"url.path", "url.query"})
 
 
 def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProvider:
@@ -27,14 +30,41 @@ def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProv
 
 
 def fastapi_config(provider: trace.TracerProvider) -> TelemetryConfig:
-    """Request spans only: FastAPI's own log records would carry submitted values."""
+    """Request spans by route; FastAPI's own carry the address, and its log records submitted values."""
     return TelemetryConfig(
-        tracer_provider=provider,
+        tracer_provider=_ByRoute(provider),
         metrics=False,
         logs=False,
         operation_spans=False,
         exclude=lambda scope: scope.get("path") in QUIET_PATHS,
     )
+
+
+class _ByRoute(trace.TracerProvider):
+    """Keeps what a caller wrote into the address, such as a key in the query, out of every span."""
+
+    def __init__(self, provider: trace.TracerProvider) -> None:
+        self._provider = provider
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        return _ByRouteTracer(self._provider.get_tracer(*args, **kwargs))
+
+
+class _ByRouteTracer(trace.Tracer):
+    def __init__(self, tracer: trace.Tracer) -> None:
+        self._tracer = tracer
+
+    def start_span(self, name: str, *args: Any, **kwargs: Any) -> trace.Span:
+        given = kwargs.pop("attributes", None) or {}
+        kept = {key: value for key, value in given.items() if key not in _ADDRESS}
+        return self._tracer.start_span(name, *args, attributes=kept, **kwargs)
+
+    @contextmanager
+    def start_as_current_span(
+        self, name: str, *args: Any, **kwargs: Any
+    ) -> Generator[trace.Span, None, None]:
+        with trace.use_span(self.start_span(name, *args, **kwargs), end_on_exit=True) as span:
+            yield span
 
 
 def logs(service: str, level: str) -> None:
