@@ -38,16 +38,18 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not any(ip in network for network in _CLOSED)
 
 
+def connector(*, allow_private: bool) -> aiohttp.TCPConnector:
+    """Dials public addresses only, unless private ones are allowed."""
+    return aiohttp.TCPConnector(socket_factory=_any_socket if allow_private else _public_socket, limit=100)
+
+
 def session(*, allow_private: bool, timeout_s: float) -> aiohttp.ClientSession:
     """A client for strangers' addresses: no redirects of its own, no cookies, no environment proxies.
 
     `allow_private` is for a mesh whose agents live on the operator's own machine.
     """
-    connector = aiohttp.TCPConnector(
-        socket_factory=_any_socket if allow_private else _public_socket, limit=100
-    )
     return aiohttp.ClientSession(
-        connector=connector,
+        connector=connector(allow_private=allow_private),
         timeout=aiohttp.ClientTimeout(total=timeout_s, connect=5),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
