@@ -5,6 +5,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from mesh_shared.testing import Issuer, running
+from mesh_shared.web import openapi
 
 
 @pytest.fixture
@@ -234,3 +235,14 @@ async def test_every_documented_operation_says_what_can_go_wrong(http: AsyncClie
         for operation in path.values():
             assert operation["operationId"]
             assert {"400", "404", "500"} <= operation["responses"].keys()
+
+
+def test_a_route_that_relays_documents_foreign_answers_beside_our_own():
+    app = FastAPI()
+    app.add_api_route("/relay", lambda: None, responses={"4XX": {"content": {"*/*": {}}}})
+    openapi.install(app)
+
+    refused = app.openapi()["paths"]["/relay"]["get"]["responses"]
+
+    assert refused["4XX"]["content"].keys() == {"*/*", "application/problem+json"}
+    assert refused["404"]["content"].keys() == {"application/problem+json"}

@@ -12,6 +12,7 @@ _WITH_SECURITY = {401: "Not authenticated", 403: "Not allowed"}
 _WITH_INPUT = {422: "Does not fit the schema"}
 _WITH_BODY = {413: "Body too large", 415: "Not JSON"}
 _ON_WRITE = {409: "Conflict", 503: "A dependency is down; try again after `Retry-After`"}
+_PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 
 
@@ -58,8 +59,14 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         responses.setdefault(str(status), {"description": description})
     for status, response in responses.items():
         if status >= "400":
-            response["content"] = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            response["content"] = _own_content(response) | _PROBLEM
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _own_content(response: dict[str, Any]) -> dict[str, Any]:
+    """What a route that relays foreign answers says of them; FastAPI's own idea of an error is not ours."""
+    declared: dict[str, Any] = response.get("content", {})
+    return {media_type: body for media_type, body in declared.items() if media_type != "application/json"}
 
 
 def _outcomes(method: str, operation: dict[str, Any]) -> dict[int, str]:
