@@ -3,8 +3,6 @@
 import logging
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
@@ -14,6 +12,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.util import types
 from structlog.typing import EventDict, WrappedLogger
 
 QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/v1/events/stream"})
@@ -54,17 +53,18 @@ class _ByRouteTracer(trace.Tracer):
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
 
-    def start_span(self, name: str, *args: Any, **kwargs: Any) -> trace.Span:
-        given = kwargs.pop("attributes", None) or {}
-        kept = {key: value for key, value in given.items() if key not in _ADDRESS}
-        return self._tracer.start_span(name, *args, attributes=kept, **kwargs)
+    def start_span(
+        self, name: str, *args: Any, attributes: types.Attributes = None, **rest: Any
+    ) -> trace.Span:
+        return self._tracer.start_span(name, *args, attributes=_without_address(attributes), **rest)
 
-    @contextmanager
-    def start_as_current_span(
-        self, name: str, *args: Any, **kwargs: Any
-    ) -> Generator[trace.Span, None, None]:
-        with trace.use_span(self.start_span(name, *args, **kwargs), end_on_exit=True) as span:
-            yield span
+    def start_as_current_span(self, name: str, *args: Any, attributes: types.Attributes = None, **rest: Any):
+        kept = _without_address(attributes)
+        return self._tracer.start_as_current_span(name, *args, attributes=kept, **rest)
+
+
+def _without_address(attributes: types.Attributes) -> types.Attributes:
+    return {key: value for key, value in (attributes or {}).items() if key not in _ADDRESS}
 
 
 def logs(service: str, level: str) -> None:
