@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice The life of an escrow. `Released` and `Refunded` are terminal.
+enum EscrowState {
+    None,
+    Funded,
+    Submitted,
+    Disputed,
+    Released,
+    Refunded
+}

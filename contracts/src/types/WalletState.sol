@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @notice Where an agent's payment wallet comes from.
+/// @dev `Owner` is zero, so that a fresh agent pays for no wallet slot.
+enum WalletState {
+    Owner,
+    Cleared,
+    Chosen
+}
