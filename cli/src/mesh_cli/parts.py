@@ -25,7 +25,7 @@ class PartMissing(RuntimeError):
 
 def anvil(port: int, state_dir: Path, *options: str) -> Process:
     """A chain on 127.0.0.1:`port`; Anvil's own options, such as `--block-time 1`, may follow."""
-    argv = [_anvil_binary(), "--port", str(port), "--chain-id", str(CHAIN_ID), "--quiet", *PRUNE, *options]
+    argv = [anvil_binary(), "--port", str(port), "--chain-id", str(CHAIN_ID), "--quiet", *PRUNE, *options]
     process = processes.start("anvil", argv, state_dir / "logs" / "anvil.log")
     process.wait_until(lambda: _listens(port), READY_S)
     return process
@@ -61,7 +61,8 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _anvil_binary() -> str:
+def anvil_binary() -> str:
+    """Where Anvil is. Raises `PartMissing`."""
     machine = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
         platform.machine(), platform.machine()
     )

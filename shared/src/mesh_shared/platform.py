@@ -88,7 +88,7 @@ async def open_platform(
     """
     settings.prepare()
     async with AsyncExitStack() as stack:
-        database = engine.connect(settings.database_url.get_secret_value())
+        database = engine.connect(settings.database_address())
         stack.push_async_callback(database.engine.dispose)
         await migrate.upgrade(database, [settings.migrations_dir])
         redis = await stack.enter_async_context(_redis(settings))

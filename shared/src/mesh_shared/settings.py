@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
 
 
 class ServiceSettings(BaseSettings):
@@ -18,6 +19,7 @@ class ServiceSettings(BaseSettings):
     public_url: str = Field(default="", description="Where others reach us; default http://host:port.")
     state_dir: Path = Field(description="Our own folder: database, keys. Created 0700.")
     database_url: SecretStr = Field(default=SecretStr(""), description="Default: SQLite in `state_dir`.")
+    database_password_file: Path | None = Field(default=None, description="Its content joins `database_url`.")
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     gateway_url: str = "http://127.0.0.1:8374"
     registry_url: str | None = Field(default=None, description="Where to list ourselves; default nowhere.")
@@ -43,6 +45,13 @@ class ServiceSettings(BaseSettings):
             "key_file": state_dir / "service.key",
         }
         return derived | given
+
+    def database_address(self) -> str:
+        """`database_url` with the password, when that is kept in a file."""
+        url = make_url(self.database_url.get_secret_value())
+        if self.database_password_file is not None:
+            url = url.set(password=self.database_password_file.read_text().strip())
+        return url.render_as_string(hide_password=False)
 
     def prepare(self) -> Self:
         """Makes the state folder, readable by us alone."""

@@ -5,14 +5,19 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import uvicorn
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from fastapi import FastAPI
 from joserfc.jwk import OKPKey
+from sqlalchemy import Connection, MetaData
 
 from mesh_shared.auth.keys import StaticKeys
 from mesh_shared.auth.tokens import issue
+from mesh_shared.database.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +63,19 @@ async def served(app: FastAPI) -> AsyncGenerator[str, None]:
             platform.close()
         server.should_exit = True
         await task
+
+
+async def schema_differences(database: Database, *declared: MetaData) -> list[Any]:
+    """How the database differs from what the models declare; empty when the migrations are right."""
+
+    def compare(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        tables = MetaData()
+        for metadata in declared:
+            for table in metadata.tables.values():
+                table.to_metadata(tables)
+        found = compare_metadata(context, tables)
+        return [difference for difference in found if "alembic_version" not in str(difference)]
+
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(compare)

@@ -1,0 +1,39 @@
+# One image per service: docker build --build-arg SERVICE=registry .
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS build
+ARG SERVICE
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir uv==0.13.9
+ENV UV_PROJECT_ENVIRONMENT=/app/.venv UV_LINK_MODE=copy UV_PYTHON=/usr/bin/python3 UV_PYTHON_DOWNLOADS=never
+WORKDIR /src
+COPY pyproject.toml uv.lock ./
+COPY cli cli
+COPY shared shared
+COPY services services
+RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable --compile-bytecode --package "mesh-${SERVICE}"
+
+FROM ${BASE}
+ARG SERVICE
+# The analyzer runs Nx and git; nobody else has a use for them.
+RUN apt-get update \
+ && tools=$([ "${SERVICE}" != workspace-analyzer ] || echo "git nodejs npm") \
+ && apt-get install --yes --no-install-recommends ca-certificates python3 ${tools} \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN [ "${SERVICE}" != workspace-analyzer ] || npm ci --omit=dev --no-audit --no-fund
+COPY --from=build /app/.venv .venv
+COPY services/${SERVICE}/migrations migrations
+RUN useradd --uid 10001 --no-create-home mesh && install --directory --owner=mesh --mode=0700 /var/lib/mesh
+USER 10001
+ENV PATH=/app/.venv/bin:${PATH} \
+    PYTHONUNBUFFERED=1 \
+    MESH_HOST=0.0.0.0 \
+    MESH_MIGRATIONS_DIR=/app/migrations \
+    MESH_STATE_DIR=/var/lib/mesh
+LABEL org.opencontainers.image.title="mesh-${SERVICE}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+CMD ["sh", "-c", "echo 'Name the service: command: [python, -m, mesh_…]' >&2; exit 2"]

@@ -1,0 +1,106 @@
+"""The committed documents of the mesh: one OpenAPI page per service, one AsyncAPI page for all events."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mesh_cli.embedded import PACKAGES, Ports, inherited
+from mesh_cli.parts import ROOT
+
+DOCS = ROOT / "docs"
+
+# Runs in a process of its own: the command line imports no service.
+DESCRIBE = """
+import importlib, inspect, json, sys, tempfile
+from pathlib import Path
+from mesh_shared.events.event import Event
+
+package, port = sys.argv[1:]
+settings = importlib.import_module(package + ".settings").Settings(port=int(port), state_dir=Path(tempfile.gettempdir()))
+app = importlib.import_module(package + ".app").create_app(settings)
+events = importlib.import_module(package + ".events")
+facts = [e for _, e in inspect.getmembers(events, inspect.isclass) if issubclass(e, Event) and e is not Event]
+described = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": f.model_json_schema()} for f in facts]
+print(json.dumps({"openapi": app.openapi(), "events": described}))
+"""
+
+
+def generate() -> dict[Path, str]:
+    """Every document by the path where it is committed."""
+    described = {service: _describe(service) for service in PACKAGES}
+    pages = {DOCS / "openapi" / f"{name}.json": _text(it["openapi"]) for name, it in described.items()}
+    return pages | {
+        DOCS / "asyncapi.json": _text(_asyncapi({n: it["events"] for n, it in described.items()}))
+    }
+
+
+def stale(documents: dict[Path, str]) -> list[Path]:
+    """Which committed documents are not what the code says now."""
+    return [path for path, text in documents.items() if not path.exists() or path.read_text() != text]
+
+
+def write(documents: dict[Path, str]) -> None:
+    for path, text in documents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _describe(service: str) -> dict[str, Any]:
+    argv = [sys.executable, "-c", DESCRIBE, PACKAGES[service], str(Ports().services[service])]
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=120, env=inherited())  # noqa: S603 - ours
+    return json.loads(done.stdout)
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _asyncapi(events: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """AsyncAPI 3.0: one Redis channel a service, one message a topic."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "371 Mesh events",
+            "version": "1.0.0",
+            "description": "CloudEvents 1.0 on Redis pub/sub. A gap in `sequence` is filled from `GET /v1/events`.",
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {name: _channel(name, facts) for name, facts in events.items()},
+        "operations": {
+            f"publish-{name}": {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
+            for name in events
+        },
+        "components": {
+            "messages": {fact["topic"]: _message(fact) for facts in events.values() for fact in facts}
+        },
+    }
+
+
+def _channel(service: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    messages = {fact["topic"]: {"$ref": f"#/components/messages/{fact['topic']}"} for fact in facts}
+    return {"address": f"mesh.events.{service}", "messages": messages}
+
+
+def _message(fact: dict[str, Any]) -> dict[str, Any]:
+    schema = fact["schema"]
+    definitions = schema.pop("$defs", {})
+    envelope = {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "time", "sequence", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string", "format": "uuid"},
+            "source": {"type": "string"},
+            "type": {"const": fact["topic"]},
+            "subject": {"type": "string"},
+            "time": {"type": "string", "format": "date-time"},
+            "sequence": {"type": "integer", "minimum": 1},
+            "traceparent": {"type": "string"},
+            "data": schema,
+        },
+    }
+    if definitions:
+        envelope["$defs"] = definitions
+    return {"name": fact["topic"], "summary": (fact["about"] or "").partition("\n")[0], "payload": envelope}
