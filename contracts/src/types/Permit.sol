@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
 /// @notice An ERC-2612 permit without the parts that the call it travels in already names (owner, spender, nonce).
