@@ -13,8 +13,8 @@ import {Registration} from "./types/Registration.sol";
 
 /// @title AgentRegistry
 /// @notice Identity (ERC-8004), capabilities and stake of agents, in one immutable contract.
-/// @dev The parts are in `registry/`; here they meet: a registration touches all of them. It writes state, then emits,
-///      then pulls the stake, and mints last, because minting runs the owner's code.
+/// @dev The parts are in `registry/`; here they meet: a registration touches all of them. First it settles the
+///      books and announces the agent, then it pulls the stake, and it mints last, because minting runs the owner's code.
 contract AgentRegistry is AgentStaking {
     /// @param stakeToken_ ERC-20 token of the stakes; tokens that take a fee on transfer are refused when they do.
     /// @param admin Grants roles and cancels slashes.
@@ -85,9 +85,10 @@ contract AgentRegistry is AgentStaking {
     ) private returns (uint256 agentId) {
         Agent storage agent = _newChosen(agentKey);
         agentId = agent.id;
-        _describe(agent, did, ipfsHash, capabilities);
+        _describe(agent, did, ipfsHash);
+        _announce(agent, agentKey, owner, stakeAmount);
+        _offer(agent, capabilities);
         if (stakeAmount != 0) _setStake(agent, stakeAmount);
-        _announce(agent, agentKey, owner);
         Tokens.pull(stakeToken, owner, stakeAmount);
         _safeMint(owner, agentId);
     }

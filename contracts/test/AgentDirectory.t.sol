@@ -62,11 +62,11 @@ contract AgentDirectoryTest is MeshTest {
     function test_registerAgent_events() external {
         bytes32[] memory offers = capabilities("events", 2);
         vm.expectEmit();
+        emit AgentRegistered(KEY, 1, alice, "did:web:a.example", CID, 7);
+        vm.expectEmit();
         emit CapabilitiesSet(1, 1, offers);
         vm.expectEmit();
         emit StakeChanged(1, 7);
-        vm.expectEmit();
-        emit AgentRegistered(KEY, 1, alice, "did:web:a.example", CID, 7);
         vm.prank(alice);
         registry.registerAgent(KEY, "did:web:a.example", CID, 7, offers);
     }

@@ -86,19 +86,30 @@ abstract contract AgentDirectory is AgentIdentity {
         agentKeys = _offersBetween(list, cursor, end);
     }
 
-    /// @dev Stores what the owner says of the agent, all but its stake, after checking it.
-    function _describe(
-        Agent storage agent,
-        string calldata did,
-        string calldata ipfsHash,
-        bytes32[] calldata capabilities
-    ) internal {
+    /// @dev Stores who a new agent is and where its registration file is.
+    function _describe(Agent storage agent, string calldata did, string calldata ipfsHash) internal {
         _checkLength(bytes(did).length, 0, MAX_DID_BYTES);
         _checkLength(bytes(ipfsHash).length, 1, MAX_IPFS_HASH_BYTES);
         agent.did = did;
         agent.onIpfs = true;
         agent.location = ipfsHash;
-        _offer(agent, capabilities);
+    }
+
+    /// @dev Indexes a changed set under the agent's present version, which voids the entries of the last one.
+    function _offer(Agent storage agent, bytes32[] calldata capabilities) internal {
+        if (capabilities.length > MAX_CAPABILITIES) revert TooManyCapabilities(capabilities.length, MAX_CAPABILITIES);
+        bytes16 digest = _digest(capabilities);
+        if (digest == agent.capabilitiesDigest) return;
+        (uint32 id, uint32 version) = (agent.id, agent.version);
+        agent.capabilitiesDigest = digest;
+        agent.capabilitiesVersion = version;
+        bytes32 last;
+        for (uint256 i; i < capabilities.length; ++i) {
+            if (capabilities[i] <= last) revert CapabilitiesNotSorted();
+            last = capabilities[i];
+            _offers[last].push(id, version);
+        }
+        emit CapabilitiesSet(id, version, capabilities);
     }
 
     function _updateAgent(
@@ -123,23 +134,6 @@ abstract contract AgentDirectory is AgentIdentity {
     function _nextVersion(Agent storage agent, uint64 expected) private returns (uint64) {
         if (agent.version != expected) revert VersionMismatch(expected, agent.version);
         return _raiseVersion(agent);
-    }
-
-    /// @dev Indexes a changed set under the agent's present version, which voids the entries of the last one.
-    function _offer(Agent storage agent, bytes32[] calldata capabilities) private {
-        if (capabilities.length > MAX_CAPABILITIES) revert TooManyCapabilities(capabilities.length, MAX_CAPABILITIES);
-        bytes16 digest = _digest(capabilities);
-        if (digest == agent.capabilitiesDigest) return;
-        (uint32 id, uint32 version) = (agent.id, agent.version);
-        agent.capabilitiesDigest = digest;
-        agent.capabilitiesVersion = version;
-        bytes32 last;
-        for (uint256 i; i < capabilities.length; ++i) {
-            if (capabilities[i] <= last) revert CapabilitiesNotSorted();
-            last = capabilities[i];
-            _offers[last].push(id, version);
-        }
-        emit CapabilitiesSet(id, version, capabilities);
     }
 
     function _offersBetween(CapabilityList storage list, uint256 from, uint256 to)

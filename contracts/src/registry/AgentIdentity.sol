@@ -112,11 +112,11 @@ abstract contract AgentIdentity is AgentStore, IERC4906, IERC8004Identity {
             || super.supportsInterface(interfaceId);
     }
 
-    /// @dev Announces a finished record. The only thing that may follow is what costs trust: calls, and minting last.
-    function _announce(Agent storage agent, bytes32 agentKey, address owner) internal {
+    /// @dev Announces a new record, before anything else is said of it and before foreign code can run.
+    function _announce(Agent storage agent, bytes32 agentKey, address owner, uint256 stakeAmount) internal {
         emit Registered(agent.id, _uriOf(agent), owner);
         emit MetadataSet(agent.id, WALLET_KEY, WALLET_KEY, abi.encodePacked(owner));
-        emit AgentRegistered(agentKey, agent.id, owner, agent.did, _ipfsHashOf(agent), agent.stake);
+        emit AgentRegistered(agentKey, agent.id, owner, agent.did, _ipfsHashOf(agent), stakeAmount);
     }
 
     /// @dev Moves an agent whose version has been raised to another registration file.
@@ -142,7 +142,7 @@ abstract contract AgentIdentity is AgentStore, IERC4906, IERC8004Identity {
         (bytes32 agentKey, Agent storage agent) = _newDerived();
         agentId = agent.id;
         (agent.onIpfs, agent.location) = IpfsUri.split(agentURI);
-        _announce(agent, agentKey, msg.sender);
+        _announce(agent, agentKey, msg.sender, 0);
         for (uint256 i; i < metadata.length; ++i) {
             _setMetadata(agentId, metadata[i].metadataKey, metadata[i].metadataValue);
         }
