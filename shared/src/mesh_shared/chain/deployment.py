@@ -8,7 +8,7 @@ from mesh_shared.wire import Address
 
 
 class Deployment(BaseModel):
-    """Addresses by contract name, on one chain, from one block on."""
+    """Addresses by contract name, on one chain; nothing of them happened before `block`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
