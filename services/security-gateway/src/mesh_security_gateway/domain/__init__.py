@@ -1,0 +1,1 @@
+"""The gateway's rules. Pure: no clock, no chance, no network, no database."""

@@ -1,0 +1,109 @@
+"""Which header fields cross the gateway, in either direction."""
+
+import re
+from collections.abc import Iterable
+
+from mesh_security_gateway.errors import PathRefused
+
+Fields = tuple[tuple[str, str], ...]
+
+# RFC 9110 §7.6.1: these belong to one connection, and so does every field that `Connection` names.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# An agent's fields go out only when they are here or end in `-version` (`anthropic-version`,
+# `notion-version`). `Range` is not: asking for an echo in pieces would read a secret past the redaction.
+_REQUEST = frozenset(
+    {
+        "accept",
+        "accept-language",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "idempotency-key",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-unmodified-since",
+        "last-event-id",
+        "prefer",
+        "user-agent",
+    }
+)
+# What an upstream says to a browser about its own origin would be said about the gateway's.
+_RESPONSE_DROPPED = HOP_BY_HOP | {
+    "alt-svc",
+    "clear-site-data",
+    "content-encoding",
+    "content-length",
+    "set-cookie",
+    "set-cookie2",
+    "strict-transport-security",
+    "x-content-type-options",
+    "x-mesh-gateway-error",
+}
+_VALUE = re.compile(r"[\x20-\x7e\t]*")
+# What frames a message cannot be what authenticates it.
+_NOT_INJECTED = HOP_BY_HOP | {"accept-encoding", "content-length", "content-type", "cookie", "expect", "host"}
+
+
+def for_upstream(fields: Iterable[tuple[str, str]], injected: str) -> Fields:
+    """The agent's fields that go out, without the one that is `injected` (empty when none is).
+
+    Authorization, cookies, API keys, forwarding and tracing fields stay here, and so does what `Connection`
+    names. Compression is refused in advance. Raises `PathRefused` for a value that is not printable ASCII.
+    """
+    given = [(name.lower(), value) for name, value in fields]
+    stays = _named_by_connection(given) | {injected.lower()}
+    sent = [(name, value) for name, value in given if _goes_out(name) and name not in stays]
+    if not all(_VALUE.fullmatch(value) for _, value in sent):
+        raise PathRefused
+    return (*sent, ("accept-encoding", "identity"))
+
+
+def _goes_out(name: str) -> bool:
+    return name in _REQUEST or name.endswith("-version")
+
+
+def for_caller(fields: Iterable[tuple[str, str]]) -> Fields:
+    """The upstream's fields that come back. Cookies, framing and what speaks of an origin do not."""
+    given = [(name.lower(), value) for name, value in fields]
+    stays = _named_by_connection(given) | _RESPONSE_DROPPED
+    return tuple((n, v) for n, v in given if n not in stays and not n.startswith("access-control-"))
+
+
+def _named_by_connection(fields: list[tuple[str, str]]) -> frozenset[str]:
+    values = (value for name, value in fields if name == "connection")
+    return frozenset(token.strip().lower() for value in values for token in value.split(","))
+
+
+def is_encoded(fields: Iterable[tuple[str, str]]) -> bool:
+    """True when the bytes of the body are not the bytes of its content."""
+    plain = {"content-encoding": {"", "identity"}, "transfer-encoding": {"", "chunked"}}
+    return any(
+        value.strip().lower() not in plain.get(name.lower(), {value.strip().lower()})
+        for name, value in fields
+    )
+
+
+def may_be_injected(name: str) -> bool:
+    """True for a field that can carry a credential without changing how the message is read."""
+    return name.lower() not in _NOT_INJECTED
+
+
+def joined(fields: Fields) -> dict[str, str]:
+    """Each field once, values of the same name joined as RFC 9110 §5.3 has it."""
+    together: dict[str, str] = {}
+    for name, value in fields:
+        together[name] = f"{together[name]}, {value}" if name in together else value
+    return together

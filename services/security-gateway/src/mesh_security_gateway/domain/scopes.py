@@ -1,0 +1,29 @@
+"""What may be passed on: never more than one holds."""
+
+from collections.abc import Iterable
+
+from mesh_shared.auth.tokens import Principal
+
+SERVICES = ("registry", "coordinator", "deployer", "security-gateway", "workspace-analyzer")
+
+_EVERY_SERVICE = ("events:read", "registry:write")
+_MORE = {
+    "coordinator": (
+        "actions:invoke",
+        "deployer:deploy",
+        "gateway:proxy",
+        "registry:discover",
+        "workspace:analyze",
+    ),
+    "deployer": ("gateway:compile", "gateway:proxy"),
+}
+
+
+def service_scopes(service: str) -> tuple[str, ...]:
+    """The scopes of a service's own key, sorted: what its calls to the other services need and no more."""
+    return tuple(sorted((*_EVERY_SERVICE, *_MORE.get(service, ()))))
+
+
+def exceeding(holder: Principal, scopes: Iterable[str]) -> list[str]:
+    """Those of `scopes` that `holder` does not have, sorted."""
+    return sorted(scope for scope in scopes if not holder.can(scope))

@@ -1,0 +1,131 @@
+"""Outcomes a caller can act on. Every text is fixed and repeats neither what was sent nor what came."""
+
+from http import HTTPStatus
+
+from mesh_shared.errors import Conflict, Forbidden, MeshError, NotFound, Unauthenticated
+
+
+class KeyRefused(Unauthenticated, title="API key refused"):
+    """The API key is missing, unknown, revoked or expired; the answer never says which."""
+
+    def __init__(self) -> None:
+        super().__init__("The API key does not open a session.")
+
+
+class ScopesExceeded(Forbidden, title="Scopes exceeded"):
+    """More was asked for than the caller's own key holds."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__("Nobody passes on more than they hold.", missing=missing)
+
+
+class KeyNotFound(NotFound, title="API key not found"): ...
+
+
+class ProviderNotFound(NotFound, title="Provider not found"): ...
+
+
+class ProviderExists(Conflict, title="Provider exists"):
+    """The name belongs to a provider with another origin, base path or injector; providers never change."""
+
+
+class ProviderUnfit(Conflict, title="Provider unfit"):
+    """The provider contradicts itself, such as a public origin without TLS."""
+
+
+class ConnectionNotFound(NotFound, title="Connection not found"):
+    """There is no such connection, or it is not the caller's business; the answer never says which."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such connection.")
+
+
+class ConnectionExists(Conflict, title="Connection exists"): ...
+
+
+class SecretUnfit(Conflict, title="Secret unfit"):
+    """The secret cannot be injected the way its provider wants it, or is too short to be found again."""
+
+
+class GrantNotFound(NotFound, title="Grant not found"): ...
+
+
+class GrantMissing(Forbidden, title="Grant missing"):
+    """No live grant lets the caller do this with the connection."""
+
+    def __init__(self) -> None:
+        super().__init__("No live grant covers this method and path.")
+
+
+class PathRefused(MeshError, status=HTTPStatus.BAD_REQUEST, title="Path refused"):
+    """Two parsers may read the address differently, so the gateway reads it not at all."""
+
+    def __init__(self) -> None:
+        super().__init__("The address has a spelling that is not forwarded.")
+
+
+class OperationUnfit(Conflict, title="Operation unfit"):
+    """The operation's path or headers have a spelling that is not forwarded."""
+
+    def __init__(self) -> None:
+        super().__init__("The path or a header has a spelling that is not forwarded.")
+
+
+class AuditUnavailable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Audit unavailable"):
+    """The intent could not be made durable, so nothing was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("The audit cannot be written. Nothing was sent.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "2"}
+
+
+class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Secret unreadable"):
+    """The stored secret does not open: another key-encryption key, or a row that was tampered with."""
+
+    def __init__(self) -> None:
+        super().__init__("The stored secret does not open. Nothing was sent.")
+
+
+class UpstreamFailure(MeshError, status=HTTPStatus.BAD_GATEWAY, title="Upstream failure"):
+    """The upstream could not be used; the call may have reached it."""
+
+
+class UpstreamUnreachable(UpstreamFailure, title="Upstream unreachable"):
+    def __init__(self) -> None:
+        super().__init__("The upstream does not answer.")
+
+
+class UpstreamAddress(UpstreamFailure, title="Upstream address refused"):
+    """The origin resolves to an address that is not public, and its provider does not allow that."""
+
+    def __init__(self) -> None:
+        super().__init__("The upstream's address is not a public one.")
+
+
+class UpstreamTls(UpstreamFailure, title="Upstream TLS failed"):
+    def __init__(self) -> None:
+        super().__init__("The upstream's certificate does not hold.")
+
+
+class UpstreamTimeout(UpstreamFailure, status=HTTPStatus.GATEWAY_TIMEOUT, title="Upstream timed out"):
+    def __init__(self) -> None:
+        super().__init__("The upstream took too long.")
+
+
+class UpstreamEncoding(UpstreamFailure, title="Upstream encoding"):
+    """The upstream compressed its answer although it was asked not to; nobody can look for a secret in it."""
+
+    def __init__(self) -> None:
+        super().__init__("The upstream's answer is encoded.")
+
+
+class UpstreamTooLarge(UpstreamFailure, title="Upstream answer too large"):
+    def __init__(self) -> None:
+        super().__init__("The upstream's answer is larger than the gateway passes on.")
+
+
+class UpstreamBroken(UpstreamFailure, title="Upstream answer broken"):
+    def __init__(self) -> None:
+        super().__init__("The upstream's answer ended before its end.")

@@ -1,0 +1,140 @@
+import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from mesh_security_gateway.domain.injection import secret_parts
+from mesh_security_gateway.domain.redaction import REDACTED, Redactor, needles, redacted, spellings
+
+VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
+SECRETS = st.text(VISIBLE, min_size=8, max_size=40)
+# Two letters make secrets that overlap themselves and each other.
+STUTTERING = st.text("ab", min_size=8, max_size=10)
+
+ENCODERS = {
+    "plain": lambda s: s,
+    "reversed": lambda s: s[::-1],
+    "hex": lambda s: s.encode().hex(),
+    "HEX": lambda s: s.encode().hex().upper(),
+    "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "base64 after one": lambda s: base64.b64encode(b"x" + s.encode() + b"yz").decode(),
+    "base64 after two": lambda s: base64.b64encode(b"xy" + s.encode() + b"z").decode(),
+    "base64url": lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
+    "base64url after one": lambda s: base64.urlsafe_b64encode(b"x" + s.encode()).decode(),
+    "percent": lambda s: quote(s, safe=""),
+    "percent of a path": quote,
+    "percent of a form": quote_plus,
+    "percent of JavaScript": lambda s: quote(s, safe="!'()*"),
+    "percent lower": lambda s: "".join(f"%{ord(c):02x}" for c in s),
+    "percent of all": lambda s: "".join(f"%{ord(c):02X}" for c in s),
+    "json": json.dumps,
+    "json of PHP": lambda s: json.dumps(s).replace("/", "\\/"),
+    "json of Go": lambda s: json.dumps(s).translate({c: f"\\u{c:04x}" for c in b"&<>"}),
+    "json of .NET": lambda s: json.dumps(s).translate({c: f"\\u{c:04X}" for c in b"&<>'+`"}),
+    "json of all": lambda s: "".join(f"\\u{ord(c):04x}" for c in s),
+    "html": html.escape,
+    "html by number": lambda s: html.escape(s).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+}
+
+
+def streamed(chunks: list[bytes], *secrets: str) -> bytes:
+    redactor = Redactor(needles(secrets))
+    return b"".join([*(redactor.feed(chunk) for chunk in chunks), redactor.end()])
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    borders = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+@given(secret=SECRETS)
+def test_no_spelling_of_a_secret_passes(encode, secret: str):
+    echo = encode(secret).encode()
+
+    clean = streamed([b"before ", echo, b" after"], secret)
+
+    assert clean.startswith(b"before ")
+    assert clean.endswith(b" after")
+    assert REDACTED in clean
+    assert not [needle for needle in spellings(secret) if needle in clean]
+    # What is left are quotes, padding, and base64's letters that hang on the secret's neighbours.
+    assert len(clean) <= len(b"before  after" + REDACTED) + 8
+
+
+@given(secret=SECRETS, text=st.binary(max_size=50), places=st.lists(st.integers(0, 200), max_size=8))
+def test_chunk_borders_make_no_difference(secret: str, text: bytes, places: list[int]):
+    data = text + secret.encode() + text + base64.b64encode(secret.encode()) + secret.encode() + text
+
+    assert streamed(cut(data, places), secret) == streamed([data], secret)
+
+
+@given(
+    st.lists(STUTTERING, min_size=1, max_size=3),
+    st.text("ab ", max_size=80),
+    st.lists(st.integers(0, 100), max_size=20),
+)
+@example(["aaaaaaaa"], "a" * 30, list(range(30)))
+@example(["abababab"], "ab" * 20 + "a", list(range(40)))
+def test_secrets_that_overlap_make_no_difference(secrets: list[str], text: str, places: list[int]):
+    data = text.encode()
+
+    whole = streamed([data], *secrets)
+
+    assert streamed(cut(data, places), *secrets) == whole
+    assert not [needle for needle in needles(secrets) if needle in whole]
+
+
+@given(SECRETS, st.binary(max_size=200))
+def test_what_holds_no_secret_passes_unchanged(secret: str, data: bytes):
+    if any(needle in data for needle in needles([secret])):
+        return
+
+    assert streamed([data], secret) == data
+
+
+@given(SECRETS, st.binary(max_size=60), st.binary(max_size=60))
+def test_taking_a_secret_out_never_puts_one_together(secret: str, before: bytes, after: bytes):
+    half = len(secret) // 2
+    data = before + secret[:half].encode() + secret.encode() + secret[half:].encode() + after
+
+    clean = streamed([data], secret)
+
+    assert not [needle for needle in needles([secret]) if needle in clean]
+
+
+def test_every_byte_is_passed_on_at_once_unless_it_could_begin_a_secret():
+    redactor = Redactor(needles(["sk-0123456789"]))
+
+    assert redactor.feed(b"data: hello\n\n") == b"data: hello\n\n"
+    assert redactor.feed(b"data: sk-01") == b"data: "
+    assert redactor.feed(b"99\n\n") == b"sk-0199\n\n"
+    assert redactor.feed(b"data: sk-0123456789\n\n") == b"data: " + REDACTED + b"\n\n"
+    assert redactor.end() == b""
+
+
+def test_no_more_is_held_back_than_the_longest_spelling():
+    redactor = Redactor(needles(["abababab"]))
+    longest = max(map(len, needles(["abababab"])))
+
+    passed = sum(len(redactor.feed(b"ab" * 50)) for _ in range(100))
+
+    assert passed == len(REDACTED)
+    assert len(redactor.end()) <= longest
+
+
+def test_a_header_field_is_cleaned_as_a_whole():
+    secret = "sk-0123456789"
+
+    assert redacted(f"/next?key={quote(secret)}&x=1", needles([secret])) == "/next?key= [***] &x=1"
+    assert redacted("/next?x=1", needles([secret])) == "/next?x=1"
+
+
+def test_a_password_is_found_alone_and_inside_its_pair():
+    parts = secret_parts("basic", "robot:p4ssw0rd-9876")
+    echo = b"Basic " + base64.b64encode(b"robot:p4ssw0rd-9876") + b" user=robot password=p4ssw0rd-9876"
+
+    assert streamed([echo], *parts) == b"Basic  [***] = user=robot password= [***] "

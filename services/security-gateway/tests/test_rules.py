@@ -1,0 +1,258 @@
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mesh_security_gateway.domain import headers
+from mesh_security_gateway.domain.grants import Grant, matches, permissions
+from mesh_security_gateway.domain.injection import Injector, Provider, check_provider, inject, secret_parts
+from mesh_security_gateway.domain.scopes import SERVICES, exceeding, service_scopes
+from mesh_security_gateway.errors import PathRefused, ProviderUnfit, SecretUnfit
+from mesh_shared.auth.tokens import Principal
+
+
+def grant(*, expires_at: int | None = None, is_revoked: bool = False) -> Grant:
+    return Grant(
+        id=UUID(int=1),
+        subject="agent-7",
+        connection="github",
+        methods=("GET",),
+        paths=("/user", "/repos/**"),
+        expires_at=expires_at,
+        is_revoked=is_revoked,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/user", "/user"),
+        ("/", "/"),
+        ("/repos/*/issues", "/repos/mesh/issues"),
+        ("/v*", "/v2"),
+        ("/*.json", "/a.b.json"),
+        ("/repos/**", "/repos/a/b/c"),
+        ("/repos/**", "/repos/"),
+        ("/**", "/"),
+        ("/**", "/anything/at/all"),
+        ("/*/x/**", "/a/x/y"),
+    ],
+)
+def test_a_pattern_covers_what_it_says(pattern: str, path: str):
+    assert matches(pattern, path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/user", "/users"),
+        ("/user", "/user/"),
+        ("/user", "/User"),
+        ("/repos/*", "/repos/a/b"),
+        ("/repos/*", "/repos/"),
+        ("/repos/**", "/repos"),
+        ("/repos/**", "/reposx/a"),
+        ("/*/x/**", "/x/y"),
+        ("/a/**/b", "/a/x/y/b"),
+        ("/", "/user"),
+    ],
+)
+def test_a_pattern_covers_nothing_else(pattern: str, path: str):
+    assert not matches(pattern, path)
+
+
+@given(st.text("ab*/", max_size=30), st.text("ab/", max_size=200))
+def test_a_pattern_of_stars_takes_no_time(pattern: str, path: str):
+    matches(f"/{pattern}", f"/{path}")
+
+
+def test_a_grant_covers_its_methods_and_paths_while_it_lives():
+    assert grant(expires_at=100).allows("GET", "/repos/a", now=99.9)
+    assert not grant(expires_at=100).allows("GET", "/repos/a", now=100)
+    assert not grant(is_revoked=True).allows("GET", "/user", now=0)
+    assert not grant().allows("POST", "/user", now=0)
+    assert not grant().allows("GET", "/orgs", now=0)
+
+
+def test_permissions_are_those_of_live_grants():
+    assert permissions([grant(), grant(expires_at=5)], now=9) == ("GET /repos/**", "GET /user")
+    assert permissions([grant(is_revoked=True)], now=9) == ()
+
+
+def test_what_authenticates_or_belongs_to_one_connection_does_not_go_out():
+    given = (
+        ("Authorization", "Bearer agent"),
+        ("Cookie", "a=b"),
+        ("X-API-Key", "agent"),
+        ("X_Api_Key", "agent"),
+        ("Proxy-Authorization", "agent"),
+        ("X-Forwarded-For", "10.0.0.1"),
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("X-Original-URL", "/admin"),
+        ("Host", "gateway"),
+        ("Range", "bytes=0-3"),
+        ("Transfer-Encoding", "chunked"),
+        ("Upgrade", "h2c"),
+        ("TE", "trailers"),
+        ("Accept-Encoding", "gzip"),
+        ("traceparent", "00-1-2-03"),
+        ("baggage", "a=b"),
+        ("Connection", "close, Prefer"),
+        ("Prefer", "wait=1"),
+        ("Accept", "text/plain"),
+        ("Anthropic-Version", "2023-06-01"),
+    )
+
+    assert headers.for_upstream(given, "authorization") == (
+        ("accept", "text/plain"),
+        ("anthropic-version", "2023-06-01"),
+        ("accept-encoding", "identity"),
+    )
+
+
+def test_the_injected_field_is_never_the_agents():
+    given = (("Api-Version", "mine"), ("API-version", "mine too"))
+
+    assert headers.for_upstream(given, "api-version") == (("accept-encoding", "identity"),)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\0b", "\x7f", "é"])
+def test_a_field_that_could_break_out_is_refused(value: str):
+    with pytest.raises(PathRefused):
+        headers.for_upstream((("Accept", value),), "")
+
+
+def test_what_an_upstream_says_to_a_browser_about_its_origin_stays_here():
+    given = (
+        ("Set-Cookie", "sid=1"),
+        ("Content-Length", "9"),
+        ("Connection", "keep-alive, X-Hop"),
+        ("X-Hop", "1"),
+        ("Keep-Alive", "timeout=5"),
+        ("Strict-Transport-Security", "max-age=1"),
+        ("Alt-Svc", "h3"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("X-Mesh-Gateway-Error", "forged"),
+        ("Content-Type", "text/plain"),
+        ("Link", "</a>"),
+        ("ETag", '"1"'),
+    )
+
+    kept = headers.for_caller(given)
+
+    assert [name for name, _ in kept] == ["content-type", "link", "etag"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "encoded"),
+    [
+        ("Content-Encoding", "gzip", True),
+        ("Content-Encoding", "identity", False),
+        ("Content-Encoding", "", False),
+        ("Content-Encoding", "br, gzip", True),
+        ("Transfer-Encoding", "gzip, chunked", True),
+        ("Transfer-Encoding", "Chunked", False),
+        ("Content-Type", "gzip", False),
+    ],
+)
+def test_an_encoded_answer_is_known_by_its_fields(name: str, value: str, encoded: bool):
+    assert headers.is_encoded(((name, value),)) is encoded
+
+
+def test_fields_of_one_name_are_joined():
+    assert headers.joined((("a", "1"), ("b", "2"), ("a", "3"))) == {"a": "1, 3", "b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("injector", "fields", "query"),
+    [
+        (Injector("bearer"), (("authorization", "Bearer us:secret-1"),), "a=1"),
+        (Injector("basic"), (("authorization", "Basic dXM6c2VjcmV0LTE="),), "a=1"),
+        (Injector("header", "X-Token"), (("X-Token", "us:secret-1"),), "a=1"),
+        (Injector("query", "key"), (), "a=1&key=us%3Asecret-1"),
+    ],
+)
+def test_a_secret_goes_where_its_provider_wants_it(injector: Injector, fields: object, query: str):
+    assert inject(injector, "us:secret-1", (), "a=1") == (fields, query)
+
+
+def test_a_parameter_of_the_agent_gives_way_to_the_injected_one():
+    assert inject(Injector("query", "key"), "sk-&=12345", (), "k%65y=mine&a=1")[1] == "a=1&key=sk-%26%3D12345"
+    assert inject(Injector("query", "key"), "sk-12345", (), "")[1] == "key=sk-12345"
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret", "parts"),
+    [
+        ("bearer", "a:b45678", ("a:b45678",)),
+        ("basic", "robot:p4ssw0rd", ("robot:p4ssw0rd", "p4ssw0rd")),
+        ("basic", "sk_live_1234:", ("sk_live_1234:", "sk_live_1234")),
+    ],
+)
+def test_what_must_not_come_back_is_what_is_secret(kind: str, secret: str, parts: tuple[str, ...]):
+    assert secret_parts(kind, secret) == parts
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret"),
+    [
+        ("bearer", "short"),
+        ("bearer", "x" * 4097),
+        ("bearer", "has a blank"),
+        ("bearer", "line\r\nbreak"),
+        ("bearer", "nul\0nul\0nul"),
+        ("bearer", "schlüssel"),
+        ("basic", "no-colon-in-it"),
+        ("basic", "user-name:short"),
+        ("basic", "short:"),
+    ],
+)
+def test_a_secret_that_cannot_be_told_from_text_or_breaks_out_is_unfit(kind: str, secret: str):
+    with pytest.raises(SecretUnfit) as refused:
+        secret_parts(kind, secret)
+
+    assert secret not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("origin", "allow_private", "injector"),
+    [
+        ("http://api.example", False, Injector("bearer")),
+        ("https://[::zz]", True, Injector("bearer")),
+        ("https://[1:2]:80", True, Injector("bearer")),
+        ("https://api.example", False, Injector("header", "Host")),
+        ("https://api.example", False, Injector("header", "content-length")),
+        ("https://api.example", False, Injector("header", "Transfer-Encoding")),
+        ("https://api.example", False, Injector("header", "Connection")),
+    ],
+)
+def test_a_provider_that_contradicts_itself_is_unfit(origin: str, allow_private: bool, injector: Injector):
+    with pytest.raises(ProviderUnfit):
+        check_provider(provider(origin, allow_private=allow_private, injector=injector))
+
+
+@pytest.mark.parametrize("origin", ["https://api.example", "https://[2606:4700::1111]:8443"])
+def test_a_public_provider_uses_tls(origin: str):
+    check_provider(provider(origin, allow_private=False, injector=Injector("bearer")))
+
+
+def provider(origin: str, *, allow_private: bool, injector: Injector) -> Provider:
+    return Provider(name="p", origin=origin, base_path="", injector=injector, allow_private=allow_private)
+
+
+def test_nobody_passes_on_more_than_they_hold():
+    holder = Principal("agent", frozenset({"gateway:proxy", "gateway:keys"}))
+
+    assert exceeding(holder, ["gateway:proxy"]) == []
+    assert exceeding(holder, ["mesh:admin", "gateway:audit", "gateway:keys"]) == ["gateway:audit", "mesh:admin"]
+    assert exceeding(Principal("root", frozenset({"mesh:admin"})), ["anything:at-all"]) == []
+
+
+def test_a_service_holds_what_its_calls_need_and_no_more():
+    assert len(SERVICES) == 5
+    for service in SERVICES:
+        assert {"registry:write", "events:read"} <= set(service_scopes(service))
+        assert "mesh:admin" not in service_scopes(service)
+    assert set(service_scopes("registry")) == {"registry:write", "events:read"}
+    assert {"gateway:compile", "gateway:proxy"} < set(service_scopes("deployer"))
+    assert {"actions:invoke", "deployer:deploy", "gateway:proxy"} < set(service_scopes("coordinator"))
