@@ -2,10 +2,11 @@
 
     python contracts/script/deploy.py --rpc-url http://127.0.0.1:8370 --out contracts.json
 
-On a local chain the node's first unlocked account signs; elsewhere `--key-file` does. The account should be used for
-nothing else: its nonces give the addresses, so a run that was cut off goes on where it stopped, and a run on a chain
-that has everything only writes the file. `--fund-key FILE:UNITS` (local chains only) makes a service's key when there
-is none and gives its account ether and test tokens.
+On a local chain the node's first unlocked account signs; elsewhere `--key-file` does. The account
+should be used for nothing else: its nonces give the addresses, so a run that was cut off goes on
+where it stopped, and a run on a chain that has everything only writes the file.
+`--fund-key FILE:UNITS` (local chains only) makes a service's key when there is none and gives its
+account ether and test tokens.
 """
 
 import argparse
@@ -75,10 +76,16 @@ class Chain:
         request["gas"] = hex(int(await self.rpc.request("eth_estimateGas", request), 16) * 12 // 10)
         sent = await self._broadcast(request)
         async with asyncio.timeout(RECEIPT_TIMEOUT_S):
-            while (receipt := await self.rpc.request("eth_getTransactionReceipt", sent)) is None:
-                await asyncio.sleep(0.1)
+            receipt = await self._receipt(sent)
         if receipt["status"] != "0x1":
             raise RuntimeError(f"transaction {sent} had no effect")
+
+    async def _receipt(self, sent: str) -> Any:
+        while True:
+            receipt = await self.rpc.request("eth_getTransactionReceipt", sent)
+            if receipt is not None:
+                return receipt
+            await asyncio.sleep(0.1)
 
     async def _broadcast(self, request: dict[str, Any]) -> str:
         if self._signer is None:
@@ -135,11 +142,15 @@ async def main() -> None:
         addresses = await _prepare(chain, options.fund_key)
     finally:
         await rpc.close()
-    if options.out.exists():
-        block = deployment.read(options.out).block
-    deployed = Deployment(chain_id=options.chain_id, block=block, contracts=addresses)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(deployed.model_dump_json(indent=2) + "\n")
+    _write(options.out, Deployment(chain_id=options.chain_id, block=block, contracts=addresses))
+
+
+def _write(out: Path, deployed: Deployment) -> None:
+    """Keeps the first block of an earlier run: what happened since belongs to the deployment too."""
+    if out.exists():
+        deployed = deployed.model_copy(update={"block": deployment.read(out).block})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(deployed.model_dump_json(indent=2) + "\n")
 
 
 async def _prepare(chain: Chain, funded: list[tuple[Path, int]]) -> dict[str, str]:

@@ -34,7 +34,10 @@ interface IAgentDirectory {
     /// @notice The agent was switched on or off.
     event AgentActiveSet(uint256 indexed agentId, uint64 version, bool active);
 
+    /// @notice No agent has this key.
     error AgentNotFound(bytes32 agentKey);
+
+    /// @notice Another agent has this key.
     error AgentKeyTaken(bytes32 agentKey);
 
     /// @notice Keys below 2^192 belong to agents that were registered without one.
@@ -46,6 +49,7 @@ interface IAgentDirectory {
     /// @notice A text is shorter or longer (in bytes) than allowed.
     error LengthOutOfRange(uint256 length, uint256 min, uint256 max);
 
+    /// @notice An agent offers 32 capabilities at most.
     error TooManyCapabilities(uint256 count, uint256 max);
 
     /// @notice Capabilities must be non-zero and strictly ascending; that also makes them unique.

@@ -34,7 +34,10 @@ interface IAgentStaking {
     /// @notice A constructor argument is zero or out of range.
     error InvalidConfiguration();
 
+    /// @notice An amount must not be zero.
     error ZeroAmount();
+
+    /// @notice More is asked for than is bonded.
     error InsufficientStake(uint256 requested, uint256 available);
 
     /// @notice Not before `readyAt` (Unix seconds).
@@ -43,8 +46,13 @@ interface IAgentStaking {
     /// @notice Nothing is on its way out, or all of it is frozen by a proposed slash.
     error NothingToWithdraw();
 
+    /// @notice A slash of this agent waits already.
     error SlashPending(uint256 agentId);
+
+    /// @notice No slash of this agent waits.
     error NoSlashPending(uint256 agentId);
+
+    /// @notice A slash may take `cap` at most now.
     error SlashAboveCap(uint256 amount, uint256 cap);
 
     /// @notice Who decides about a slash must not gain by it.

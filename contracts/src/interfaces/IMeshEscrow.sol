@@ -27,7 +27,7 @@ interface IMeshEscrow {
     /// @notice The provider has handed in its result.
     event ResultSubmitted(bytes32 indexed escrowId, address indexed provider, bytes32 resultHash);
 
-    /// @notice The evaluator's verdict settled the escrow, or did so by refusing the work before it came.
+    /// @notice The evaluator's verdict settles the escrow.
     event VerdictGiven(
         bytes32 indexed escrowId, address indexed evaluator, Outcome outcome, uint16 scoreBps, bytes32 reasonHash
     );
@@ -55,6 +55,7 @@ interface IMeshEscrow {
     /// @notice A constructor argument is zero or out of range.
     error InvalidConfiguration();
 
+    /// @notice An amount is zero or above 2^128 − 1, or a bond above it.
     error AmountOutOfRange(uint256 amount);
 
     /// @notice The provider is zero or the payer.

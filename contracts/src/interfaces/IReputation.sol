@@ -18,15 +18,25 @@ interface IReputation is IERC8004Reputation {
     /// @notice An agent's owner, approved account and operators cannot rate it.
     error SelfFeedback(uint256 agentId, address account);
 
+    /// @notice A value is at most 1e38 either way.
     error ValueOutOfRange(int128 value);
+
+    /// @notice A value has 18 decimals at most.
     error TooManyDecimals(uint8 decimals);
+
+    /// @notice A tag has `max` bytes at most.
     error TagTooLong(uint256 length, uint256 max);
+
+    /// @notice A response needs a URI.
     error EmptyResponseURI();
 
     /// @notice ERC-8004 leaves summaries over everybody out, because they invite Sybils: name the clients you trust.
     error ClientsRequired();
 
+    /// @notice The client has given no feedback with this index.
     error FeedbackNotFound(uint256 agentId, address client, uint64 feedbackIndex);
+
+    /// @notice The feedback has been revoked before.
     error AlreadyRevoked(uint256 agentId, address client, uint64 feedbackIndex);
 
     /// @notice The answer would take a loop over more than `max` entries.
