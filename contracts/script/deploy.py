@@ -162,7 +162,7 @@ async def _prepare(chain: Chain, funded: list[tuple[Path, int]]) -> dict[str, st
 
 async def _chain(rpc: Rpc, key_file: Path | None) -> Chain:
     if key_file is not None:
-        signer = Account.from_key(key_file.read_text().strip())
+        signer = Account.from_key(key_file.read_text().strip())  # noqa: ASYNC240 - nothing else runs here
         return Chain(rpc, signer, signer.address)
     accounts = await rpc.request("eth_accounts")
     if not accounts:

@@ -45,10 +45,13 @@ async def account(database: Database, name: str) -> Account | None:
 
 
 async def test_a_block_that_raises_changes_nothing(database: Database):
-    with pytest.raises(ValueError, match="second thoughts"):
+    async def change_one_s_mind() -> None:
         async with database.write() as session:
             session.add(Account(name="a"))
             raise ValueError("second thoughts")
+
+    with pytest.raises(ValueError, match="second thoughts"):
+        await change_one_s_mind()
 
     assert await account(database, "a") is None
 
