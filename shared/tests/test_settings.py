@@ -2,8 +2,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from mesh_shared import platform
+from mesh_shared.chain.journal import ChainTables
+from mesh_shared.chain.settings import ChainServiceSettings
+from mesh_shared.events.outbox import Foundation
 from mesh_shared.settings import ServiceSettings
-from pydantic import ValidationError
+from mesh_shared.testing import Issuer, schema_differences
+from mesh_shared.web.health import Checks
+from mesh_shared.web.observe import Metrics
+from pydantic import SecretStr, ValidationError
 
 
 class Settings(ServiceSettings):
@@ -54,3 +61,25 @@ def test_a_setting_that_makes_no_sense_is_refused(environment: pytest.MonkeyPatc
 
     with pytest.raises(ValidationError):
         read()
+
+
+class Ledger(ChainServiceSettings):
+    service: ClassVar[str] = "ledger"
+
+
+async def test_a_service_that_writes_to_the_chain_has_the_journal_s_tables(
+    tmp_path: Path, redis_url: str, issuer: Issuer
+):
+    (tmp_path / "migrations").mkdir()
+    settings = Ledger(
+        port=9001,
+        state_dir=tmp_path,
+        redis_url=SecretStr(redis_url),
+        contracts_file=tmp_path / "contracts.json",
+        migrations_dir=tmp_path / "migrations",
+    )
+
+    async with platform.open_platform(settings, Checks(), Metrics("ledger"), issuer.keys) as opened:
+        differences = await schema_differences(opened.database, Foundation.metadata, ChainTables.metadata)
+
+    assert not differences

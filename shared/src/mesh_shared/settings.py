@@ -13,6 +13,8 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MESH_", frozen=True, extra="ignore")
     service: ClassVar[str]
+    extra_migrations: ClassVar[tuple[Path, ...]] = ()
+    """Migrations of shared tables that not every service has; they come before `migrations_dir`."""
 
     host: str = "127.0.0.1"
     port: int = Field(ge=1, le=65535)

@@ -1,14 +1,18 @@
 """What a service that works on the chain is told besides."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, SecretStr, model_validator
 
+from mesh_shared.chain import versions_dir
 from mesh_shared.settings import ServiceSettings
 
 
 class ChainServiceSettings(ServiceSettings):
     """Settings of a service with a key of its own on one chain and one set of contracts."""
+
+    extra_migrations: ClassVar[tuple[Path, ...]] = (versions_dir,)
 
     chain_rpc_url: SecretStr = Field(
         default=SecretStr("http://127.0.0.1:8370"), description="JSON-RPC address; may hold a provider's key."
