@@ -41,9 +41,9 @@ def _node() -> Finding:
     found = shutil.which("node")
     if found is None:
         return Finding("node", False, "not installed: install Node 20 or newer")
-    version = subprocess.run(
+    version = subprocess.run(  # noqa: S603 - found by which
         [found, "--version"], capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()  # noqa: S603 - found by which
+    ).stdout.strip()
     is_new = int(version.removeprefix("v").split(".")[0]) >= 20  # noqa: PLR2004 - the oldest that Nx 24 runs on
     return Finding("node", is_new, version if is_new else f"{version} is too old: install Node 20 or newer")
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from mesh_shared.events.event import Event
 
 package, port = sys.argv[1:]
-settings = importlib.import_module(package + ".settings").Settings(port=int(port), state_dir=Path(tempfile.gettempdir()))
+read = importlib.import_module(package + ".settings").Settings
+settings = read(port=int(port), state_dir=Path(tempfile.gettempdir()))
 app = importlib.import_module(package + ".app").create_app(settings)
 events = importlib.import_module(package + ".events")
 facts = [e for _, e in inspect.getmembers(events, inspect.isclass) if issubclass(e, Event) and e is not Event]
@@ -64,7 +65,7 @@ def _asyncapi(events: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "info": {
             "title": "371 Mesh events",
             "version": "1.0.0",
-            "description": "CloudEvents 1.0 on Redis pub/sub. A gap in `sequence` is filled from `GET /v1/events`.",
+            "description": "CloudEvents 1.0 on Redis pub/sub; `GET /v1/events` fills a gap in `sequence`.",
         },
         "defaultContentType": "application/cloudevents+json",
         "channels": {name: _channel(name, facts) for name, facts in events.items()},

@@ -1,11 +1,12 @@
-"""The `mesh` command. Exit codes: 0 kept every promise, 1 broke one, 2 was called wrongly, 130 was interrupted."""
+"""The `mesh` command.
 
-import signal
-import sys
+Exit codes: 0 kept every promise, 1 broke one, 2 was called wrongly, 130 was interrupted.
+"""
+
 import threading
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import contextmanager
 from shutil import rmtree
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from mesh_cli import doctor as examination
 from mesh_cli import documents
-from mesh_cli.embedded import PACKAGES, EmbeddedMesh, Ports, PortTaken, embedded
+from mesh_cli.embedded import EmbeddedMesh, Ports, PortTaken, embedded
 from mesh_cli.parts import ROOT, PartMissing
 from mesh_cli.processes import ProcessDied
 
@@ -64,3 +65,26 @@ def openapi(
     for path in (stale := documents.stale(made)):
         typer.echo(f"{path.relative_to(ROOT)} is stale: run `make openapi`", err=True)
     raise typer.Exit(bool(stale))
+
+
+@contextmanager
+def _one_clear_line() -> Generator[None, None, None]:
+    """What went wrong as one message without a traceback."""
+    try:
+        yield
+    except TROUBLE as trouble:
+        typer.echo(f"mesh: {trouble}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _addresses(mesh: EmbeddedMesh) -> Table:
+    table = Table("service", "address", "OpenAPI page")
+    for service in mesh.ports.services:
+        table.add_row(service, mesh.url(service), f"{mesh.url(service)}/docs")
+    return table
+
+
+def _wait_for_interrupt() -> None:
+    threading.Event().wait()

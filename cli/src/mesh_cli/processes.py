@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-STOP_S = 10.0
+GRACE_S = 12.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,12 +40,12 @@ class Process:
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
-        """Ends the process and its children; asks first, and kills after ten seconds."""
+    def stop(self, sig: signal.Signals = signal.SIGTERM, grace_s: float = GRACE_S) -> None:
+        """Ends the process and its children; asks first, and kills after `grace_s`."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, sig)
         try:
-            self.popen.wait(STOP_S)
+            self.popen.wait(grace_s)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
