@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import pytest
 from fastapi import FastAPI
@@ -20,7 +21,9 @@ from mesh_shared.agents.plugin import (
 )
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.testing import Issuer, running
+from mesh_shared.web.agent import request_model
 from mesh_shared.wire import WireModel
+from pydantic import model_validator
 
 
 @pytest.fixture
@@ -93,6 +96,10 @@ async def test_the_card_names_every_action_as_a_skill(http: AsyncClient):
 class Nothing(WireModel): ...
 
 
+class Shout(WireModel):
+    word: str
+
+
 RUNTIME = Runtime(service=None, caller=Principal("tester", frozenset()))
 
 
@@ -114,6 +121,28 @@ async def greet(
 
 async def only_hello(runtime: Runtime[Any], message: Message, state: State) -> bool:
     return message.text == "hello"
+
+
+class Either(WireModel):
+    """Both are optional, and one is needed."""
+
+    left: str | None = None
+    right: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.left is None) == (self.right is None):
+            raise ValueError("give one")
+        return self
+
+
+@pytest.mark.parametrize(("parameters", "needed"), [(Shout, True), (Either, True), (Nothing, False)])
+def test_parameters_may_be_left_out_exactly_when_nothing_in_them_is_needed(
+    parameters: type[WireModel], needed: bool
+):
+    model = request_model(replace(GREET, parameters=parameters))
+
+    assert model.model_fields["parameters"].is_required() is needed
 
 
 GREET = Action(

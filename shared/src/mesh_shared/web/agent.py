@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Request
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from mesh_shared.agents.plugin import (
     Action,
@@ -113,16 +113,22 @@ def install(app: FastAPI, plugin: Plugin) -> None:
 
 def request_model(action: Action) -> type[WireModel]:
     """The body of an invocation: the action's parameters, what was said, and the caller's state."""
-    needed = any(field.is_required() for field in action.parameters.model_fields.values())
     name = "".join(word.title() for word in action.name.split("_")) + "Request"
-    parameters = (action.parameters, ...) if needed else (action.parameters, action.parameters())
     return create_model(
         name,
         __base__=WireModel,
-        parameters=parameters,
+        parameters=(action.parameters, _default(action.parameters)),
         message=(Message, Message()),
         context=(dict[str, Any], {}),
     )
+
+
+def _default(parameters: type[WireModel]) -> Any:
+    """What an invocation without parameters means; pydantic's "required" when they are needed."""
+    try:
+        return parameters()
+    except ValidationError:
+        return ...
 
 
 def _endpoint(plugin: Plugin, action: Action) -> Callable[..., Awaitable[ActionReply]]:
