@@ -54,10 +54,16 @@ class Event:
         return keccak(text=self.signature)
 
     def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
-        """The event's fields by name; an indexed dynamic field yields its hash."""
+        """The event's fields by name; an indexed dynamic field yields its hash.
+
+        Solidity lets any bytes be a `string`: those that are no UTF-8 become U+FFFD, so that nobody can
+        write a log that stops its readers.
+        """
         indexed = [name for name, kind in self.fields.items() if kind.endswith(" indexed")]
         plain = {name: kind for name, kind in self.fields.items() if not kind.endswith(" indexed")}
-        values = dict(zip(plain, decode(list(plain.values()), data), strict=True))
+        kinds = ["bytes" if kind == "string" else kind for kind in plain.values()]
+        values = dict(zip(plain, decode(kinds, data), strict=True))
+        values |= {n: values[n].decode(errors="replace") for n, kind in plain.items() if kind == "string"}
         for name, topic in zip(indexed, topics[1:], strict=True):
             values[name] = _from_topic(self.fields[name].removesuffix(" indexed"), topic)
         return {name: values[name] for name in self.fields}
