@@ -349,6 +349,28 @@ contract EscrowOutcomeTest is EscrowFixture, MeshTest {
         else assertGains(-int256(AMOUNT), int256(AMOUNT - FEE), FEE, 0);
     }
 
+    function test_deadlines_theirLastSecondIsStillInside() external {
+        bytes32 id = funded();
+        vm.warp(SUBMIT_BY);
+        vm.expectRevert(abi.encodeWithSelector(IMeshEscrow.TooEarly.selector, SUBMIT_BY));
+        escrow.refund(id);
+        vm.prank(bob);
+        escrow.submit(id, RESULT);
+
+        vm.warp(REVIEW_BY);
+        vm.expectRevert(abi.encodeWithSelector(IMeshEscrow.TooEarly.selector, REVIEW_BY));
+        escrow.claimDefault(id);
+        vm.prank(alice);
+        escrow.dispute(id);
+
+        vm.warp(RULE_BY);
+        vm.expectRevert(abi.encodeWithSelector(IMeshEscrow.TooEarly.selector, RULE_BY));
+        escrow.claimDefault(id);
+        vm.prank(arbiter);
+        escrow.rule(id, Outcome.Release);
+        assertState(id, EscrowState.Released);
+    }
+
     function testFuzz_claimDefault_notForUnsubmittedWork(uint64 moment) external {
         bytes32 id = funded();
         vm.warp(bound(moment, START, type(uint64).max));

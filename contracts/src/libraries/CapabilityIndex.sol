@@ -22,12 +22,8 @@ library CapabilityIndex {
         uint256 head = list.words[0] + 1;
         (uint256 word, uint256 shift) = _position(uint64(head) - 1);
         uint256 entry = ((uint256(agentId) << 32) | version) << shift;
-        if (word == 0) {
-            list.words[0] = head | entry;
-        } else {
-            list.words[0] = head;
-            list.words[word] |= entry;
-        }
+        list.words[0] = head;
+        list.words[word] |= entry;
     }
 
     /// @notice Reads the entry at `index`, which must be less than the length.
