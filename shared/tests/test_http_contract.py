@@ -77,6 +77,7 @@ async def test_a_problem_names_its_code_its_trace_and_a_page_that_explains_it(ht
         ("GET", "/v1/notes/a%00b", b"", "", 400, "malformed-request"),
         ("GET", "/v1/notes?limit=0", b"", "", 422, "invalid-request"),
         ("GET", "/v1/notes?cursor=forged", b"", "", 404, "cursor-not-found"),
+        ("GET", "/v1/notes?cursor=no%20cursor", b"", "", 422, "invalid-request"),
         (
             "POST",
             "/v1/payments",
@@ -97,6 +98,16 @@ async def test_bad_input_is_a_problem_document(
 
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("pages", "status"), [("2.0", 201), ("2.5", 422), ('"2"', 422), ("true", 422)])
+async def test_an_integer_may_have_a_fraction_of_zero_and_nothing_else_becomes_one(
+    http: AsyncClient, pages: str, status: int
+):
+    content = f'{{"name": "a", "pages": {pages}}}'
+    response = await http.post("/v1/notes", content=content, headers={"content-type": "application/json"})
+
+    assert response.status_code == status
 
 
 async def test_an_oversized_body_without_a_declared_length_is_refused(http: AsyncClient):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 
 class WireModel(BaseModel):
@@ -15,6 +15,12 @@ class WireModel(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _integer(cls, value: object) -> object:
+        """7.0 is the integer 7 in JSON Schema (Draft 2020-12, validation §6.1.1), and so it is here."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class ReadModel(BaseModel):

@@ -14,7 +14,13 @@ T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=100, description="Items per page.")]
 Cursor = Annotated[
     str | None,
-    Query(max_length=1024, description="`next_cursor` of the page before.", examples=[None]),
+    Query(
+        max_length=1024,
+        # what a cursor is made of; anything else was never one, NUL included
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="`next_cursor` of the page before.",
+        examples=[None],
+    ),
 ]
 
 
