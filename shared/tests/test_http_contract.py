@@ -49,8 +49,8 @@ async def test_a_problem_names_its_code_its_trace_and_a_page_that_explains_it(ht
             "/v1/notes",
             b'{"name": "\\u0000", "pages": 1}',
             "application/json",
-            400,
-            "malformed-request",
+            409,
+            "nul-in-text",
         ),
         ("POST", "/v1/notes", b"[" * 5000, "application/json", 400, "malformed-request"),
         (

@@ -8,24 +8,27 @@ import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
-from mesh_shared.errors import MalformedRequest
+from mesh_shared.errors import Conflict
 from mesh_shared.web import idempotency
 
 _NUL_ESCAPE = b"\\u0000"
 
 
+class NulInText(Conflict, title="NUL in text"):
+    """The body fits the schema and has NUL in a text; PostgreSQL has no such text, and nobody means it."""
+
+    def __init__(self) -> None:
+        super().__init__("A text in the body contains NUL.")
+
+
 class StrictRequest(Request):
-    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, no endless nesting, and no NUL in text."""
+    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, no endless nesting."""
 
     async def json(self) -> Any:
-        body = await self.body()
         try:
-            value = orjson.loads(body)
+            return orjson.loads(await self.body())
         except orjson.JSONDecodeError as error:
             raise json.JSONDecodeError(error.msg, "", 0) from None
-        if _NUL_ESCAPE in body and _has_nul(value):
-            raise MalformedRequest("The body contains NUL.")
-        return value
 
 
 class MeshRoute(APIRoute):
@@ -40,11 +43,20 @@ class MeshRoute(APIRoute):
             request = StrictRequest(request.scope, request.receive)
             if reads_json and not _says_json(request) and await request.body():
                 raise HTTPException(415)
+            if reads_json and _NUL_ESCAPE in await request.body() and await _contains_nul(request):
+                raise NulInText
             if is_idempotent and idempotency.HEADER in request.headers:
                 return await request.app.state.platform.idempotency.once(request, handle)
             return await handle(request)
 
         return run
+
+
+async def _contains_nul(request: StrictRequest) -> bool:
+    try:
+        return _has_nul(await request.json())
+    except json.JSONDecodeError:
+        return False  # said with the other faults of the body
 
 
 def _has_nul(value: object) -> bool:
