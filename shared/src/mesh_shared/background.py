@@ -16,8 +16,9 @@ async def forever(name: str, turn: Callable[[], Awaitable[object]]) -> None:
 
     `turn` waits for work by itself. The pause doubles from 0.1 s to 5 s while turns fail.
     """
-    pause_s = 0.1
-    while True:
+    pause_s, task = 0.1, asyncio.current_task()
+    # Client libraries can swallow a cancellation; the task remembers that it was asked to end.
+    while task is None or not task.cancelling():
         try:
             await turn()
             pause_s = 0.1
