@@ -1,0 +1,112 @@
+"""Operations, the index of the chain, and documents."""
+
+import sqlalchemy as sa
+from alembic import op
+from mesh_shared.database.types import UnitAmount, Utc
+
+revision = "registry_0001"
+down_revision = None
+branch_labels = ("registry",)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "operations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("claim", sa.String(66), nullable=True),
+        sa.Column("agent_id", sa.String(66), nullable=False),
+        sa.Column("owner", sa.String(42), nullable=False),
+        sa.Column("did", sa.Text(), nullable=False),
+        sa.Column("cid", sa.String(59), nullable=False),
+        sa.Column("stake_units", UnitAmount(), nullable=False),
+        sa.Column("capabilities", sa.JSON(), nullable=False),
+        sa.Column("transaction_id", sa.Uuid(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_operations"),
+        sa.UniqueConstraint("claim", name="uq_operations_claim"),
+    )
+    op.create_table(
+        "blocks",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.String(66), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_blocks"),
+    )
+    op.create_table(
+        "occurrences",
+        sa.Column("block_hash", sa.String(66), nullable=False),
+        sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_hash", sa.String(66), nullable=False),
+        sa.Column("token_id", sa.BigInteger(), nullable=False),
+        sa.Column("fact", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("block_hash", "log_index", name="pk_occurrences"),
+    )
+    op.create_index("ix_occurrences_block_number", "occurrences", ["block_number"])
+    op.create_index("ix_occurrences_token_id", "occurrences", ["token_id", "block_number", "log_index"])
+    op.create_table(
+        "agents",
+        sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("agent_id", sa.String(66), nullable=False),
+        sa.Column("did", sa.Text(), nullable=False),
+        sa.Column("uri", sa.Text(), nullable=False),
+        sa.Column("cid", sa.String(59), nullable=True),
+        sa.Column("owner", sa.String(42), nullable=False),
+        sa.Column("stake_units", UnitAmount(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("capability_hashes", sa.JSON(), nullable=False),
+        sa.Column("reputation_ppm", sa.Integer(), nullable=False),
+        sa.Column("feedback_count", sa.Integer(), nullable=False),
+        sa.Column("unproven_count", sa.Integer(), nullable=False),
+        sa.Column("place", sa.String(112), nullable=False),
+        sa.Column("transaction_hash", sa.String(66), nullable=False),
+        sa.Column("registered_in", sa.BigInteger(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", name="pk_agents"),
+        sa.UniqueConstraint("agent_id", name="uq_agents_agent_id"),
+    )
+    op.create_index("ix_agents_cid", "agents", ["cid"])
+    op.create_index("ix_agents_is_active_place", "agents", ["is_active", "place"])
+    op.create_table(
+        "offers",
+        sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("capability", sa.String(128), nullable=False),
+        sa.Column("place", sa.String(112), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", "capability", name="pk_offers"),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["agents.token_id"], name="fk_offers_token_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_offers_capability_place", "offers", ["capability", "place"])
+    op.create_table(
+        "documents",
+        sa.Column("cid", sa.String(59), nullable=False),
+        sa.Column("state", sa.String(11), nullable=False),
+        sa.Column("metadata", sa.JSON(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("cid", name="pk_documents"),
+    )
+    op.create_index("ix_documents_state_due_at", "documents", ["state", "due_at"])
+    op.create_table(
+        "feedback",
+        sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("client", sa.String(42), nullable=False),
+        sa.Column("index", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("value", UnitAmount(), nullable=False),
+        sa.Column("decimals", sa.Integer(), nullable=False),
+        sa.Column("tag1", sa.Text(), nullable=False),
+        sa.Column("tag2", sa.Text(), nullable=False),
+        sa.Column("quality_ppm", sa.Integer(), nullable=True),
+        sa.Column("escrow_id", sa.String(66), nullable=True),
+        sa.Column("is_revoked", sa.Boolean(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.Integer(), nullable=False),
+        sa.Column("transaction_hash", sa.String(66), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", "client", "index", name="pk_feedback"),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["agents.token_id"], name="fk_feedback_token_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_feedback_token_id", "feedback", ["token_id", "block_number", "log_index"])

@@ -1,0 +1,1 @@
+"""The foreign systems: the contracts to write to, and the chain's log to read."""

@@ -1,0 +1,179 @@
+"""The logs of AgentRegistry and Reputation, read from a node."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+from mesh_shared.chain.abi import Event
+from mesh_shared.chain.errors import RpcError
+from mesh_shared.chain.rpc import Rpc
+
+from mesh_registry.domain.chain import (
+    Announced,
+    AnyFact,
+    Block,
+    Located,
+    Occurrence,
+    Offering,
+    Owned,
+    Paid,
+    Rated,
+    Revoked,
+    Staked,
+    Switched,
+    Updated,
+)
+
+Fields = Mapping[str, Any]
+_AGENT = "uint256 indexed"
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _bytes(hex_text: str) -> bytes:
+    return bytes.fromhex(hex_text[2:])
+
+
+def _text(text: str) -> str:
+    """PostgreSQL has no text for NUL, and anybody can write one into a log."""
+    return text.replace("\0", "\ufffd")
+
+
+REGISTERED = Event("Registered", {"agentId": _AGENT, "agentURI": "string", "owner": "address indexed"})
+URI_UPDATED = Event("URIUpdated", {"agentId": _AGENT, "newURI": "string", "updatedBy": "address indexed"})
+AGENT_REGISTERED = Event(
+    "AgentRegistered",
+    {
+        "agentKey": "bytes32 indexed",
+        "agentId": _AGENT,
+        "owner": "address indexed",
+        "did": "string",
+        "ipfsHash": "string",
+        "stake": "uint256",
+    },
+)
+TRANSFER = Event("Transfer", {"from": "address indexed", "to": "address indexed", "agentId": _AGENT})
+CAPABILITIES_SET = Event(
+    "CapabilitiesSet", {"agentId": _AGENT, "version": "uint64", "capabilities": "bytes32[]"}
+)
+AGENT_UPDATED = Event("AgentUpdated", {"agentId": _AGENT, "version": "uint64", "ipfsHash": "string"})
+AGENT_ACTIVE_SET = Event("AgentActiveSet", {"agentId": _AGENT, "version": "uint64", "active": "bool"})
+STAKE_CHANGED = Event("StakeChanged", {"agentId": _AGENT, "stake": "uint256"})
+NEW_FEEDBACK = Event(
+    "NewFeedback",
+    {
+        "agentId": _AGENT,
+        "clientAddress": "address indexed",
+        "feedbackIndex": "uint64",
+        "value": "int128",
+        "valueDecimals": "uint8",
+        "indexedTag1": "string indexed",
+        "tag1": "string",
+        "tag2": "string",
+        "endpoint": "string",
+        "feedbackURI": "string",
+        "feedbackHash": "bytes32",
+    },
+)
+FEEDBACK_PROOF = Event(
+    "FeedbackProof",
+    {
+        "agentId": _AGENT,
+        "clientAddress": "address indexed",
+        "feedbackIndex": "uint64",
+        "escrowId": "bytes32 indexed",
+    },
+)
+FEEDBACK_REVOKED = Event(
+    "FeedbackRevoked",
+    {"agentId": _AGENT, "clientAddress": "address indexed", "feedbackIndex": "uint64 indexed"},
+)
+
+
+def _rated(log: Fields) -> Rated:
+    return Rated(
+        client=to_checksum_address(log["clientAddress"]),
+        index=log["feedbackIndex"],
+        value=log["value"],
+        decimals=log["valueDecimals"],
+        tag1=_text(log["tag1"]),
+        tag2=_text(log["tag2"]),
+    )
+
+
+def _paid(log: Fields) -> Paid:
+    client = to_checksum_address(log["clientAddress"])
+    return Paid(client=client, index=log["feedbackIndex"], escrow_id=_hex(log["escrowId"]))
+
+
+Reader = Callable[[Fields], AnyFact]
+READERS: Sequence[tuple[Event, Reader]] = (
+    (REGISTERED, lambda log: Located(uri=_text(log["agentURI"]))),
+    (URI_UPDATED, lambda log: Located(uri=_text(log["newURI"]))),
+    (AGENT_REGISTERED, lambda log: Announced(agent_id=_hex(log["agentKey"]), did=_text(log["did"]))),
+    (TRANSFER, lambda log: Owned(owner=to_checksum_address(log["to"]))),
+    (
+        CAPABILITIES_SET,
+        lambda log: Offering(
+            version=log["version"], capability_hashes=tuple(_hex(hash) for hash in log["capabilities"])
+        ),
+    ),
+    (AGENT_UPDATED, lambda log: Updated(version=log["version"])),
+    (AGENT_ACTIVE_SET, lambda log: Switched(version=log["version"], is_active=log["active"])),
+    (STAKE_CHANGED, lambda log: Staked(stake_units=log["stake"])),
+    (NEW_FEEDBACK, _rated),
+    (FEEDBACK_PROOF, _paid),
+    (
+        FEEDBACK_REVOKED,
+        lambda log: Revoked(client=to_checksum_address(log["clientAddress"]), index=log["feedbackIndex"]),
+    ),
+)
+_BY_TOPIC = {_hex(event.topic): (event, read) for event, read in READERS}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLog:
+    """Implements `ports.ChainLog` with the node behind `rpc`."""
+
+    rpc: Rpc
+    addresses: Sequence[str]
+
+    async def head(self) -> int:
+        return await self.rpc.block_number()
+
+    async def blocks(self, numbers: Iterable[int]) -> Sequence[Block | None]:
+        answers = await self.rpc.batch(("eth_getBlockByNumber", [hex(number), False]) for number in numbers)
+        return [_block(answer) for answer in answers]
+
+    async def occurrences(self, first: int, last: int) -> Sequence[Occurrence]:
+        wanted = {
+            "address": list(self.addresses),
+            "topics": [list(_BY_TOPIC)],
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+        }
+        return [_occurrence(log) for log in await self.rpc.request("eth_getLogs", wanted)]
+
+
+def _block(answer: Any) -> Block | None:
+    if isinstance(answer, RpcError):
+        raise answer
+    if answer is None:
+        return None
+    return Block(int(answer["number"], 16), answer["hash"], answer["parentHash"])
+
+
+def _occurrence(log: Any) -> Occurrence:
+    event, read = _BY_TOPIC[log["topics"][0]]
+    fields = event.decode([_bytes(topic) for topic in log["topics"]], _bytes(log["data"]))
+    return Occurrence(
+        block_number=int(log["blockNumber"], 16),
+        block_hash=log["blockHash"],
+        log_index=int(log["logIndex"], 16),
+        transaction_hash=log["transactionHash"],
+        token_id=fields["agentId"],
+        fact=read(fields),
+    )

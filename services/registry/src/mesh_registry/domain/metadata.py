@@ -1,0 +1,117 @@
+"""The document in which an agent says what it is; its CID is on the chain."""
+
+from typing import Annotated, Any, cast
+
+import orjson
+from mesh_shared.canonical import canonical_json
+from mesh_shared.content.errors import ContentTooLarge
+from mesh_shared.wire import Capability, Units, WireModel
+from pydantic import Field, StringConstraints, ValidationError
+
+from mesh_registry.errors import MetadataInvalid, ToolUnfit
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+MAX_PARAMETERS_BYTES = 8 * 1024
+MAX_PARAMETERS_DEPTH = 32
+
+_HOST = r"[a-z0-9]([a-z0-9.-]{0,150}[a-z0-9])?"
+_IPV6 = r"\[[0-9a-f:.]{2,45}\]"
+_PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+_INSTANT = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
+
+Origin = Annotated[
+    str,
+    StringConstraints(pattern=rf"^https?://({_HOST}|{_IPV6}){_PORT}$", max_length=200),
+    Field(
+        description="Where the agent is reached: scheme, host, port; no path, no user, no query.",
+        examples=["https://agent.example:8443"],
+    ),
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["Summarizer"])]
+Description = Annotated[
+    str, StringConstraints(max_length=2000), Field(examples=["Summarizes text in one paragraph."])
+]
+
+
+class Tool(WireModel):
+    """One thing that the agent does on request, and for how much."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")] = Field(
+        description="The action's name: `POST {endpoint}/actions/{name}`.", examples=["SUMMARIZE"]
+    )
+    description: Description
+    capability: Capability
+    parameters: dict[str, Any] = Field(
+        description="JSON Schema of the parameters; at most 8 KiB, nested at most 32 levels deep.",
+        examples=[{"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}],
+    )
+    price: Units
+
+
+class PastReputation(WireModel):
+    """What somebody else said of the agent elsewhere. The registry shows it and does not count it."""
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        examples=["https://other-registry.example"]
+    )
+    score: float = Field(ge=0, le=1, examples=[0.93])
+    at: Annotated[str, StringConstraints(pattern=_INSTANT)] = Field(
+        description="RFC 3339 in UTC, whole seconds.", examples=["2026-01-31T12:00:00Z"]
+    )
+
+
+class AgentMetadata(WireModel):
+    """What an agent says of itself."""
+
+    name: Name
+    description: Description
+    endpoint: Origin
+    capabilities: list[Capability] = Field(
+        min_length=1, max_length=32, description="Order and repetition mean nothing."
+    )
+    toolDefinitions: list[Tool] = Field(max_length=64)
+    reputationHistory: list[PastReputation] = Field(max_length=100)
+
+
+def document(metadata: AgentMetadata) -> bytes:
+    """The bytes under the agent's CID: canonical JSON, so that equal metadata has one CID.
+
+    Raises:
+        ToolUnfit: parameters of a tool above 8 KiB, or nested more than 32 levels deep.
+        ContentTooLarge: the document is above 256 KiB.
+    """
+    for tool in metadata.toolDefinitions:
+        too_deep = _is_deeper(tool.parameters, MAX_PARAMETERS_DEPTH)
+        if too_deep or len(canonical_json(tool.parameters)) > MAX_PARAMETERS_BYTES:
+            raise ToolUnfit("A tool's parameters are too large or too deep.", tool=tool.name)
+    whole = canonical_json(metadata.model_dump(mode="json"))
+    if len(whole) > MAX_DOCUMENT_BYTES:
+        raise ContentTooLarge(MAX_DOCUMENT_BYTES)
+    return whole
+
+
+def read(data: bytes) -> AgentMetadata:
+    """The metadata in a document that anybody may have stored.
+
+    Raises `MetadataInvalid` for what would not have been taken at registration. NUL counts as such, because
+    PostgreSQL has no text for it.
+    """
+    try:
+        metadata = AgentMetadata.model_validate(orjson.loads(data))
+        document(metadata)
+    except (orjson.JSONDecodeError, ValidationError, ToolUnfit):
+        raise MetadataInvalid("The document is no agent's metadata.") from None
+    if b"\\u0000" in data:
+        raise MetadataInvalid("The document contains NUL.")
+    return metadata
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    match value:
+        case dict():
+            items = cast("dict[str, object]", value).values()
+        case list():
+            items = cast("list[object]", value)
+        case _:
+            return False
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)

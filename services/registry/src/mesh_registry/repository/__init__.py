@@ -1,0 +1,1 @@
+"""Tables and every query. Nothing here begins or ends a transaction."""

@@ -1,0 +1,75 @@
+"""How far the chain is indexed, and everything that it said."""
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_registry.domain.chain import AnyFact, Block, Occurrence
+from mesh_registry.repository.tables import BlockRow, OccurrenceRow
+
+WINDOW = 128
+"""Blocks that are remembered: a reorganisation deeper than this starts the index anew."""
+_FACT: TypeAdapter[AnyFact] = TypeAdapter(AnyFact)
+
+
+class Ledger:
+    """Every query on `blocks` and `occurrences`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def head(self) -> int | None:
+        """The number of the newest indexed block; None before the first."""
+        return await self._session.scalar(select(func.max(BlockRow.number)))
+
+    async def recent(self) -> Sequence[BlockRow]:
+        """The remembered blocks, newest first."""
+        return (await self._session.scalars(select(BlockRow).order_by(BlockRow.number.desc()))).all()
+
+    async def extend(self, blocks: Sequence[Block], occurrences: Sequence[Occurrence]) -> None:
+        """Adds what `blocks`, in order and the last of them the new head, brought."""
+        forgotten = BlockRow.number <= blocks[-1].number - WINDOW
+        await self._session.execute(delete(BlockRow).where(forgotten))
+        kept = [{"number": b.number, "hash": b.hash} for b in blocks[-WINDOW:]]
+        await self._session.execute(insert(BlockRow), kept)
+        if occurrences:
+            await self._session.execute(insert(OccurrenceRow), [_values(o) for o in occurrences])
+
+    async def forget_after(self, number: int) -> Sequence[int]:
+        """Drops what is above block `number`; returns the tokens that it was about, ascending."""
+        above = OccurrenceRow.block_number > number
+        query = select(OccurrenceRow.token_id).where(above).distinct().order_by(OccurrenceRow.token_id)
+        tokens = (await self._session.scalars(query)).all()
+        await self._session.execute(delete(OccurrenceRow).where(above))
+        await self._session.execute(delete(BlockRow).where(BlockRow.number > number))
+        return tokens
+
+    async def about(self, token_id: int) -> list[Occurrence]:
+        """All that was said about a token, in order."""
+        query = select(OccurrenceRow).where(OccurrenceRow.token_id == token_id)
+        in_order = query.order_by(OccurrenceRow.block_number, OccurrenceRow.log_index)
+        return [_occurrence(row) for row in await self._session.scalars(in_order)]
+
+
+def _values(occurrence: Occurrence) -> dict[str, object]:
+    return {
+        "block_hash": occurrence.block_hash,
+        "log_index": occurrence.log_index,
+        "block_number": occurrence.block_number,
+        "transaction_hash": occurrence.transaction_hash,
+        "token_id": occurrence.token_id,
+        "fact": occurrence.fact.model_dump(mode="json"),
+    }
+
+
+def _occurrence(row: OccurrenceRow) -> Occurrence:
+    return Occurrence(
+        block_number=row.block_number,
+        block_hash=row.block_hash,
+        log_index=row.log_index,
+        transaction_hash=row.transaction_hash,
+        token_id=row.token_id,
+        fact=_FACT.validate_python(row.fact),
+    )

@@ -1,0 +1,134 @@
+"""The registry's tables. `operations` is what we were asked for; `documents` what was found under the CIDs;
+all others follow from the chain and could be made again from it."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from mesh_shared.database import types
+from mesh_shared.database.types import TYPES, UnitAmount
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    metadata = types.metadata()
+    type_annotation_map: ClassVar = TYPES
+
+
+class OperationRow(Base):
+    """A registration that was accepted, with its intent complete in the transaction journal.
+
+    `claim` is the agent's id while this registration may still take it, and null once the contract refused.
+    """
+
+    __tablename__ = "operations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    claim: Mapped[str | None] = mapped_column(String(66), unique=True)
+    agent_id: Mapped[str] = mapped_column(String(66))
+    owner: Mapped[str] = mapped_column(String(42))
+    did: Mapped[str] = mapped_column(Text)
+    cid: Mapped[str] = mapped_column(String(59))
+    stake_units: Mapped[int] = mapped_column(UnitAmount)
+    capabilities: Mapped[list[str]]
+    transaction_id: Mapped[UUID]
+    requested_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
+
+
+class BlockRow(Base):
+    """The newest indexed blocks; the highest of them is the cursor."""
+
+    __tablename__ = "blocks"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[str] = mapped_column(String(66))
+
+
+class OccurrenceRow(Base):
+    """What the contracts said, once per place in the chain. Agents and feedback are folded from it."""
+
+    __tablename__ = "occurrences"
+    __table_args__ = (Index("ix_occurrences_token_id", "token_id", "block_number", "log_index"),)
+
+    block_hash: Mapped[str] = mapped_column(String(66), primary_key=True)
+    log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    block_number: Mapped[int] = mapped_column(BigInteger, index=True)
+    transaction_hash: Mapped[str] = mapped_column(String(66))
+    token_id: Mapped[int] = mapped_column(BigInteger)
+    fact: Mapped[dict[str, Any]]
+
+
+class AgentRow(Base):
+    """`place` sorts best first; see `domain.reputation.place`."""
+
+    __tablename__ = "agents"
+    __table_args__ = (Index("ix_agents_is_active_place", "is_active", "place"),)
+
+    token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    agent_id: Mapped[str] = mapped_column(String(66), unique=True)
+    did: Mapped[str] = mapped_column(Text)
+    uri: Mapped[str] = mapped_column(Text)
+    cid: Mapped[str | None] = mapped_column(String(59), index=True)
+    owner: Mapped[str] = mapped_column(String(42))
+    stake_units: Mapped[int] = mapped_column(UnitAmount)
+    version: Mapped[int] = mapped_column(BigInteger)
+    is_active: Mapped[bool]
+    capability_hashes: Mapped[list[str]]
+    reputation_ppm: Mapped[int]
+    feedback_count: Mapped[int]
+    unproven_count: Mapped[int]
+    place: Mapped[str] = mapped_column(String(112))
+    transaction_hash: Mapped[str] = mapped_column(String(66))
+    registered_in: Mapped[int] = mapped_column(BigInteger)
+    changed_in: Mapped[int] = mapped_column(BigInteger)
+
+
+class OfferRow(Base):
+    """An active agent under the name of a capability that its metadata claims and the chain confirms."""
+
+    __tablename__ = "offers"
+    __table_args__ = (Index("ix_offers_capability_place", "capability", "place"),)
+
+    token_id: Mapped[int] = mapped_column(
+        ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    capability: Mapped[str] = mapped_column(String(128), primary_key=True)
+    place: Mapped[str] = mapped_column(String(112))
+
+
+class DocumentRow(Base):
+    """What was found under a CID that an agent's URI names. `due_at` is when to look (again)."""
+
+    __tablename__ = "documents"
+    __table_args__ = (Index("ix_documents_state_due_at", "state", "due_at"),)
+
+    cid: Mapped[str] = mapped_column(String(59), primary_key=True)
+    state: Mapped[str] = mapped_column(String(11))
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+
+
+class FeedbackRow(Base):
+    """`quality_ppm` is null for feedback that is no quality score; `value` has `decimals` decimals."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index("ix_feedback_token_id", "token_id", "block_number", "log_index"),)
+
+    token_id: Mapped[int] = mapped_column(
+        ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    client: Mapped[str] = mapped_column(String(42), primary_key=True)
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    value: Mapped[int] = mapped_column(UnitAmount)
+    decimals: Mapped[int]
+    tag1: Mapped[str] = mapped_column(Text)
+    tag2: Mapped[str] = mapped_column(Text)
+    quality_ppm: Mapped[int | None]
+    escrow_id: Mapped[str | None] = mapped_column(String(66))
+    is_revoked: Mapped[bool] = mapped_column(default=False)
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    log_index: Mapped[int]
+    transaction_hash: Mapped[str] = mapped_column(String(66))

@@ -1,0 +1,102 @@
+"""Follows the chain: every block once, in order, and back again when the chain goes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from mesh_shared.bell import Bell, wait
+from mesh_shared.chain.errors import ChainUnavailable, RpcError
+from mesh_shared.database.engine import Database
+
+from mesh_registry.domain.chain import Block, Occurrence
+from mesh_registry.ports import ChainLog
+from mesh_registry.repository.ledger import WINDOW, Ledger
+from mesh_registry.service.projection import INDEX_ROLE, Projection
+
+MAX_SPAN = 5_000
+
+
+@dataclass(slots=True)
+class Indexer:
+    """The only writer of agents and feedback. Nothing of the contracts happened before `first_block`.
+
+    `hint` rings when there may be something new; without it the chain is looked at every `poll_s` seconds.
+    """
+
+    database: Database
+    chain: ChainLog
+    first_block: int
+    hint: Bell
+    poll_s: float
+    indexed: Bell = field(default_factory=Bell)
+    """Rings when the index has changed."""
+    _span: int = 500
+    """Blocks that are asked for at once: less after a refusal, more after an answer."""
+
+    async def turn(self) -> None:
+        """Takes in the next stretch of the chain, or waits when there is none.
+
+        Raises `ChainUnavailable` or `RpcError`, to be tried again with a shorter stretch.
+        """
+        ticket = self.hint.ticket()
+        try:
+            async with self.database.sole(INDEX_ROLE):
+                has_moved = await self._step()
+        except (ChainUnavailable, RpcError):
+            self._span = max(1, self._span // 2)
+            raise
+        if has_moved:
+            self.indexed.ring()
+        else:
+            await wait(ticket, self.poll_s)
+
+    async def _step(self) -> bool:
+        async with self.database.read() as session:
+            known = {row.number: row.hash for row in await Ledger(session).recent()}
+        cursor = max(known, default=self.first_block - 1)
+        head = await self.chain.head()
+        if known and (await self._hashes([cursor]))[cursor] != known[cursor]:
+            await self._go_back(known)
+            return True
+        if cursor >= head:
+            return False
+        last = min(head, cursor + self._span)
+        blocks = await self._linked(cursor, known.get(cursor), last, head)
+        said = await self.chain.occurrences(cursor + 1, last)
+        if blocks is None or not await self._still_holds(blocks, said):
+            return False  # the chain changed while it was read; the next turn sees how
+        async with self.database.write() as session:
+            await Ledger(session).extend(blocks, said)
+            await Projection(session, datetime.now(UTC)).add(said)
+        self._span = min(MAX_SPAN, self._span * 3 // 2 + 1)
+        return True
+
+    async def _linked(self, cursor: int, hash: str | None, last: int, head: int) -> Sequence[Block] | None:
+        """The blocks to remember up to `last`; None when they do not follow from one another."""
+        first = min(last, max(cursor + 1, head - WINDOW))
+        blocks = [block for block in await self.chain.blocks(range(first, last + 1)) if block is not None]
+        follow = all(one.hash == other.parent_hash for one, other in pairwise(blocks))
+        if first == cursor + 1 and hash is not None and blocks:
+            follow = follow and blocks[0].parent_hash == hash
+        return blocks if follow and len(blocks) == last - first + 1 else None
+
+    async def _still_holds(self, blocks: Sequence[Block], said: Sequence[Occurrence]) -> bool:
+        """Whether log and blocks are of one chain: nodes behind one address need not agree."""
+        hashes = {block.number: block.hash for block in blocks}
+        if any(hashes.get(o.block_number, o.block_hash) != o.block_hash for o in said):
+            return False
+        last = blocks[-1]
+        return (await self._hashes([last.number]))[last.number] == last.hash
+
+    async def _go_back(self, known: dict[int, str]) -> None:
+        """Returns to the newest block that the chain still has; to the start when it is beyond memory."""
+        now = await self._hashes(sorted(known))
+        common = max((n for n, hash in known.items() if now[n] == hash), default=self.first_block - 1)
+        async with self.database.write() as session:
+            token_ids = await Ledger(session).forget_after(common)
+            await Projection(session, datetime.now(UTC)).rebuild(token_ids)
+
+    async def _hashes(self, numbers: Sequence[int]) -> dict[int, str | None]:
+        blocks = await self.chain.blocks(numbers)
+        return {n: block and block.hash for n, block in zip(numbers, blocks, strict=True)}
