@@ -1,0 +1,51 @@
+"""One paid call, and escrows, over HTTP."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
+from mesh_shared.web.idempotency import RequiredIdempotencyKey
+from mesh_shared.web.route import MeshRoute
+
+from mesh_coordinator.api.runs import MAX_WAIT_S, Client, Service
+from mesh_coordinator.schemas.requests import ExecutionBody
+from mesh_coordinator.schemas.views import EscrowView, ExecutionView, RunView
+from mesh_coordinator.service import id_for
+
+router = APIRouter(prefix="/v1", tags=["escrows"], route_class=MeshRoute)
+
+
+@router.post(
+    "/execute",
+    response_model=ExecutionView,
+    operation_id="execute",
+    responses={202: {"model": RunView, "description": "Not ended after 30 s: follow `Location`."}},
+)
+async def execute(
+    body: ExecutionBody, caller: Client, service: Service, key: RequiredIdempotencyKey
+) -> Response:
+    """Escrows the price, invokes the agent, judges the result and settles: paid above 0.8, else refunded.
+
+    One agent, no fallback. Waits up to 30 s for the money to be settled.
+    """
+    id = id_for(caller.subject, key, "execution")
+    await service.runs.start(body.order(), id)
+    record = await service.runs.ended(id, MAX_WAIT_S)
+    headers = {"Location": f"/v1/runs/{id}"}
+    if record.is_open:
+        view = RunView.of_record(record)
+        return JSONResponse(view.model_dump(mode="json"), HTTPStatus.ACCEPTED, headers)
+    return JSONResponse(ExecutionView.of_record(record).model_dump(mode="json"), HTTPStatus.OK, headers)
+
+
+@router.get("/escrows/{escrow_id}", operation_id="get_escrow")
+async def get_escrow(
+    escrow_id: Annotated[
+        str, Path(pattern=r"^0x[0-9a-f]{64}$", description="32 bytes.", examples=["0x" + "ab" * 32])
+    ],
+    caller: Client,
+    service: Service,
+) -> EscrowView:
+    """What the contract holds under that id now, read from the chain, and the attempt that it pays for."""
+    return EscrowView.of(await service.escrows.get(escrow_id))

@@ -1,0 +1,141 @@
+"""The life of one attempt: one agent, one key, at most one escrow. Every way through it ends.
+
+    selected ── free ────────────────────────────────▶ invoking ──▶ delivered ──▶ closed
+        │ paid                                            ▲  │failed      │ signed
+        ▼                                                 │  ▼            ▼
+    reserving ──▶ opening ──▶ funded ─────────────────────┘ settling ◀── submitting
+                                                             │
+                                          rated ◀── released | refunded ──▶ closed
+
+`NEXT` is the whole machine; it has no circle, so an attempt takes at most as many transitions as it has states.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an attempt is; each state says what has to be done next, and can be done again."""
+
+    SELECTED = "selected"
+    RESERVING = "reserving"
+    OPENING = "opening"
+    FUNDED = "funded"
+    INVOKING = "invoking"
+    DELIVERED = "delivered"
+    SUBMITTING = "submitting"
+    SETTLING = "settling"
+    RELEASED = "released"
+    REFUNDED = "refunded"
+    RATED = "rated"
+    CLOSED = "closed"
+
+
+class Happening(StrEnum):
+    """What moves an attempt on."""
+
+    FREE = "free"
+    PAID = "paid"
+    RESERVED = "reserved"
+    OPENED = "opened"
+    NOT_OPENED = "not-opened"
+    CALLED = "called"
+    DELIVERED = "delivered"
+    CALL_FAILED = "call-failed"
+    NOTHING_OWED = "nothing-owed"
+    SIGNED = "signed"
+    UNSIGNED = "unsigned"
+    SUBMITTED = "submitted"
+    RELEASED = "released"
+    REFUNDED = "refunded"
+    RATED = "rated"
+    UNRATED = "unrated"
+    WITHDRAWN = "withdrawn"
+    UNAFFORDABLE = "unaffordable"
+
+
+class Outcome(StrEnum):
+    """How an attempt ends in money's terms. Refunded: the payer has, or kept, its money."""
+
+    SUCCESS = "success"
+    REFUNDED = "refunded"
+
+
+class Failure(StrEnum):
+    """Why an attempt was not a success."""
+
+    UNREACHABLE = "unreachable"
+    ADDRESS_REFUSED = "address-refused"
+    TIMED_OUT = "timed-out"
+    REDIRECTED = "redirected"
+    BAD_STATUS = "bad-status"
+    ANSWER_TOO_LARGE = "answer-too-large"
+    ANSWER_NOT_JSON = "answer-not-json"
+    ANSWER_MALFORMED = "answer-malformed"
+    ACTION_FAILED = "action-failed"
+    NOTHING_DELIVERED = "nothing-delivered"
+    DELIVERY_UNSIGNED = "delivery-unsigned"
+    DELIVERY_REFUSED = "delivery-refused"
+    POOR_QUALITY = "poor-quality"
+    QUALITY_UNDECIDED = "quality-undecided"
+    BUDGET_EXHAUSTED = "budget-exhausted"
+    ESCROW_NOT_OPENED = "escrow-not-opened"
+    NOT_CALLED_IN_TIME = "not-called-in-time"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def is_the_agents(self) -> bool:
+        """True when the agent answers for it, so that it is rated for it."""
+        return self not in _NOT_THE_AGENTS
+
+
+_NOT_THE_AGENTS = frozenset(
+    {
+        Failure.QUALITY_UNDECIDED,
+        Failure.BUDGET_EXHAUSTED,
+        Failure.ESCROW_NOT_OPENED,
+        Failure.NOT_CALLED_IN_TIME,
+        Failure.WITHDRAWN,
+    }
+)
+
+NEXT: Mapping[State, Mapping[Happening, State]] = {
+    State.SELECTED: {
+        Happening.FREE: State.INVOKING,
+        Happening.PAID: State.RESERVING,
+        Happening.WITHDRAWN: State.CLOSED,
+    },
+    State.RESERVING: {
+        Happening.RESERVED: State.OPENING,
+        Happening.UNAFFORDABLE: State.CLOSED,
+        Happening.WITHDRAWN: State.CLOSED,
+    },
+    State.OPENING: {Happening.OPENED: State.FUNDED, Happening.NOT_OPENED: State.CLOSED},
+    State.FUNDED: {Happening.CALLED: State.INVOKING, Happening.WITHDRAWN: State.SETTLING},
+    State.INVOKING: {
+        Happening.DELIVERED: State.DELIVERED,
+        Happening.CALL_FAILED: State.SETTLING,
+        Happening.NOTHING_OWED: State.CLOSED,
+    },
+    State.DELIVERED: {
+        Happening.NOTHING_OWED: State.CLOSED,
+        Happening.SIGNED: State.SUBMITTING,
+        Happening.UNSIGNED: State.SETTLING,
+    },
+    State.SUBMITTING: {Happening.SUBMITTED: State.SETTLING},
+    State.SETTLING: {Happening.RELEASED: State.RELEASED, Happening.REFUNDED: State.REFUNDED},
+    State.RELEASED: {Happening.RATED: State.RATED, Happening.UNRATED: State.CLOSED},
+    State.REFUNDED: {Happening.RATED: State.RATED, Happening.UNRATED: State.CLOSED},
+    State.RATED: {},
+    State.CLOSED: {},
+}
+
+ENDED = frozenset(state for state, ways in NEXT.items() if not ways)
+"""Nothing is left to do."""
+DECIDED = ENDED | {State.RELEASED, State.REFUNDED}
+"""Whether it was a success is known, and no money of it is locked."""
+
+
+def after(state: State, happening: Happening) -> State:
+    """The state that follows. Raises `KeyError` for what cannot happen in `state`."""
+    return NEXT[state][happening]

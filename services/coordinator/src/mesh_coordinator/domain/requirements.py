@@ -1,0 +1,130 @@
+"""What a step needs, and how a task's text says so when its author does not.
+
+The rules are few and literal: a rule fires when the text has one of its verbs and one of its nouns. They find
+work that the mesh's own agents and its samples do; everything else has to be named in `requirements`.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mesh_coordinator.domain.quality import Expectation
+
+DEFAULT_TIMEOUT_S = 30
+_WORD = re.compile(r"[a-z0-9][a-z0-9._/-]*")
+_CAPABILITY = re.compile(r"[a-z0-9][a-z0-9._/-]*[._/-][a-z0-9._/-]*[a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One step: the capability that it needs, and under which terms.
+
+    `parameters` may hold references to the results of steps in `needs`. `max_price_units` are base units of the
+    mesh's token. `rule` names the rule that found the requirement in the text, None when the author named it.
+    """
+
+    id: str
+    capability: str
+    action: str | None = None
+    agent_id: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    needs: tuple[str, ...] = ()
+    quality: Expectation = field(default_factory=Expectation)
+    max_price_units: int | None = None
+    optional: bool = False
+    timeout_s: int = DEFAULT_TIMEOUT_S
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Words that ask for a capability; `parameters` reads the step's parameters out of the task."""
+
+    name: str
+    verbs: frozenset[str]
+    nouns: frozenset[str]
+    capability: str
+    action: str
+    parameters: Callable[[str, Sequence[str]], dict[str, Any]]
+
+    def fires(self, words: Sequence[str]) -> bool:
+        """True when the words have a verb and a noun of the rule."""
+        return not self.verbs.isdisjoint(words) and not self.nouns.isdisjoint(words)
+
+
+def _workspace(task: str, words: Sequence[str]) -> dict[str, Any]:
+    """The word before "workspace" or "monorepo" is its name; without one the root itself is meant."""
+    named = [
+        before
+        for before, word in zip(words, words[1:], strict=False)
+        if word in _WORKSPACES and before not in _ARTICLES
+    ]
+    return {"workspace": named[0] if named else "."}
+
+
+def _tools(task: str, words: Sequence[str]) -> dict[str, Any]:
+    """The capability after "for" or "with"; else the first word that looks like one."""
+    after = [word for before, word in zip(words, words[1:], strict=False) if before in ("for", "with")]
+    named = [word for word in (*after, *words) if _CAPABILITY.fullmatch(word)]
+    return {"capability": named[0] if named else after[0] if after else "workspace-optimization"}
+
+
+def _text(task: str, words: Sequence[str]) -> dict[str, Any]:
+    """What follows the first colon; else the whole task."""
+    _, _, rest = task.partition(":")
+    return {"text": rest.strip() or task}
+
+
+_ARTICLES = frozenset({"a", "an", "the", "our", "my", "this", "that", "nx"})
+_WORKSPACES = frozenset({"workspace", "monorepo"})
+RULES = (
+    Rule(
+        name="workspace-analysis",
+        verbs=frozenset({"analyze", "analyse", "inspect", "optimize", "optimise"}),
+        nouns=_WORKSPACES,
+        capability="workspace.analyze",
+        action="ANALYZE_WORKSPACE",
+        parameters=_workspace,
+    ),
+    Rule(
+        name="tool-discovery",
+        verbs=frozenset({"find", "discover", "list", "which"}),
+        nouns=frozenset({"tool", "tools", "agent", "agents"}),
+        capability="registry.discover",
+        action="DISCOVER_UNIVERSAL_TOOLS",
+        parameters=_tools,
+    ),
+    Rule(
+        name="summary",
+        verbs=frozenset({"summarize", "summarise", "shorten"}),
+        nouns=frozenset({"text", "document", "article", "this", "following"}),
+        capability="text.summarize",
+        action="SUMMARIZE",
+        parameters=_text,
+    ),
+    Rule(
+        name="keywords",
+        verbs=frozenset({"extract", "find", "name"}),
+        nouns=frozenset({"keywords", "keyword", "topics"}),
+        capability="text.keywords",
+        action="EXTRACT_KEYWORDS",
+        parameters=_text,
+    ),
+)
+
+
+def recognised(task: str) -> tuple[Requirement, ...]:
+    """The requirements that the rules find in `task`, in the order of the rules; they need nothing of each other."""
+    words = [word.rstrip("._/-") for word in _WORD.findall(task.lower())]
+    return tuple(
+        Requirement(
+            id=rule.name,
+            capability=rule.capability,
+            action=rule.action,
+            parameters=rule.parameters(task, words),
+            rule=rule.name,
+        )
+        for rule in RULES
+        if rule.fires(words)
+    )

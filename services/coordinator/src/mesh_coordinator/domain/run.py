@@ -1,0 +1,203 @@
+"""What may happen next in a run, from what is on record: a pure reducer.
+
+The loop in `service.conductor` carries out what `decide` says and asks again. Deciding twice from the same record
+gives the same moves, so that a loop that was killed in between loses nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
+
+
+class RunStatus(StrEnum):
+    """Running, and the four ways to end."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepStatus(StrEnum):
+    """Pending, running, and the three ways to end."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class OnFailure(StrEnum):
+    """What the failure of a required step means: the end of the run, or a gap in it."""
+
+    FAIL_FAST = "fail_fast"
+    PARTIAL = "partial"
+
+
+class Stopping(StrEnum):
+    """Why nothing new is started any more."""
+
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+CLOSED_STEPS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFacts:
+    """What the reducer has to know of an attempt; `failure` is None for a success, and before the end."""
+
+    state: State
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFacts:
+    """A step and its attempts so far, oldest first; `chances` is how many agents may be tried."""
+
+    id: str
+    needs: tuple[str, ...]
+    status: StepStatus
+    is_optional: bool
+    chances: int
+    attempts: tuple[AttemptFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run as it is on record; at most `parallel` of its steps run at once."""
+
+    steps: tuple[StepFacts, ...]
+    on_failure: OnFailure
+    stopping: Stopping | None
+    parallel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Try the next agent for a step."""
+
+    step: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A step has ended; `reason` is the failure's name, or what it waited for in vain."""
+
+    step: str
+    status: StepStatus
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Start nothing more."""
+
+    reason: Stopping
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Everything is done, money and ratings included."""
+
+    status: RunStatus
+
+
+Move = Start | Close | Stop | End
+NO_AGENT = "no-acceptable-agent"
+
+
+def decide(run: RunFacts, room: int) -> Sequence[Move]:
+    """The moves that are due now; none while the run waits for its attempts.
+
+    `room` is how many attempts may be opened besides those that are. Closing goes before starting, since
+    what closes decides what may start.
+    """
+    closing = [*_closings(run)]
+    if closing:
+        return closing
+    if run.stopping is None and _must_stop(run):
+        return [Stop(Stopping.FAILED)]
+    starting = [*_starts(run)][: max(0, min(room, run.parallel - _running(run)))]
+    if not starting and _is_over(run):
+        return [End(_status(run))]
+    return starting
+
+
+def _closings(run: RunFacts) -> Iterator[Close]:
+    status = {step.id: step.status for step in run.steps}
+    for step in run.steps:
+        if step.status is StepStatus.RUNNING:
+            yield from _ending(run, step)
+        elif step.status is StepStatus.PENDING:
+            yield from _dropping(run, step, [status[need] for need in step.needs])
+
+
+def _ending(run: RunFacts, step: StepFacts) -> Iterator[Close]:
+    """The end of a running step, when its last attempt is decided and no other will follow."""
+    last = step.attempts[-1]
+    if last.state not in DECIDED:
+        return
+    if last.failure is None:
+        yield Close(step.id, StepStatus.SUCCEEDED)
+    elif run.stopping is not None or len(step.attempts) >= step.chances:
+        yield Close(step.id, StepStatus.FAILED, last.failure)
+
+
+def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> Iterator[Close]:
+    """The end of a step that will never start."""
+    if run.stopping is not None:
+        yield Close(step.id, StepStatus.SKIPPED, f"run-{run.stopping}")
+    elif {StepStatus.FAILED, StepStatus.SKIPPED}.intersection(needed):
+        yield Close(step.id, StepStatus.SKIPPED, "need-not-met")
+    elif step.chances == 0:
+        yield Close(step.id, StepStatus.FAILED, NO_AGENT)
+
+
+def _must_stop(run: RunFacts) -> bool:
+    failed = any(step.status is StepStatus.FAILED and not step.is_optional for step in run.steps)
+    return failed and run.on_failure is OnFailure.FAIL_FAST
+
+
+def _starts(run: RunFacts) -> Iterator[Start]:
+    """Steps whose next agent may be tried: those that had one already go first, they have money's attention."""
+    if run.stopping is not None:
+        return
+    done = {step.id for step in run.steps if step.status is StepStatus.SUCCEEDED}
+    for step in run.steps:
+        if step.status is StepStatus.RUNNING and _needs_another(step):
+            yield Start(step.id, len(step.attempts) + 1)
+    for step in run.steps:
+        if step.status is StepStatus.PENDING and done.issuperset(step.needs):
+            yield Start(step.id, 1)
+
+
+def _needs_another(step: StepFacts) -> bool:
+    last = step.attempts[-1]
+    return last.state in DECIDED and last.failure is not None
+
+
+def _running(run: RunFacts) -> int:
+    """Steps that are being worked on; one whose last agent failed waits for its turn like the others."""
+    return sum(step.status is StepStatus.RUNNING and not _needs_another(step) for step in run.steps)
+
+
+def _is_over(run: RunFacts) -> bool:
+    attempts = (attempt for step in run.steps for attempt in step.attempts)
+    return all(step.status in CLOSED_STEPS for step in run.steps) and all(a.state in ENDED for a in attempts)
+
+
+def _status(run: RunFacts) -> RunStatus:
+    gaps = [s for s in run.steps if s.status is not StepStatus.SUCCEEDED and not s.is_optional]
+    if not gaps:
+        return RunStatus.SUCCEEDED
+    if run.stopping is Stopping.CANCELLED:
+        return RunStatus.CANCELLED
+    succeeded = any(step.status is StepStatus.SUCCEEDED for step in run.steps)
+    return RunStatus.PARTIAL if succeeded and run.stopping is None else RunStatus.FAILED

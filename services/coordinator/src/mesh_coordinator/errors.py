@@ -1,0 +1,77 @@
+"""Outcomes a caller can act on."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from mesh_shared.errors import Conflict, FieldError, NotFound
+
+
+class RunNotFound(NotFound, title="Run not found"):
+    """No run has that id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no run with that id.")
+
+
+class AgentNotFound(NotFound, title="Agent not found"):
+    """The registry lists no agent with that id."""
+
+    def __init__(self) -> None:
+        super().__init__("The registry lists no agent with that id.")
+
+
+class EscrowNotFound(NotFound, title="Escrow not found"):
+    """Neither the chain nor this coordinator has an escrow with that id."""
+
+    def __init__(self) -> None:
+        super().__init__("Neither the chain nor this coordinator knows that escrow.")
+
+
+class InvalidPlan(Conflict, title="Plan not valid"):
+    """The requirements contradict themselves; `errors` points at each place. Nothing was run."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(
+            f"{len(errors)} place(s) of the plan make no sense.", errors=[asdict(e) for e in errors]
+        )
+
+
+class NoRequirementRecognised(Conflict, title="No requirement recognised"):
+    """No rule finds a capability in the text of the task. Name the requirements explicitly."""
+
+    def __init__(self, known: Sequence[str]) -> None:
+        super().__init__(
+            "No rule recognises what this task needs: send `requirements`.", recognised=list(known)
+        )
+
+
+class NoAcceptableAgent(Conflict, title="No acceptable agent"):
+    """No agent can be hired for these steps; `POST /v1/plans` says why for each candidate."""
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        super().__init__(f"Nobody can be hired for: {', '.join(steps)}.", steps=list(steps))
+
+
+class BudgetTooSmall(Conflict, title="Budget too small"):
+    """The chosen agents ask for more than the budget."""
+
+    def __init__(self, *, price_units: int, budget_units: int) -> None:
+        super().__init__(
+            f"The plan costs {price_units} base units, the budget is {budget_units}.",
+            price=str(price_units),
+            budget=str(budget_units),
+        )
+
+
+class BudgetAboveLimit(Conflict, title="Budget above the limit"):
+    """The operator lets no run spend that much."""
+
+    def __init__(self, limit_units: int) -> None:
+        super().__init__(f"A run may spend at most {limit_units} base units.", limit=str(limit_units))
+
+
+class RunEnded(Conflict, title="Run has ended"):
+    """What has ended cannot be cancelled."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The run has ended already: {status}.", run_status=status)

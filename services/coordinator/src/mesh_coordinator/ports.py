@@ -1,0 +1,125 @@
+"""What the use cases ask of foreign systems, in the domain's own words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mesh_shared.chain.journal import Call
+
+from mesh_coordinator.domain.attempt import Failure
+from mesh_coordinator.domain.selection import Candidate, Listing
+from mesh_coordinator.domain.settlement import Escrow, Terms, Wish
+
+
+class Directory(Protocol):
+    """Where agents are found."""
+
+    async def offering(self, capability: str) -> Sequence[Listing]:
+        """Agents that list the capability, best first. Raises `Unavailable`."""
+        ...
+
+    async def agent(self, agent_id: str) -> Listing:
+        """One agent. Raises `AgentNotFound` or `Unavailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """A call of an agent's action; `key` is the same whenever it is repeated."""
+
+    candidate: Candidate
+    parameters: dict[str, Any]
+    key: str
+    escrow_id: str | None
+    timeout_s: float
+    context: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the agent delivered: any JSON value but null, with its signature when it gave one."""
+
+    result: Any
+    signature: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the agent delivered nothing."""
+
+    failure: Failure
+    detail: str
+
+
+class Agents(Protocol):
+    """The agents that are hired."""
+
+    async def invoke(self, invocation: Invocation) -> Delivery | Refusal:
+        """One call, with every fault of the agent as a `Refusal`. Raises `Unavailable` for faults of the mesh."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """What is said of an agent's work in an escrow: `value` is 0 to 100."""
+
+    escrow_id: str
+    token_id: int
+    value: int
+    capability: str
+    endpoint: str
+
+
+class Escrows(Protocol):
+    """The escrow and reputation contracts. Reading asks the chain; the calls are to be put into the journal."""
+
+    @property
+    def payer(self) -> str:
+        """The account that pays, sends and rates."""
+        ...
+
+    @property
+    def evaluator(self) -> str:
+        """The account whose verdict counts; it signs and never sends."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """The money's contract."""
+        ...
+
+    def id_of(self, terms: Terms) -> str:
+        """The id that the contract will give to these terms when we pay."""
+        ...
+
+    async def read(self, escrow_id: str) -> Escrow:
+        """The escrow as the contract holds it now. Raises `ChainUnavailable`."""
+        ...
+
+    async def takes(self, call: Call) -> bool:
+        """True when the contract would take `call` now. Raises `ChainUnavailable`."""
+        ...
+
+    def allowance(self) -> Call:
+        """Lets the escrow contract draw on our tokens, without limit."""
+        ...
+
+    def opening(self, terms: Terms) -> Call:
+        """Locks the amount."""
+        ...
+
+    def submission(self, escrow_id: str, result_hash: bytes, signature: str) -> Call:
+        """Hands in the provider's result under its signature."""
+        ...
+
+    def verdict(self, escrow_id: str, wish: Wish, score_bps: int, reason_hash: bytes) -> Call:
+        """Settles by the evaluator's signed verdict."""
+        ...
+
+    def claim(self, escrow_id: str, *, is_submitted: bool) -> Call:
+        """Ends an escrow whose deadline has passed."""
+        ...
+
+    def rating(self, rating: Rating) -> Call:
+        """Rates the agent, with the settled escrow as proof that money was at stake."""
+        ...

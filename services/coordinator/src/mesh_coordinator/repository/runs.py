@@ -1,0 +1,221 @@
+"""Queries on runs, their steps and their history."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_coordinator.domain.attempt import ENDED, Failure, State
+from mesh_coordinator.domain.plan import Plan, PlannedStep
+from mesh_coordinator.domain.run import (
+    AttemptFacts,
+    OnFailure,
+    RunFacts,
+    RunStatus,
+    StepFacts,
+    StepStatus,
+    Stopping,
+)
+from mesh_coordinator.errors import RunNotFound
+from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT
+from mesh_coordinator.repository.tables import AttemptRow, RunEventRow, RunRow, StepRow
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything on record of a run; steps in the plan's order, attempts oldest first."""
+
+    run: RunRow
+    steps: Sequence[StepRow]
+    attempts: Sequence[AttemptRow]
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(
+            steps=tuple(
+                PlannedStep(
+                    requirement=REQUIREMENT.validate_python(step.requirement),
+                    candidates=CANDIDATES.validate_python(step.candidates),
+                )
+                for step in self.steps
+            )
+        )
+
+    @property
+    def is_open(self) -> bool:
+        return self.run.status == RunStatus.RUNNING
+
+
+class Runs:
+    """Every query on `runs`, `steps` and `run_events`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, run: RunRow, steps: Sequence[StepRow]) -> None:
+        self._session.add(run)
+        self._session.add_all(steps)
+
+    async def find(self, id: UUID) -> RunRow | None:
+        return await self._session.scalar(select(RunRow).where(RunRow.id == id))
+
+    async def get(self, id: UUID) -> RunRow:
+        """Raises `RunNotFound`."""
+        if (found := await self.find(id)) is None:
+            raise RunNotFound
+        return found
+
+    async def locked(self, id: UUID) -> RunRow:
+        """The run, which nobody else changes until we are done. Raises `RunNotFound`."""
+        query = select(RunRow).where(RunRow.id == id).with_for_update()
+        found = await self._session.scalar(query.execution_options(populate_existing=True))
+        if found is None:
+            raise RunNotFound
+        return found
+
+    async def record(self, id: UUID) -> RunRecord:
+        """Raises `RunNotFound`."""
+        run = await self.get(id)
+        steps = await self._session.scalars(
+            select(StepRow).where(StepRow.run_id == id).order_by(StepRow.place)
+        )
+        attempts = await self._session.scalars(
+            select(AttemptRow).where(AttemptRow.run_id == id).order_by(AttemptRow.step_id, AttemptRow.number)
+        )
+        return RunRecord(run, steps.all(), attempts.all())
+
+    async def newest(self, limit: int, *, before: int | None, status: RunStatus | None) -> Sequence[RunRow]:
+        """Newest first, from below position `before` on."""
+        query = select(RunRow).order_by(RunRow.position.desc()).limit(limit)
+        if before is not None:
+            query = query.where(RunRow.position < before)
+        if status is not None:
+            query = query.where(RunRow.status == status)
+        return (await self._session.scalars(query)).all()
+
+    async def step(self, run_id: UUID, id: str) -> StepRow:
+        return await self._session.get_one(StepRow, (run_id, id))
+
+    async def reserve(self, id: UUID, units: int) -> bool:
+        """Sets `units` of the budget aside; false when there is not so much left. One statement, so never over."""
+        fits = RunRow.reserved_units + RunRow.spent_units + units <= RunRow.budget_units
+        taken = await self._session.execute(
+            update(RunRow)
+            .where(RunRow.id == id, fits)
+            .values(reserved_units=RunRow.reserved_units + units)
+            .returning(RunRow.id)
+        )
+        return taken.first() is not None
+
+    async def give_back(self, id: UUID, units: int, *, spent_units: int) -> None:
+        """Ends a reservation of `units`, of which `spent_units` were paid."""
+        await self._session.execute(
+            update(RunRow)
+            .where(RunRow.id == id)
+            .values(
+                reserved_units=RunRow.reserved_units - units, spent_units=RunRow.spent_units + spent_units
+            )
+        )
+
+    async def happened(self, id: UUID, type: str, data: Mapping[str, Any], at: datetime) -> None:
+        """Adds to the run's history; its number is the run's new version."""
+        counted = await self._session.execute(
+            update(RunRow).where(RunRow.id == id).values(version=RunRow.version + 1).returning(RunRow.version)
+        )
+        row = RunEventRow(run_id=id, sequence=counted.scalar_one(), type=type, data=dict(data), time=at)
+        self._session.add(row)
+
+    async def history(self, id: UUID, *, after: int, limit: int) -> Sequence[RunEventRow]:
+        """What happened after number `after`, in order."""
+        query = (
+            select(RunEventRow)
+            .where(RunEventRow.run_id == id, RunEventRow.sequence > after)
+            .order_by(RunEventRow.sequence)
+            .limit(limit)
+        )
+        return (await self._session.scalars(query)).all()
+
+
+class Facts:
+    """What the reducer has to know, without plans, parameters and results."""
+
+    def __init__(self, session: AsyncSession, parallel: int) -> None:
+        self._session = session
+        self._parallel = parallel
+
+    async def of_open(self) -> dict[UUID, RunFacts]:
+        """Every run that has not ended, oldest first."""
+        return await self._facts(select(RunRow.id).where(RunRow.status == RunStatus.RUNNING))
+
+    async def of(self, id: UUID) -> RunFacts:
+        """One run."""
+        return (await self._facts(select(RunRow.id).where(RunRow.id == id)))[id]
+
+    async def open_attempts(self) -> Sequence[UUID]:
+        """Attempts on which there is something left to do, oldest first."""
+        query = select(AttemptRow.id).where(AttemptRow.state.not_in(ENDED)).order_by(AttemptRow.created_at)
+        return (await self._session.scalars(query)).all()
+
+    async def open_count(self) -> int:
+        """How many attempts there is something left to do on."""
+        query = select(func.count()).select_from(AttemptRow).where(AttemptRow.state.not_in(ENDED))
+        return await self._session.scalar(query) or 0
+
+    async def _facts(self, ids: Select[UUID]) -> dict[UUID, RunFacts]:
+        attempts = await self._attempts(ids)
+        steps = await self._steps(ids, attempts)
+        columns = (RunRow.id, RunRow.on_failure, RunRow.stopping)
+        rows = await self._session.execute(
+            select(*columns).where(RunRow.id.in_(ids)).order_by(RunRow.position)
+        )
+        return {
+            id: RunFacts(
+                steps=tuple(steps.get(id, ())),
+                on_failure=OnFailure(on_failure),
+                stopping=Stopping(stopping) if stopping else None,
+                parallel=self._parallel,
+            )
+            for id, on_failure, stopping in rows
+        }
+
+    async def _steps(
+        self, ids: Select[UUID], attempts: Mapping[tuple[UUID, str], Sequence[AttemptFacts]]
+    ) -> dict[UUID, list[StepFacts]]:
+        columns = (
+            StepRow.run_id,
+            StepRow.id,
+            StepRow.needs,
+            StepRow.status,
+            StepRow.is_optional,
+            StepRow.chances,
+        )
+        rows = await self._session.execute(
+            select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place)
+        )
+        found: dict[UUID, list[StepFacts]] = {}
+        for run_id, id, needs, status, is_optional, chances in rows:
+            facts = StepFacts(
+                id=id,
+                needs=tuple(needs),
+                status=StepStatus(status),
+                is_optional=is_optional,
+                chances=chances,
+                attempts=tuple(attempts.get((run_id, id), ())),
+            )
+            found.setdefault(run_id, []).append(facts)
+        return found
+
+    async def _attempts(self, ids: Select[UUID]) -> dict[tuple[UUID, str], list[AttemptFacts]]:
+        columns = (AttemptRow.run_id, AttemptRow.step_id, AttemptRow.state, AttemptRow.failure)
+        rows = await self._session.execute(
+            select(*columns).where(AttemptRow.run_id.in_(ids)).order_by(AttemptRow.number)
+        )
+        found: dict[tuple[UUID, str], list[AttemptFacts]] = {}
+        for run_id, step_id, state, failure in rows:
+            facts = AttemptFacts(state=State(state), failure=Failure(failure) if failure else None)
+            found.setdefault((run_id, step_id), []).append(facts)
+        return found

@@ -1,0 +1,115 @@
+"""Runs, their steps, the attempts at each step, and what happened in order."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from mesh_shared.database.types import TYPES, BigId, metadata
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from mesh_coordinator.domain.attempt import State
+from mesh_coordinator.domain.run import RunStatus, StepStatus
+
+
+class Base(DeclarativeBase):
+    metadata = metadata()
+    type_annotation_map: ClassVar = TYPES
+
+
+# An absent value is NULL, not JSON's null.
+_OPTIONAL_JSON = JSON(none_as_null=True)
+
+
+class RunRow(Base):
+    """`version` counts what happened to the run; `stopping` says why nothing new is started.
+
+    Amounts are base units in 64-bit integers, because the budget is kept by the database's own arithmetic.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_status", "status"),
+        CheckConstraint(
+            "reserved_units >= 0 AND spent_units >= 0 AND reserved_units + spent_units <= budget_units",
+            name="budget",
+        ),
+    )
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    task: Mapped[str] = mapped_column(Text)
+    given: Mapped[dict[str, Any]]
+    on_failure: Mapped[str] = mapped_column(String(10))
+    status: Mapped[str] = mapped_column(String(10), default=RunStatus.RUNNING)
+    stopping: Mapped[str | None] = mapped_column(String(10))
+    budget_units: Mapped[int] = mapped_column(BigInteger)
+    reserved_units: Mapped[int] = mapped_column(BigInteger, default=0)
+    spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
+    version: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class StepRow(Base):
+    """`requirement` and `candidates` are the plan's; the first `chances` candidates are tried, in order."""
+
+    __tablename__ = "steps"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    place: Mapped[int]
+    needs: Mapped[list[str]]
+    is_optional: Mapped[bool]
+    chances: Mapped[int]
+    requirement: Mapped[dict[str, Any]]
+    candidates: Mapped[list[Any]]
+    status: Mapped[str] = mapped_column(String(10), default=StepStatus.PENDING)
+    reason: Mapped[str | None] = mapped_column(String(40))
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class AttemptRow(Base):
+    """One agent's try at a step. `id` is its idempotency key; `transaction_id` the transaction it waits for."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("run_id", "step_id", "number"),
+        Index("ix_attempts_state", "state"),
+        Index("ix_attempts_escrow_id", "escrow_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"))
+    step_id: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int]
+    candidate: Mapped[dict[str, Any]]
+    parameters: Mapped[dict[str, Any]]
+    price_units: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(10), default=State.SELECTED)
+    failure: Mapped[str | None] = mapped_column(String(40))
+    detail: Mapped[str | None] = mapped_column(String(300))
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    escrow_id: Mapped[str | None] = mapped_column(String(66))
+    terms: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
+    transaction_id: Mapped[UUID | None]
+    sends: Mapped[int] = mapped_column(default=0)
+    delivery: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
+    report: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
+    created_at: Mapped[datetime]
+    called_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class RunEventRow(Base):
+    """What happened to a run: 1, 2, 3, … without gaps, because the run's row is locked for each."""
+
+    __tablename__ = "run_events"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(40))
+    data: Mapped[dict[str, Any]]
+    time: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""The public wire models: what is asked for, and what is told."""

@@ -1,0 +1,224 @@
+"""What callers ask for."""
+
+from typing import Annotated, Any, Self
+
+from mesh_shared.wire import Capability, Hex32, Units, WireModel
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from mesh_coordinator.domain.quality import Assertion, Expectation, Op
+from mesh_coordinator.domain.references import STEP_ID
+from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Requirement
+from mesh_coordinator.domain.run import OnFailure
+from mesh_coordinator.service.planning import Task
+
+MAX_STEPS = 100
+MAX_ASSERTIONS = 50
+MAX_TIMEOUT_S = 300
+
+StepId = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{STEP_ID}$"),
+    Field(description="Unique in its run.", examples=["summary"]),
+]
+ActionName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"),
+    Field(description="The action to invoke; without it the agent's cheapest tool for the capability."),
+]
+Pointer = Annotated[
+    str,
+    StringConstraints(max_length=512, pattern=r"^(/([^/~]|~[01])*)*$"),
+    Field(description="JSON Pointer (RFC 6901) into the result; empty for all of it.", examples=["/summary"]),
+]
+Weight = Annotated[int, Field(ge=1, le=100, description="Share in the score.")]
+Parameters = Annotated[
+    dict[str, Any],
+    Field(
+        description='What the action takes. `{"$ref": "#/steps/<id>/result/…"}` or `{"$ref": "#/input/…"}` '
+        "stands for a whole value of an earlier result or of the input."
+    ),
+]
+
+
+class AssertionBody(WireModel):
+    """A demand on one place of the result."""
+
+    at: Pointer
+    op: Op = Field(strict=False, examples=["minLength"])
+    value: Any = Field(default=None, description="What `op` compares with.", examples=[1])
+    weight: Weight = 1
+
+    def assertion(self) -> Assertion:
+        return Assertion(at=self.at, op=self.op, value=self.value, weight=self.weight)
+
+
+class QualityBody(WireModel):
+    """What the result is judged by; hashed into the escrow's terms before any money is locked."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "schema": {"type": "object", "required": ["summary"]},
+                    "assertions": [{"at": "/summary", "op": "minLength", "value": 20}],
+                }
+            ]
+        }
+    )
+
+    json_schema: dict[str, Any] | None = Field(
+        default=None,
+        alias="schema",
+        description="JSON Schema 2020-12 that the result must fit, else its score is 0. No remote references.",
+    )
+    assertions: Annotated[list[AssertionBody], Field(max_length=MAX_ASSERTIONS)] = []
+    expectedOutcome: Any = Field(
+        default=None, description="Members the result must have; the score counts those that it has."
+    )
+    expectedOutcomeWeight: Weight = 1
+
+    def expectation(self) -> Expectation:
+        return Expectation(
+            schema=self.json_schema,
+            assertions=tuple(body.assertion() for body in self.assertions),
+            outcome=self.expectedOutcome,
+            outcome_weight=self.expectedOutcomeWeight,
+        )
+
+
+class RequirementBody(WireModel):
+    """One step of the run."""
+
+    id: StepId
+    capability: Capability
+    action: ActionName | None = None
+    parameters: Parameters = {}
+    needs: Annotated[
+        list[StepId], Field(max_length=MAX_STEPS, description="Steps that must have succeeded before.")
+    ] = []
+    quality: QualityBody = QualityBody()
+    max_price: Units | None = None
+    optional: bool = Field(default=False, description="The run can succeed without it.")
+    timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one attempt.")
+
+    def requirement(self) -> Requirement:
+        return Requirement(
+            id=self.id,
+            capability=self.capability,
+            action=self.action,
+            parameters=self.parameters,
+            needs=tuple(self.needs),
+            quality=self.quality.expectation(),
+            max_price_units=None if self.max_price is None else int(self.max_price),
+            optional=self.optional,
+            timeout_s=self.timeout_s,
+        )
+
+
+class TaskBody(WireModel):
+    """A task, and what it needs; without `requirements` a few rules read them out of the text."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"task": "Analyze the storefront workspace and find tools for workspace-optimization."},
+                {
+                    "task": "Summarize the news.",
+                    "input": {"text": "Agents met. They agreed on a price. Everyone was paid."},
+                    "requirements": [
+                        {
+                            "id": "summary",
+                            "capability": "text.summarize",
+                            "parameters": {"text": {"$ref": "#/input/text"}},
+                            "quality": {"assertions": [{"at": "/summary", "op": "minLength", "value": 10}]},
+                            "max_price": "50000",
+                        },
+                        {
+                            "id": "keywords",
+                            "capability": "text.keywords",
+                            "parameters": {"text": {"$ref": "#/steps/summary/result/summary"}},
+                            "needs": ["summary"],
+                            "optional": True,
+                        },
+                    ],
+                    "budget": "100000",
+                },
+            ]
+        }
+    )
+
+    task: str = Field(min_length=1, max_length=4000, examples=["Analyze the storefront workspace."])
+    requirements: Annotated[list[RequirementBody], Field(min_length=1, max_length=MAX_STEPS)] | None = None
+    input: dict[str, Any] = Field(default={}, description="What `#/input/…` refers to, besides `task`.")
+    budget: Units | None = None
+    on_failure: OnFailure = Field(
+        default=OnFailure.PARTIAL,
+        strict=False,
+        description="`fail_fast` ends the run when a required step fails; `partial` leaves a named gap.",
+    )
+
+    def order(self) -> Task:
+        requirements = self.requirements and tuple(body.requirement() for body in self.requirements)
+        return Task(
+            text=self.task,
+            requirements=requirements or None,
+            given=self.input,
+            budget_units=None if self.budget is None else int(self.budget),
+            on_failure=self.on_failure,
+        )
+
+
+class ExecutionBody(WireModel):
+    """One call that is paid by its quality: of `agent_id`'s `action`, or of the best agent for a `capability`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {
+                    "required": ["agent_id", "action"],
+                    "properties": {"agent_id": {"type": "string"}, "action": {"type": "string"}},
+                },
+                {"required": ["capability"], "properties": {"capability": {"type": "string"}}},
+            ],
+            "examples": [
+                {
+                    "capability": "text.summarize",
+                    "parameters": {"text": "Agents met. They agreed on a price. Everyone was paid."},
+                    "quality": {"assertions": [{"at": "/summary", "op": "minLength", "value": 10}]},
+                    "max_price": "50000",
+                }
+            ],
+        }
+    )
+
+    agent_id: Hex32 | None = None
+    capability: Capability | None = None
+    action: ActionName | None = None
+    parameters: Parameters = {}
+    quality: QualityBody = QualityBody()
+    max_price: Units | None = None
+    timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S)
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if self.capability is None and (self.agent_id is None or self.action is None):
+            raise ValueError("name a capability, or an agent_id and its action")
+        return self
+
+    def order(self) -> Task:
+        requirement = Requirement(
+            id="call",
+            capability=self.capability or "",
+            action=self.action,
+            agent_id=self.agent_id,
+            parameters=self.parameters,
+            quality=self.quality.expectation(),
+            max_price_units=None if self.max_price is None else int(self.max_price),
+            timeout_s=self.timeout_s,
+        )
+        return Task(
+            text=f"{self.action or 'Any action'} of {self.agent_id or self.capability}",
+            requirements=(requirement,),
+            on_failure=OnFailure.FAIL_FAST,
+            attempts=1,
+        )

@@ -1,0 +1,27 @@
+"""Use cases: plan a task, run it, pay for what holds up."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4, uuid5
+
+from mesh_coordinator.service.escrows import EscrowDesk
+from mesh_coordinator.service.planning import Planner
+from mesh_coordinator.service.runs import RunDesk
+
+RUN = "coordinator:run"
+_IDS = UUID("5e1c7c4e-6f0a-4d8e-9d0a-371000000372")
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """Everything that a caller can ask of this service."""
+
+    planner: Planner
+    runs: RunDesk
+    escrows: EscrowDesk
+
+
+def id_for(subject: str, key: str | None, *scope: object) -> UUID:
+    """The same id whenever a caller repeats a request under its key, also after a crash; else a new one."""
+    if key is None:
+        return uuid4()
+    return uuid5(_IDS, "\0".join((subject, key, *map(str, scope))))

@@ -1,0 +1,175 @@
+"""The loop that carries runs out: it asks the reducer what is due, and gives every open attempt a hand."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid5
+
+from mesh_shared import background
+from mesh_shared.bell import wait
+from mesh_shared.database.engine import Database
+from mesh_shared.events import outbox
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_coordinator.domain import references
+from mesh_coordinator.domain.references import PointerMissing
+from mesh_coordinator.domain.run import Close, End, Move, RunStatus, Start, StepStatus, Stop, decide
+from mesh_coordinator.events import RunCompleted, StepCompleted
+from mesh_coordinator.repository.attempts import Attempts
+from mesh_coordinator.repository.codec import REQUIREMENT
+from mesh_coordinator.repository.runs import Facts, Runs
+from mesh_coordinator.repository.tables import AttemptRow, StepRow
+from mesh_coordinator.service.attempts import AttemptRunner
+
+IDLE_S = 1.0
+BREATH_S = 0.01
+REFERENCE_MISSING = "reference-missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conductor:
+    """Schedules all runs of the mesh. One replica at a time conducts; another takes over when it dies."""
+
+    database: Database
+    attempts: AttemptRunner
+    parallel_steps: int
+    parallel_attempts: int
+    _hands: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, "asyncio.Task[None]"])
+
+    async def turn(self) -> None:
+        """Conducts until cancelled."""
+        async with self.database.sole("runs"):
+            try:
+                while True:
+                    ticket = self.database.committed.ticket()
+                    await self._schedule()
+                    await self._staff()
+                    await asyncio.sleep(BREATH_S)  # every commit rings; this bounds the looking
+                    await wait(ticket, IDLE_S)
+            finally:
+                await self._dismiss(set(self._hands))
+
+    async def _schedule(self) -> None:
+        """Makes every move that is due in any run, the oldest run first."""
+        async with self.database.read() as session:
+            facts = Facts(session, self.parallel_steps)
+            runs = await facts.of_open()
+            room = self.parallel_attempts - await facts.open_count()
+        for id, run in runs.items():
+            if decide(run, room):
+                room -= await self._move(id, room)
+
+    async def _move(self, id: UUID, room: int) -> int:
+        """Decides again under the run's lock, and records the moves; returns how many attempts were opened."""
+        opened = 0
+        async with self.database.write() as session:
+            run = await Runs(session).locked(id)
+            while run.status == RunStatus.RUNNING:
+                moves = decide(await Facts(session, self.parallel_steps).of(id), room - opened)
+                for move in moves:
+                    opened += await _record(session, id, move)
+                if not moves:
+                    break
+        return opened
+
+    async def _staff(self) -> None:
+        """A hand for every open attempt; those whose attempt has ended may go."""
+        async with self.database.read() as session:
+            open_ids = await Facts(session, self.parallel_steps).open_attempts()
+        for id in open_ids:
+            if id not in self._hands:
+                work = background.forever("attempt", partial(self.attempts.advance, id))
+                self._hands[id] = asyncio.create_task(work)
+        await self._dismiss(self._hands.keys() - set(open_ids))
+
+    async def _dismiss(self, ids: set[UUID]) -> None:
+        hands = [self._hands.pop(id) for id in ids]
+        for hand in hands:
+            hand.cancel()
+        await asyncio.gather(*hands, return_exceptions=True)
+
+
+async def _record(session: AsyncSession, id: UUID, move: Move) -> int:
+    """Puts a move on record; returns how many attempts it opened."""
+    now = datetime.now(UTC)
+    match move:
+        case Start():
+            return await _start(session, id, move, now)
+        case Close():
+            await _close(session, id, move, now)
+        case Stop():
+            (await Runs(session).get(id)).stopping = move.reason
+            await Runs(session).happened(id, "run.stopping", {"reason": move.reason}, now)
+        case End():
+            await _end(session, id, move, now)
+    return 0
+
+
+async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) -> int:
+    step = await Runs(session).step(id, move.step)
+    try:
+        parameters = await _parameters(session, step)
+    except PointerMissing:
+        await _close(session, id, Close(move.step, StepStatus.FAILED, REFERENCE_MISSING), now)
+        return 0
+    attempt = _attempt(step, move.number, parameters, now)
+    Attempts(session).add(attempt)
+    step.status, step.started_at = StepStatus.RUNNING, step.started_at or now
+    await session.flush()
+    data = {"step": move.step, "attempt": move.number, "agent_id": attempt.candidate["agent_id"]}
+    await Runs(session).happened(id, "attempt.selected", data, now)
+    return 1
+
+
+async def _parameters(session: AsyncSession, step: StepRow) -> dict[str, Any]:
+    """The step's parameters with every reference filled in. Raises `PointerMissing`."""
+    run = await Runs(session).get(step.run_id)
+    wanted = REQUIREMENT.validate_python(step.requirement).parameters
+    targets = (reference.target for reference in references.find(wanted))
+    sources = [target.step for target in targets if target is not None and target.step is not None]
+    results: Mapping[str, Any] = await Attempts(session).results(step.run_id, sources)
+    return references.fill(wanted, results, run.given)
+
+
+def _attempt(step: StepRow, number: int, parameters: dict[str, Any], now: datetime) -> AttemptRow:
+    """The attempt's id is its idempotency key: the same for every replica and after every crash."""
+    candidate = step.candidates[number - 1]
+    return AttemptRow(
+        id=uuid5(step.run_id, f"{step.id}/{number}"),
+        run_id=step.run_id,
+        step_id=step.id,
+        number=number,
+        candidate=candidate,
+        parameters=parameters,
+        price_units=candidate["price_units"],
+        created_at=now,
+    )
+
+
+async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) -> None:
+    step = await Runs(session).step(id, move.step)
+    step.status, step.reason, step.ended_at = move.status, move.reason, now
+    await session.flush()
+    last = await Attempts(session).last(id, move.step)
+    data = {"step": move.step, "reason": move.reason}
+    await Runs(session).happened(id, f"step.{move.status}", data, now)
+    completed = StepCompleted(
+        run_id=id,
+        step_id=move.step,
+        status=move.status,
+        reason=move.reason,
+        agent_id=last.candidate["agent_id"] if last else None,
+        attempts=last.number if last else 0,
+    )
+    outbox.record(session, completed)
+
+
+async def _end(session: AsyncSession, id: UUID, move: End, now: datetime) -> None:
+    run = await Runs(session).get(id)
+    run.status, run.ended_at = move.status, now
+    await session.flush()
+    await Runs(session).happened(id, f"run.{move.status}", {"spent": str(run.spent_units)}, now)
+    outbox.record(session, RunCompleted(run_id=id, status=move.status, spent=str(run.spent_units)))

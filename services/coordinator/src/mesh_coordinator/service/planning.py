@@ -1,0 +1,99 @@
+"""Planning: what is needed, who offers it, who is chosen, and why."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mesh_shared.errors import FieldError
+
+from mesh_coordinator.domain import plan, requirements, selection
+from mesh_coordinator.domain.plan import Plan, PlannedStep
+from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.run import OnFailure
+from mesh_coordinator.domain.selection import Limits, Listing
+from mesh_coordinator.errors import BudgetAboveLimit, InvalidPlan, NoRequirementRecognised
+from mesh_coordinator.ports import Directory
+
+PARALLEL_SEARCHES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be done; without `requirements` the rules read them out of `text`.
+
+    `budget_units` are base units; `attempts` is how many agents may be tried for a step. None is as much, and as
+    many, as the operator allows.
+    """
+
+    text: str
+    requirements: tuple[Requirement, ...] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    budget_units: int | None = None
+    on_failure: OnFailure = OnFailure.PARTIAL
+    attempts: int | None = None
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """What `#/input/…` refers to: the text as `task`, and the given members."""
+        return {"task": self.text} | dict(self.given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Turns tasks into plans."""
+
+    directory: Directory
+    own_accounts: frozenset[str]
+    own_endpoint: str
+    max_budget_units: int
+
+    async def plan(self, task: Task) -> Plan:
+        """Who would do what, for how much. Changes nothing.
+
+        Raises `NoRequirementRecognised`, `InvalidPlan`, `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`.
+        """
+        needed = self._requirements(task)
+        budget_units = self.budget(task)
+        places = asyncio.Semaphore(PARALLEL_SEARCHES)
+        return Plan(
+            steps=tuple(await asyncio.gather(*(self._step(one, budget_units, places) for one in needed)))
+        )
+
+    def budget(self, task: Task) -> int:
+        """What the task may spend, in base units. Raises `BudgetAboveLimit`."""
+        if task.budget_units is None:
+            return self.max_budget_units
+        if task.budget_units > self.max_budget_units:
+            raise BudgetAboveLimit(self.max_budget_units)
+        return task.budget_units
+
+    def _requirements(self, task: Task) -> tuple[Requirement, ...]:
+        needed = requirements.recognised(task.text) if task.requirements is None else task.requirements
+        if not needed:
+            raise NoRequirementRecognised([rule.capability for rule in requirements.RULES])
+        if faults := plan.faults(needed, task.input):
+            raise InvalidPlan([FieldError("body", fault.pointer, fault.detail) for fault in faults])
+        return needed
+
+    async def _step(self, wanted: Requirement, budget_units: int, places: asyncio.Semaphore) -> PlannedStep:
+        async with places:
+            listings = await self._listings(wanted)
+        limits = Limits(
+            own_accounts=self.own_accounts, own_endpoint=self.own_endpoint, budget_units=budget_units
+        )
+        wanted = _named(wanted, listings)
+        return PlannedStep(requirement=wanted, candidates=selection.rank(wanted, listings, limits))
+
+    async def _listings(self, wanted: Requirement) -> Sequence[Listing]:
+        if wanted.agent_id is not None:
+            return [await self.directory.agent(wanted.agent_id)]
+        return await self.directory.offering(wanted.capability)
+
+
+def _named(wanted: Requirement, listings: Sequence[Listing]) -> Requirement:
+    """`wanted` with the capability that its action belongs to, when only agent and action were named."""
+    offered = (tool for listing in listings for tool in listing.tools if tool.name == wanted.action)
+    if wanted.capability or (tool := next(offered, None)) is None:
+        return wanted
+    return replace(wanted, capability=tool.capability)

@@ -1,0 +1,138 @@
+"""Moving an attempt on: its state, the run's history and the facts become true in one commit."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from mesh_shared.events import outbox
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, Outcome, State, after
+from mesh_coordinator.domain.quality import Report
+from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.selection import Candidate
+from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, QualityScored
+from mesh_coordinator.repository.attempts import Attempts
+from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, dumped
+from mesh_coordinator.repository.runs import Runs
+from mesh_coordinator.repository.tables import AttemptRow
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An attempt as it was read, with what its step asks for and whether its run is stopping."""
+
+    attempt: AttemptRow
+    requirement: Requirement
+    is_stopping: bool
+
+    @property
+    def state(self) -> State:
+        """Where the attempt was when it was read."""
+        return State(self.attempt.state)
+
+    @property
+    def candidate(self) -> Candidate:
+        """The agent that tries."""
+        return CANDIDATE.validate_python(self.attempt.candidate)
+
+    @property
+    def is_paid(self) -> bool:
+        """True when money is at stake."""
+        return self.attempt.price_units > 0
+
+    @property
+    def result(self) -> Any:
+        """What was delivered; only for states in which something was."""
+        return (self.attempt.delivery or {})["result"]
+
+    @property
+    def signature(self) -> str | None:
+        """What the provider signed its delivery with."""
+        return (self.attempt.delivery or {})["signature"]
+
+    @property
+    def transaction_id(self) -> UUID:
+        """The transaction that the state waits for. Raises `ValueError` for a state that waits for none."""
+        if self.attempt.transaction_id is None:
+            raise ValueError(f"{self.state} waits for no transaction")
+        return self.attempt.transaction_id
+
+    @property
+    def escrow_id(self) -> str:
+        """The escrow's id; only for states in which there is one."""
+        return self.attempt.escrow_id or ""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it is no success; None while it may be one."""
+        return Failure(self.attempt.failure) if self.attempt.failure else None
+
+
+async def read(session: AsyncSession, id: UUID) -> Work:
+    """The attempt with everything that its next duty has to know."""
+    attempt = await Attempts(session).get(id)
+    run = await Runs(session).get(attempt.run_id)
+    step = await Runs(session).step(attempt.run_id, attempt.step_id)
+    return Work(attempt, REQUIREMENT.validate_python(step.requirement), run.stopping is not None)
+
+
+async def moved(
+    session: AsyncSession, work: Work, happening: Happening, at: datetime, **changes: Any
+) -> AttemptRow:
+    """The attempt in its next state, with `changes` to its columns.
+
+    Raises `Outrun` when it is not where it was. A `failure` among the changes says that the attempt can no longer be a success.
+    """
+    row = await Attempts(session).locked(work.attempt.id, work.state)
+    row.state = after(work.state, happening)
+    for column, value in changes.items():
+        setattr(row, column, value)
+    if row.state in ENDED:
+        row.ended_at = at
+        row.outcome = row.outcome or (Outcome.REFUNDED if row.failure else Outcome.SUCCESS)
+    row.sends, row.transaction_id = 0, None
+    await session.flush()
+    data = {"step": row.step_id, "attempt": row.number, "failure": row.failure, "escrow_id": row.escrow_id}
+    known = {name: value for name, value in data.items() if value is not None}
+    await Runs(session).happened(row.run_id, f"attempt.{row.state}", known, at)
+    return row
+
+
+def scored(session: AsyncSession, row: AttemptRow, report: Report) -> None:
+    """Stores the verdict on the result, and announces it."""
+    row.report = dumped(REPORT, report)
+    fact = QualityScored(
+        run_id=row.run_id,
+        step_id=row.step_id,
+        attempt=row.number,
+        agent_id=row.candidate["agent_id"],
+        score_bps=report.score_bps,
+        is_decided=report.is_decided,
+    )
+    outbox.record(session, fact)
+
+
+def opened(session: AsyncSession, row: AttemptRow) -> None:
+    """Announces that the price is locked."""
+    outbox.record(session, EscrowOpened(**_escrow(row), provider=row.candidate["owner"]))
+
+
+def settled(session: AsyncSession, row: AttemptRow, score_bps: int) -> None:
+    """Announces how the escrow ended."""
+    if row.state == State.RELEASED:
+        outbox.record(session, EscrowReleased(**_escrow(row), score_bps=score_bps))
+    else:
+        outbox.record(session, EscrowRefunded(**_escrow(row), score_bps=score_bps, reason=row.failure))
+
+
+def _escrow(row: AttemptRow) -> dict[str, Any]:
+    return {
+        "run_id": row.run_id,
+        "step_id": row.step_id,
+        "attempt": row.number,
+        "escrow_id": row.escrow_id,
+        "agent_id": row.candidate["agent_id"],
+        "amount": str(row.price_units),
+    }

@@ -1,0 +1,143 @@
+"""Runs: accepted now, carried out by the conductor, told by their rows."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from mesh_shared.bell import wait
+from mesh_shared.database.engine import Database
+from mesh_shared.events import outbox
+from sqlalchemy.exc import IntegrityError
+
+from mesh_coordinator.domain.plan import Plan
+from mesh_coordinator.domain.run import OnFailure, RunStatus, Stopping
+from mesh_coordinator.errors import BudgetTooSmall, NoAcceptableAgent, RunEnded
+from mesh_coordinator.events import RunStarted
+from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT, dumped
+from mesh_coordinator.repository.runs import RunRecord, Runs
+from mesh_coordinator.repository.tables import RunEventRow, RunRow, StepRow
+from mesh_coordinator.service.planning import Planner, Task
+
+LOOK_AGAIN_S = 1.0
+"""Another replica's commits ring no bell here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDesk:
+    """Takes tasks, and tells how their runs stand."""
+
+    database: Database
+    planner: Planner
+    attempts_per_step: int
+
+    async def start(self, task: Task, id: UUID) -> RunRecord:
+        """Plans `task` and puts it on record as run `id`; the run of that id if there is one already.
+
+        Raises `NoRequirementRecognised`, `InvalidPlan`, `NoAcceptableAgent`, `BudgetTooSmall`,
+        `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`. Nothing is spent before the plan stands.
+        """
+        async with self.database.read() as session:
+            if await Runs(session).find(id) is not None:
+                return await Runs(session).record(id)
+        plan = await self.planner.plan(task)
+        budget_units = self.planner.budget(task)
+        _check(task, plan, budget_units)
+        now = datetime.now(UTC)
+        run = _run_row(task, id, budget_units, now)
+        with suppress(IntegrityError):  # the same request at another replica was first
+            async with self.database.write() as session:
+                Runs(session).add(run, self._steps(plan, task, id))
+                await session.flush()
+                await Runs(session).happened(id, "run.started", {"steps": len(plan.steps)}, now)
+                outbox.record(
+                    session, RunStarted(run_id=id, steps=len(plan.steps), budget=str(run.budget_units))
+                )
+        return await self.get(id)
+
+    async def get(self, id: UUID) -> RunRecord:
+        """Everything on record of a run. Raises `RunNotFound`."""
+        async with self.database.read() as session:
+            return await Runs(session).record(id)
+
+    async def newest(self, limit: int, *, before: int | None, status: RunStatus | None) -> Sequence[RunRow]:
+        """A page of the list, newest first; `before` is the position of the last row of the page before."""
+        async with self.database.read() as session:
+            return await Runs(session).newest(limit, before=before, status=status)
+
+    async def ended(self, id: UUID, timeout_s: float) -> RunRecord:
+        """The run when it has ended, or as it stands after `timeout_s`. Raises `RunNotFound`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            ticket = self.database.committed.ticket()
+            async with self.database.read() as session:
+                status = (await Runs(session).get(id)).status
+            left_s = deadline - time.monotonic()
+            if status != RunStatus.RUNNING or left_s <= 0:
+                return await self.get(id)
+            await wait(ticket, min(left_s, LOOK_AGAIN_S))
+
+    async def cancel(self, id: UUID) -> RunRecord:
+        """Starts nothing more in the run. Agents that were called already are judged and paid by their work.
+
+        Cancelling again changes nothing. Raises `RunNotFound` or `RunEnded`.
+        """
+        async with self.database.write() as session:
+            run = await Runs(session).locked(id)
+            if run.status != RunStatus.RUNNING:
+                raise RunEnded(run.status)
+            if run.stopping is None:
+                run.stopping = Stopping.CANCELLED
+                await session.flush()
+                await Runs(session).happened(id, "run.cancelling", {}, datetime.now(UTC))
+        return await self.get(id)
+
+    async def history(self, id: UUID, *, after: int, limit: int) -> tuple[Sequence[RunEventRow], bool]:
+        """What happened after number `after`, and whether nothing more ever will. Raises `RunNotFound`."""
+        async with self.database.read() as session:
+            run = await Runs(session).get(id)
+            rows = await Runs(session).history(id, after=after, limit=limit)
+        last = rows[-1].sequence if rows else after
+        return rows, run.status != RunStatus.RUNNING and last >= run.version
+
+    def _steps(self, plan: Plan, task: Task, run_id: UUID) -> list[StepRow]:
+        chances = self.attempts_per_step if task.attempts is None else task.attempts
+        return [
+            StepRow(
+                run_id=run_id,
+                id=step.requirement.id,
+                place=place,
+                needs=list(step.requirement.needs),
+                is_optional=step.requirement.optional,
+                chances=min(chances, len(step.hirable)),
+                requirement=dumped(REQUIREMENT, step.requirement),
+                candidates=dumped(CANDIDATES, step.candidates),
+            )
+            for place, step in enumerate(plan.steps)
+        ]
+
+
+def _run_row(task: Task, id: UUID, budget_units: int, now: datetime) -> RunRow:
+    return RunRow(
+        id=id,
+        task=task.text,
+        given=task.input,
+        on_failure=task.on_failure,
+        budget_units=budget_units,
+        created_at=now,
+    )
+
+
+def _check(task: Task, plan: Plan, budget_units: int) -> None:
+    """Refuses what cannot end well: nobody to hire, though no gap is allowed; more to pay than there is."""
+    required = {step.requirement.id for step in plan.steps if not step.requirement.optional}
+    missing = [id for id in plan.gaps if id in required]
+    if missing and (task.on_failure is OnFailure.FAIL_FAST or len(plan.gaps) == len(plan.steps)):
+        raise NoAcceptableAgent(missing)
+    price_units = sum(
+        step.chosen.price_units for step in plan.steps if step.chosen and step.requirement.id in required
+    )
+    if price_units > budget_units:
+        raise BudgetTooSmall(price_units=price_units, budget_units=budget_units)

@@ -1,0 +1,58 @@
+"""What this service is told at start."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from mesh_shared.chain.settings import ChainServiceSettings
+from pydantic import Field, model_validator
+
+# Budgets are summed in the database, whose integers have 64 bits.
+MAX_UNITS = 2**63 - 1
+
+
+class Settings(ChainServiceSettings):
+    """Settings from `MESH_…` environment variables."""
+
+    service: ClassVar[str] = "coordinator"
+
+    port: int = Field(default=8372, ge=1, le=65535)
+    migrations_dir: Path = Path(__file__).parents[2] / "migrations"
+    registry_url: str | None = Field(
+        default="http://127.0.0.1:8371", description="Who is asked for agents, and lists us as one."
+    )
+    evaluator_key_file: Path = Field(
+        default=Path(), description="Signs verdicts only, needs no ether; default `state_dir`/evaluator.key."
+    )
+    allow_private_agents: bool = Field(
+        default=False, description="Agents may live on private addresses, such as this machine's."
+    )
+    parallel_steps: int = Field(default=8, ge=1, le=100, description="Steps of one run that run at once.")
+    parallel_attempts: int = Field(
+        default=64, ge=1, description="Attempts of all runs that are open at once."
+    )
+    attempts_per_step: int = Field(default=3, ge=1, le=10, description="Agents tried for one step.")
+    max_answer_bytes: int = Field(default=256 << 10, ge=1024, description="Largest answer of an agent.")
+    max_run_budget: int = Field(
+        default=100_000_000,
+        ge=0,
+        le=MAX_UNITS,
+        description="Most base units a run may spend; the budget of a run that names none.",
+    )
+    submit_window_s: int = Field(
+        default=900, ge=10, description="Beyond a step's own time limit, how long a result may be handed in."
+    )
+    review_window_s: int = Field(
+        default=86_400, ge=60, description="How long after that a verdict counts; then the provider is paid."
+    )
+    chain_patience_s: float = Field(
+        default=30, gt=0, description="Silence after which a transaction is looked for on the chain."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_own(cls, given: dict[str, object]) -> dict[str, object]:
+        derived = {
+            "port": cls.model_fields["port"].default,
+            "evaluator_key_file": Path(str(given.get("state_dir", "."))) / "evaluator.key",
+        }
+        return derived | given
