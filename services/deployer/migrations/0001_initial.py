@@ -1,0 +1,47 @@
+"""Deployments, and the book of the simulated market."""
+
+import sqlalchemy as sa
+from alembic import op
+from mesh_shared.database.types import UnitAmount, Utc
+
+revision = "deployer_0001"
+down_revision = None
+branch_labels = ("deployer",)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "deployments",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner", sa.String(255), nullable=False),
+        sa.Column("provider", sa.String(20), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.Column("lease_id", sa.String(200), nullable=True),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("due_at", Utc(), nullable=True),
+        sa.Column("claimed_by", sa.String(100), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_deployments"),
+        sa.UniqueConstraint("lease_id", name="uq_deployments_lease_id"),
+    )
+    op.create_index("ix_deployments_due_at", "deployments", ["due_at"])
+    op.create_index("ix_deployments_owner_created_at", "deployments", ["owner", "created_at", "id"])
+    op.create_index("ix_deployments_created_at", "deployments", ["created_at", "id"])
+    op.create_table(
+        "simulated_orders",
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("bids", sa.JSON(), nullable=False),
+        sa.Column("declined", sa.JSON(), nullable=False),
+        sa.Column("deposit_uact", UnitAmount(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("fault", sa.String(30), nullable=True),
+        sa.Column("fault_fired", sa.Boolean(), nullable=False),
+        sa.Column("provider", sa.String(100), nullable=True),
+        sa.Column("leased_height", sa.Integer(), nullable=True),
+        sa.Column("has_manifest", sa.Boolean(), nullable=False),
+        sa.Column("refunded_uact", UnitAmount(), nullable=True),
+        sa.PrimaryKeyConstraint("order_id", name="pk_simulated_orders"),
+    )

@@ -1,0 +1,9 @@
+"""`python -m mesh_deployer`: settings from the environment, then serve until told to stop."""
+
+from mesh_shared import serve
+
+from mesh_deployer.app import create_app
+from mesh_deployer.settings import Settings
+
+if __name__ == "__main__":
+    serve.main(Settings, create_app)  # pyright: ignore[reportArgumentType] - the environment has the rest

@@ -1,0 +1,31 @@
+"""SDL: write one, check one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from mesh_shared.auth.tokens import Principal
+from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.security import allow
+
+from mesh_deployer.domain.generation import generate_sdl as generate
+from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.schemas.sdl import ConfigModel, SdlRequest, SdlView, ValidationView
+
+SCOPE = "deployer:deploy"
+
+router = APIRouter(prefix="/v1/sdl", tags=["sdl"], route_class=MeshRoute)
+
+
+@router.post("", operation_id="generate_sdl", summary="Generate an SDL")
+async def generate_sdl(body: ConfigModel, caller: Annotated[Principal, allow(SCOPE)]) -> SdlView:
+    """SDL 2.0 for one service: its port open to the world as port 80, placed on `dcloud`, priced in uact.
+
+    A variable that looks like a secret is refused with 409 `secret-in-sdl`.
+    """
+    return SdlView(sdl=generate(body.config()))
+
+
+@router.post("/validate", operation_id="validate_sdl", summary="Validate an SDL")
+async def validate_sdl(body: SdlRequest, caller: Annotated[Principal, allow(SCOPE)]) -> ValidationView:
+    """Every fault with its place and a hint, or the groups and Akash's hash of the manifest."""
+    return ValidationView.of(compile_sdl(body.sdl))

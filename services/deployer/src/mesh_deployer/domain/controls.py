@@ -1,0 +1,79 @@
+"""What the deployer itself can show about a deployment's security: findings with their evidence, no more."""
+
+import json
+from hashlib import sha256
+
+from mesh_deployer.domain.deployment import Control, Deployment, Status
+from mesh_deployer.domain.workload import Group, Service
+
+RESIDENCY_ATTRIBUTE = "region"
+EVIDENCE_LEVEL = "self-declared"
+"""Providers state their region themselves; nobody audited it."""
+
+
+def assess(deployment: Deployment, group: Group) -> tuple[Control, ...]:
+    """The deployer's own controls, named after SOC 2's common criteria where they bear on one."""
+    return (
+        _image_pinned(group),
+        _exposure(deployment, group),
+        _limits(group),
+        _secrets(),
+        _residency(deployment),
+    )
+
+
+def _control(id: str, title: str, status: Status, evidence: str) -> Control:
+    facts = json.dumps(
+        {"id": id, "status": status, "evidence": evidence},
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    digest = f"sha256:{sha256(facts.encode()).hexdigest()}"
+    return Control(id=id, title=title, status=status, evidence=evidence, evidence_digest=digest)
+
+
+def _image_pinned(group: Group) -> Control:
+    loose = [image for image in group.images if "@sha256:" not in image]
+    evidence = f"Not pinned: {', '.join(loose)}." if loose else f"Pinned: {', '.join(group.images)}."
+    title = "Images are pinned to a digest"
+    return _control("CC8.1/deployer-image", title, "fail" if loose else "pass", evidence)
+
+
+def _exposure(deployment: Deployment, group: Group) -> Control:
+    """Akash wants one global port; it is harmless only where nothing outside can reach it."""
+    title = "Nothing is public except through the gateway"
+    ports = ", ".join(_ports(service) for service in group.services if service.is_public)
+    if deployment.provider == "docker":
+        evidence = f"Published on the loopback interface of this machine only: {ports}."
+        return _control("CC6.6/deployer-exposure", title, "pass", evidence)
+    evidence = f"Global in the SDL: {ports}. The provider is simulated, so nothing was really exposed."
+    return _control("CC6.6/deployer-exposure", title, "not_assessed", evidence)
+
+
+def _ports(service: Service) -> str:
+    ports = sorted({expose.port for expose in service.exposes if expose.is_global})
+    return f"{service.name}:{','.join(str(port) for port in ports)}"
+
+
+def _limits(group: Group) -> Control:
+    evidence = "; ".join(
+        f"{s.name}: {s.resources.cpu_millis}m CPU, {s.resources.memory_bytes} bytes of memory"
+        for s in group.services
+    )
+    return _control("A1.1/deployer-limits", "Every service has limits", "pass", f"{evidence}.")
+
+
+def _secrets() -> Control:
+    evidence = "The SDL was searched for variables that look like secrets, and had none; one is refused."
+    return _control("CC6.1/deployer-secrets", "No secret is in the SDL", "pass", evidence)
+
+
+def _residency(deployment: Deployment) -> Control:
+    id, title = "C1.1/deployer-residency", "The provider is in the required region"
+    wanted = deployment.terms.requirements.get(RESIDENCY_ATTRIBUTE)
+    if deployment.lease is None or deployment.chosen is None:
+        return _control(id, title, "not_assessed", f"No provider is bound yet; {wanted} is required.")
+    own = deployment.chosen.attributes.get(RESIDENCY_ATTRIBUTE)
+    evidence = f"{deployment.chosen.provider} declares {own}, {wanted} is required ({EVIDENCE_LEVEL})."
+    return _control(id, title, "pass" if own == wanted else "fail", evidence)

@@ -1,0 +1,225 @@
+"""A deployment's life: every state it can be in, and what leads from one to the next.
+
+    created -> open -> chosen -> leased -> active
+       |        | ^------'|         |         |        (a lost bid goes back to open)
+       '--------'----> closing <----'---------'
+                          '-> closed | failed
+
+A state names what is already true, so it is also the intent of the next step: `chosen` means that the
+market is about to be asked for the lease. Each step is repeated after a crash, and the market takes it as
+done.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms
+from mesh_deployer.domain.workload import Shape
+
+Backend = Literal["simulated", "docker"]
+Status = Literal["pass", "fail", "not_assessed"]
+
+
+class State(StrEnum):
+    """Where a deployment is."""
+
+    CREATED = "created"
+    OPEN = "open"
+    CHOSEN = "chosen"
+    LEASED = "leased"
+    ACTIVE = "active"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+ENDED = frozenset({State.CLOSED, State.FAILED})
+SETTLED = ENDED | {State.ACTIVE}
+"""States in which nothing is to be done."""
+NOT_YET_LEASED = frozenset({State.CREATED, State.OPEN, State.CHOSEN})
+
+_NEXT: Mapping[State, frozenset[State]] = {
+    State.CREATED: frozenset({State.OPEN, State.CLOSING}),
+    State.OPEN: frozenset({State.CHOSEN, State.CLOSING}),
+    State.CHOSEN: frozenset({State.LEASED, State.OPEN, State.CLOSING}),
+    State.LEASED: frozenset({State.ACTIVE, State.CLOSING}),
+    State.ACTIVE: frozenset({State.CLOSING}),
+    State.CLOSING: ENDED,
+    State.CLOSED: frozenset(),
+    State.FAILED: frozenset(),
+}
+
+
+class IllegalTransition(ValueError):
+    """A bug: the deployment cannot go there from where it is."""
+
+    def __init__(self, current: State, target: State) -> None:
+        super().__init__(f"{current} -> {target}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to run on a provider; `provider_uri` is where the provider is asked about it."""
+
+    lease_id: str
+    provider_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One entry of a deployment's history."""
+
+    at: datetime
+    state: State
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Why it ends: `code` is None when its owner closed it, else the stable name of what failed."""
+
+    code: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One control of an assessment; `evidence_digest` is a SHA-256 over id, status and evidence."""
+
+    id: str
+    title: str
+    status: Status
+    evidence: str
+    evidence_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A rule of a security profile, who keeps it, and how good the evidence is that it is kept."""
+
+    id: str
+    rule: str
+    applies_to: tuple[str, ...]
+    enforced_by: str
+    evidence_level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityProfile:
+    """What the security gateway compiled for this deployment."""
+
+    profile: str
+    framework: str
+    data_residency: str
+    policies: tuple[Policy, ...]
+    controls: tuple[Control, ...]
+    security_endpoint: str
+    audit_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Until when to gather bids, until when one must be there, and how long a start may take."""
+
+    bids_until: datetime
+    bid_by: datetime
+    manifest_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One SDL on its way to a provider and back. `revision` counts its changes."""
+
+    id: UUID
+    owner: str
+    request_digest: str
+    provider: Backend
+    provider_reason: str
+    sdl: str
+    version_hash: str
+    shape: Shape
+    terms: Terms
+    deposit_uact: int
+    deadlines: Deadlines
+    created_at: datetime
+    state: State = State.CREATED
+    revision: int = 1
+    bids: tuple[ScoredBid, ...] = ()
+    declined: tuple[Declined, ...] = ()
+    chosen: Bid | None = None
+    lost: tuple[str, ...] = ()
+    lease: Lease | None = None
+    leased_at: datetime | None = None
+    uris: tuple[str, ...] = ()
+    ending: Ending | None = None
+    refunded_uact: int | None = None
+    history: tuple[Step, ...] = ()
+    security: SecurityProfile | None = None
+
+    @property
+    def uact_per_block(self) -> Decimal | None:
+        """What it costs; None while no bid is chosen."""
+        return self.chosen.uact_per_block if self.chosen else None
+
+    @property
+    def explanation(self) -> str:
+        """The last thing that happened, in a sentence."""
+        return self.history[-1].note if self.history else "Accepted."
+
+    def opened(self, now: datetime) -> "Deployment":
+        """The market has the order. Raises `IllegalTransition`."""
+        return self._to(State.OPEN, now, "The order is open; waiting for bids.")
+
+    def saw(self, choice: Choice, declined: tuple[Declined, ...]) -> "Deployment":
+        """The same state with the bids as they are now."""
+        if (self.bids, self.declined) == (choice.table, declined):
+            return self
+        return replace(self, bids=choice.table, declined=declined, revision=self.revision + 1)
+
+    def chose(self, bid: Bid, now: datetime) -> "Deployment":
+        """`bid` is about to be accepted. Raises `IllegalTransition`."""
+        note = f"{bid.provider} bids {bid.uact_per_block} uact per block: {self.bids[0].reason}"
+        return replace(self._to(State.CHOSEN, now, note), chosen=bid)
+
+    def lost_bid(self, provider: str, now: datetime) -> "Deployment":
+        """The accepted bid was gone. Raises `IllegalTransition`."""
+        changed = self._to(State.OPEN, now, f"The bid of {provider} was gone; choosing again.")
+        return replace(changed, chosen=None, lost=(*self.lost, provider))
+
+    def got_lease(self, lease: Lease, now: datetime) -> "Deployment":
+        """The provider is bound. Raises `IllegalTransition`."""
+        changed = self._to(State.LEASED, now, f"Lease {lease.lease_id}; sending the manifest.")
+        return replace(changed, lease=lease, leased_at=now)
+
+    def running(self, uris: tuple[str, ...], note: str, now: datetime) -> "Deployment":
+        """The workload runs. Raises `IllegalTransition`."""
+        return replace(self._to(State.ACTIVE, now, note), uris=uris)
+
+    def failing(self, code: str, text: str, now: datetime) -> "Deployment":
+        """It cannot go on; the order is about to be closed. Raises `IllegalTransition`."""
+        return replace(self._to(State.CLOSING, now, text), ending=Ending(code=code, text=text))
+
+    def closing(self, now: datetime) -> "Deployment":
+        """Its owner wants it closed; unchanged when it is closing or ended already."""
+        if self.state is State.CLOSING or self.state in ENDED:
+            return self
+        text = "Closed by its owner."
+        return replace(self._to(State.CLOSING, now, text), ending=Ending(code=None, text=text))
+
+    def ended(self, refunded_uact: int, now: datetime) -> "Deployment":
+        """The order is closed and the rest of the deposit is back. Raises `IllegalTransition`."""
+        failed = self.ending is not None and self.ending.code is not None
+        text = self.ending.text if self.ending else "Closed."
+        changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
+        return replace(changed, refunded_uact=refunded_uact, uris=())
+
+    def _to(self, target: State, now: datetime, note: str) -> "Deployment":
+        if target not in _NEXT[self.state]:
+            raise IllegalTransition(self.state, target)
+        step = Step(at=now, state=target, note=note)
+        return replace(self, state=target, revision=self.revision + 1, history=(*self.history, step))

@@ -1,0 +1,108 @@
+"""What can come of a deployment that its caller can act on."""
+
+from collections.abc import Sequence
+
+from mesh_shared.errors import Conflict, NotFound
+
+
+class DeploymentNotFound(NotFound, title="Deployment not found"):
+    """No deployment of yours has that id."""
+
+    def __init__(self) -> None:
+        super().__init__("You have no deployment with that id.")
+
+
+class SdlInvalid(Conflict, title="SDL not accepted"):
+    """The text is no SDL that can be deployed; `issues` has place, reason and hint of each fault."""
+
+    def __init__(self, issues: Sequence[dict[str, str]]) -> None:
+        super().__init__(f"The SDL has {len(issues)} fault(s).", issues=list(issues))
+
+
+class EitherSdlOrConfig(Conflict, title="Either SDL or config"):
+    """There must be exactly one thing to deploy."""
+
+    def __init__(self) -> None:
+        super().__init__("Give either sdl or config.")
+
+
+class SecretInSdl(Conflict, title="Secret in an SDL"):
+    """Providers read the manifest. Store the secret in the security gateway and write `gateway://<connection>`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"These variables look like secrets: {', '.join(names)}. Providers can read an SDL; "
+            "store the value in the security gateway and write gateway://<connection> instead.",
+            names=list(names),
+        )
+
+
+class SeveralGroups(Conflict, title="Several placement groups"):
+    """One placement is deployed at a time; split the SDL."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"One placement is deployed at a time; this SDL has {len(names)}.", names=list(names)
+        )
+
+
+class PriceNotInUact(Conflict, title="Price not in uact"):
+    """Since Akash's AEP-79 a deployment is priced and paid in uact."""
+
+    def __init__(self, denom: str) -> None:
+        super().__init__("The SDL must be priced in uact to be deployed.", denom=denom)
+
+
+class CannotRun(Conflict, title="Cannot run there"):
+    """The chosen backend cannot run this workload."""
+
+
+class DockerNotAvailable(CannotRun, title="Docker not available"):
+    """No Docker engine answers at the configured address."""
+
+    def __init__(self) -> None:
+        super().__init__("No Docker engine answers here, so no container can really run.")
+
+
+class ImageNotPresent(CannotRun, title="Image not present"):
+    """The engine does not have the image. Nothing is pulled by a deployment."""
+
+    def __init__(self, images: Sequence[str]) -> None:
+        text = f"The Docker engine does not have {', '.join(images)}, and a deployment pulls nothing."
+        super().__init__(text, images=list(images))
+
+
+class NotOnDocker(CannotRun, title="Not possible on the Docker backend"):
+    """The workload asks for something that the Docker backend does not offer."""
+
+
+class BidLost(Conflict, title="Bid lost"):
+    """The provider withdrew, or gave the place to somebody else, before the lease was made."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__("The bid was gone when it was accepted.", provider=provider)
+
+
+class OrderNotOpen(Conflict, title="Order not open"):
+    """The market has closed the order, or leased it to another provider."""
+
+    def __init__(self) -> None:
+        super().__init__("The order is not open any more.")
+
+
+class ManifestTimeout(Conflict, title="Manifest timeout"):
+    """The provider did not take the manifest in time; the market closed the lease."""
+
+    def __init__(self) -> None:
+        super().__init__("The provider did not take the manifest in time.")
+
+
+class ManifestRefused(Conflict, title="Manifest refused"):
+    """The provider could not start what the manifest describes."""
+
+
+class SecurityProfileRefused(Conflict, title="Security profile refused"):
+    """The security gateway does not compile this profile for this deployment."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"The security gateway refused the profile: {detail}")

@@ -1,0 +1,123 @@
+"""Deployments in the database."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, CursorResult, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_deployer.domain.deployment import ENDED, Deployment
+from mesh_deployer.repository.tables import DeploymentRow
+
+_DEPLOYMENT = TypeAdapter(Deployment)
+
+
+class Deployments:
+    """Every query on `deployments`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, deployment: Deployment) -> None:
+        """Stores a new one, due at once."""
+        self._session.add(
+            DeploymentRow(
+                id=deployment.id,
+                owner=deployment.owner,
+                created_at=deployment.created_at,
+                due_at=deployment.created_at,
+                attempts=0,
+                **_columns(deployment),
+            )
+        )
+
+    async def find(self, id: UUID) -> Deployment | None:
+        """The deployment, or None."""
+        document = await self._session.scalar(select(DeploymentRow.document).where(DeploymentRow.id == id))
+        return None if document is None else _DEPLOYMENT.validate_python(document, strict=False)
+
+    async def page(
+        self, owner: str | None, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Deployment]:
+        """The newest of `owner`, or of everybody when it is None, that are older than `before`."""
+        conditions: list[ColumnElement[bool]] = [] if owner is None else [DeploymentRow.owner == owner]
+        if before is not None:
+            conditions.append(tuple_(DeploymentRow.created_at, DeploymentRow.id) < before)
+        newest = (DeploymentRow.created_at.desc(), DeploymentRow.id.desc())
+        query = select(DeploymentRow.document).where(*conditions).order_by(*newest).limit(limit)
+        documents = (await self._session.scalars(query)).all()
+        return [_DEPLOYMENT.validate_python(document, strict=False) for document in documents]
+
+    async def replace(self, before: Deployment, after: Deployment, due_at: datetime | None = None) -> bool:
+        """Stores `after` in the place of `before`; false, and nothing is stored, when that has changed.
+
+        `due_at` brings the next look forward; without it the look that is under way goes on.
+        """
+        due = {} if due_at is None else {"due_at": due_at, "attempts": 0}
+        return await self._update(before, **_columns(after), **due)
+
+    async def due(self, now: datetime, excluded: Collection[UUID], limit: int) -> Sequence[UUID]:
+        """Those to look at now, longest waiting first."""
+        conditions = (DeploymentRow.due_at <= now, DeploymentRow.id.not_in(excluded))
+        query = select(DeploymentRow.id).where(*conditions).order_by(DeploymentRow.due_at).limit(limit)
+        return (await self._session.scalars(query)).all()
+
+    async def next_due(self, excluded: Collection[UUID]) -> datetime | None:
+        """When the next look is due; None when nothing is to be done."""
+        query = select(func.min(DeploymentRow.due_at)).where(DeploymentRow.id.not_in(excluded))
+        return await self._session.scalar(query)
+
+    async def claim(
+        self, ids: Sequence[UUID], instance: str, now: datetime, until: datetime
+    ) -> Sequence[UUID]:
+        """Takes those of `ids` that nobody else has taken; they come due again at `until` if we die."""
+        query = (
+            update(DeploymentRow)
+            .where(DeploymentRow.id.in_(ids), DeploymentRow.due_at <= now)
+            .values(due_at=until, claimed_by=instance)
+            .returning(DeploymentRow.id)
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def release(self, instance: str, now: datetime) -> None:
+        """Makes due what this replica was looking at when it died."""
+        mine = (DeploymentRow.claimed_by == instance, DeploymentRow.due_at.is_not(None))
+        await self._session.execute(
+            update(DeploymentRow).where(*mine).values(due_at=now, claimed_by=None, attempts=0)
+        )
+
+    async def rest(self, deployment: Deployment, due_at: datetime | None, attempts: int) -> None:
+        """Ends a look: the next is at `due_at`, unless the deployment was changed meanwhile."""
+        await self._update(deployment, due_at=due_at, claimed_by=None, attempts=attempts)
+
+    async def attempts(self, id: UUID) -> int:
+        """How many looks in a row brought nothing."""
+        return await self._session.scalar(select(DeploymentRow.attempts).where(DeploymentRow.id == id)) or 0
+
+    async def backends(self) -> Sequence[str]:
+        """The backends that were ever used."""
+        return (await self._session.scalars(select(DeploymentRow.provider).distinct())).all()
+
+    async def live(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Those of `ids` that are deployments and have not ended."""
+        living = DeploymentRow.state.not_in([state.value for state in ENDED])
+        query = select(DeploymentRow.id).where(DeploymentRow.id.in_(ids), living)
+        return (await self._session.scalars(query)).all()
+
+    async def _update(self, seen: Deployment, **values: Any) -> bool:
+        unchanged = (DeploymentRow.id == seen.id, DeploymentRow.revision == seen.revision)
+        result = await self._session.execute(update(DeploymentRow).where(*unchanged).values(**values))
+        return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _columns(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "provider": deployment.provider,
+        "state": deployment.state.value,
+        "revision": deployment.revision,
+        "lease_id": deployment.lease.lease_id if deployment.lease else None,
+        "document": _DEPLOYMENT.dump_python(deployment, mode="json"),
+    }

@@ -1,0 +1,60 @@
+"""The deployer's tables."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from mesh_shared.database.types import TYPES, UnitAmount, metadata
+from sqlalchemy import Index, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    metadata = metadata()
+    type_annotation_map: ClassVar = TYPES
+
+
+class DeploymentRow(Base):
+    """A deployment as a document, beside the columns that queries need.
+
+    `due_at` is when it is to be looked at next, null when there is nothing to do. Whoever takes it moves
+    `due_at` ahead and puts its name into `claimed_by`, so that nobody else takes it meanwhile.
+    """
+
+    __tablename__ = "deployments"
+    __table_args__ = (
+        Index("ix_deployments_due_at", "due_at"),
+        Index("ix_deployments_owner_created_at", "owner", "created_at", "id"),
+        Index("ix_deployments_created_at", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(String(255))
+    provider: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    revision: Mapped[int]
+    created_at: Mapped[datetime]
+    lease_id: Mapped[str | None] = mapped_column(String(200), unique=True)
+    document: Mapped[dict[str, Any]]
+    due_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None] = mapped_column(String(100))
+    attempts: Mapped[int]
+
+
+class SimulatedOrderRow(Base):
+    """The simulated market's side of an order: what a chain would keep."""
+
+    __tablename__ = "simulated_orders"
+
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))
+    bids: Mapped[list[Any]]
+    declined: Mapped[list[Any]]
+    deposit_uact: Mapped[int] = mapped_column(UnitAmount)
+    height: Mapped[int]
+    fault: Mapped[str | None] = mapped_column(String(30))
+    fault_fired: Mapped[bool]
+    provider: Mapped[str | None] = mapped_column(String(100))
+    leased_height: Mapped[int | None]
+    has_manifest: Mapped[bool]
+    refunded_uact: Mapped[int | None] = mapped_column(UnitAmount)

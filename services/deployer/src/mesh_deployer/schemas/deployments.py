@@ -1,0 +1,175 @@
+"""Deployments on the wire. The fields in camelCase are those of the system's first description."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, Self
+
+from mesh_shared.wire import Units, Uuid, WireModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from mesh_deployer.domain import cost
+from mesh_deployer.domain.deployment import Deployment, State
+from mesh_deployer.domain.generation import generate_sdl
+from mesh_deployer.domain.market import ScoredBid
+from mesh_deployer.errors import EitherSdlOrConfig
+from mesh_deployer.schemas.costs import CostReductionView
+from mesh_deployer.schemas.money import UactPerBlock, usd
+from mesh_deployer.schemas.sdl import HELLO, ConfigModel, Sdl
+
+ONE_OF: dict[str, JsonValue] = {
+    "oneOf": [{"type": "object", "required": ["sdl"]}, {"type": "object", "required": ["config"]}]
+}
+
+
+class DeploymentOptions(WireModel):
+    """An SDL, or a configuration to make one from; never both."""
+
+    sdl: Sdl | SkipJsonSchema[None] = None
+    config: ConfigModel | SkipJsonSchema[None] = None
+    provider: Literal["auto", "simulated", "docker"] = Field(
+        default="auto",
+        description="auto: the local Docker engine when it answers and has the image, otherwise simulated.",
+        examples=["auto"],
+    )
+    reputation_floor: float | None = Field(
+        default=None, ge=0, le=1, description="Least reputation of a provider; null for ours.", examples=[0.7]
+    )
+
+    @property
+    def is_clear(self) -> bool:
+        """True when there is exactly one thing to deploy."""
+        return (self.sdl is None) != (self.config is None) and not {"sdl", "config"} <= self.model_fields_set
+
+    def text(self) -> str:
+        """The SDL to deploy.
+
+        Raises `EitherSdlOrConfig`, and `SecretInSdl` when it would have to be made with a secret in it.
+        """
+        if not self.is_clear:
+            raise EitherSdlOrConfig
+        return generate_sdl(self.config.config()) if self.config is not None else self.sdl or ""
+
+    def floor(self) -> Decimal | None:
+        """The floor as it was written."""
+        return None if self.reputation_floor is None else Decimal(str(self.reputation_floor))
+
+
+class DeploymentRequest(DeploymentOptions):
+    """Options whose schema says that there is exactly one thing to deploy."""
+
+    model_config = ConfigDict(
+        json_schema_extra={**ONE_OF, "examples": [{"sdl": HELLO, "provider": "simulated"}]}
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.is_clear:
+            raise ValueError("give either sdl or config")
+        return self
+
+
+class BidView(BaseModel):
+    provider: str = Field(examples=["sim1d65a389811f"])
+    uri: str
+    uact_per_block: UactPerBlock
+    usd_per_month: str = Field(examples=["5.71"])
+    reputation: str = Field(description="0 to 1.", examples=["0.79"])
+    attributes: dict[str, str]
+    accepted: bool = Field(description="Whether it met the terms.")
+    rank: int | None = Field(description="1 is the chosen one; null when it is out.", examples=[1])
+    reason: str = Field(examples=["Cheapest of 6 that met the terms."])
+
+    @classmethod
+    def of(cls, scored: ScoredBid, inputs: cost.Inputs) -> Self:
+        bid = scored.bid
+        return cls(
+            provider=bid.provider,
+            uri=bid.uri,
+            uact_per_block=f"{bid.uact_per_block:f}",
+            usd_per_month=usd(cost.akash_usd_month(bid.uact_per_block, inputs)),
+            reputation=f"{bid.reputation:f}",
+            attributes=dict(bid.attributes),
+            accepted=scored.accepted,
+            rank=scored.rank,
+            reason=scored.reason,
+        )
+
+
+class DeclinedView(BaseModel):
+    provider: str
+    reason: str = Field(examples=["region is us-west, eu-west is required."])
+
+
+class BidsView(BaseModel):
+    """Every bid with the reason for its place, best first; and who did not bid, where the market knows."""
+
+    deploymentId: Uuid
+    status: State
+    explanation: str
+    reputation_floor: str = Field(examples=["0.7"])
+    requirements: dict[str, str]
+    items: list[BidView]
+    declined: list[DeclinedView]
+
+    @classmethod
+    def of(cls, deployment: Deployment, inputs: cost.Inputs) -> Self:
+        return cls(
+            deploymentId=deployment.id,
+            status=deployment.state,
+            explanation=deployment.explanation,
+            reputation_floor=f"{deployment.terms.reputation_floor:f}",
+            requirements=dict(deployment.terms.requirements),
+            items=[BidView.of(scored, inputs) for scored in deployment.bids],
+            declined=[DeclinedView(provider=d.provider, reason=d.reason) for d in deployment.declined],
+        )
+
+
+class StepView(BaseModel):
+    at: datetime
+    status: State
+    note: str
+
+
+class DeploymentView(BaseModel):
+    deploymentId: Uuid
+    leaseId: str | None = Field(description="Null while there is no lease.")
+    providerUri: str | None = Field(description="Where the provider is; .invalid when it is simulated.")
+    costReduction: CostReductionView | None = Field(description="Null while no bid is chosen.")
+    status: State
+    provider: str = Field(description="The backend.", examples=["simulated"])
+    provider_reason: str = Field(description="Why this backend, and what that means.")
+    uris: list[str] = Field(description="Where the workload really answers; empty when nothing runs.")
+    bids_seen: int
+    chosen: BidView | None
+    explanation: str = Field(description="The last thing that happened.")
+    version_hash: str
+    deposit_uact: Units
+    refunded_uact: Units | None = Field(description="What came back at the end.")
+    history: list[StepView]
+    created_at: datetime
+    revision: int
+
+    @classmethod
+    def of(cls, deployment: Deployment, saving: cost.Comparison | None, inputs: cost.Inputs) -> Self:
+        lease, refund = deployment.lease, deployment.refunded_uact
+        chosen = next((b for b in deployment.bids if deployment.chosen and b.bid == deployment.chosen), None)
+        return cls(
+            deploymentId=deployment.id,
+            leaseId=lease.lease_id if lease else None,
+            providerUri=lease.provider_uri if lease else None,
+            costReduction=CostReductionView.of(saving, deployment.shape) if saving else None,
+            status=deployment.state,
+            provider=deployment.provider,
+            provider_reason=deployment.provider_reason,
+            uris=list(deployment.uris),
+            bids_seen=len(deployment.bids),
+            chosen=BidView.of(chosen, inputs) if chosen else None,
+            explanation=deployment.explanation,
+            version_hash=deployment.version_hash,
+            deposit_uact=str(deployment.deposit_uact),
+            refunded_uact=None if refund is None else str(refund),
+            history=[StepView(at=s.at, status=s.state, note=s.note) for s in deployment.history],
+            created_at=deployment.created_at,
+            revision=deployment.revision,
+        )

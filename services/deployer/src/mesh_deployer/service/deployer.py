@@ -1,0 +1,250 @@
+"""What a caller can ask of the deployer.
+
+Nothing here talks to a market about an order: that is the driver's work.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Literal
+from uuid import UUID, uuid5
+
+from mesh_shared import bell
+from mesh_shared.database.engine import Database
+from mesh_shared.errors import IdempotencyKeyReused
+from mesh_shared.events import outbox
+
+from mesh_deployer.domain import controls, cost
+from mesh_deployer.domain.deployment import (
+    NOT_YET_LEASED,
+    Backend,
+    Control,
+    Deadlines,
+    Deployment,
+    SecurityProfile,
+)
+from mesh_deployer.domain.market import Terms
+from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Group, Shape
+from mesh_deployer.errors import CannotRun, DeploymentNotFound
+from mesh_deployer.events import DeploymentCreated
+from mesh_deployer.ports import Marketplace, SecurityProfiles
+from mesh_deployer.repository.deployments import Deployments
+from mesh_deployer.service.workloads import deployable, group_of
+
+_IDS = UUID("7d0c9c4e-7a52-5f0e-9a5b-3d1f0a3c7b11")
+_LOOK_S = 0.2
+"""How long a waiting caller goes without looking; another replica's commits ring no bell here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The operator's choices for every deployment."""
+
+    reputation_floor: Decimal
+    bid_window: timedelta
+    bid_deadline: timedelta
+    manifest_deadline: timedelta
+    deposit_uact: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    """What a secure deployment asks for."""
+
+    profile: str
+    framework: str
+    data_residency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be deployed, where, and by whom; `key` makes asking twice the same as asking once."""
+
+    owner: str
+    operation: str
+    key: str
+    sdl: str
+    provider: Literal["auto", "simulated", "docker"]
+    reputation_floor: Decimal | None = None
+    security: Security | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The deployment's id, the same whenever the same caller uses the same key."""
+        return uuid5(_IDS, "\0".join((self.owner, self.operation, self.key)))
+
+    @property
+    def digest(self) -> str:
+        """Tells another request under the same key from a repetition."""
+        return sha256(
+            repr((self.sdl, self.provider, self.reputation_floor, self.security)).encode()
+        ).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """A secure deployment with what can be shown for it at the moment."""
+
+    deployment: Deployment
+    security: SecurityProfile
+    controls: tuple[Control, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployer:
+    """The use cases. `markets` has every backend by its name."""
+
+    database: Database
+    markets: Mapping[Backend, Marketplace]
+    profiles: SecurityProfiles
+    policy: Policy
+    snapshot: cost.Snapshot
+    inputs: cost.Inputs
+
+    async def submit(self, wish: Wish) -> Deployment:
+        """Accepts a deployment, durably; the driver takes it from there.
+
+        Raises `IdempotencyKeyReused` when the key belongs to another request, what `deployable` raises for
+        the SDL, a `CannotRun` when the named backend cannot run it, and `SecurityProfileRefused` or
+        `Unavailable` when the gateway does not compile the profile.
+        """
+        if (known := await self._find(wish.id)) is not None:
+            if known.request_digest != wish.digest:
+                raise IdempotencyKeyReused("This key belongs to a request with another body.")
+            return known
+        compilation = compile_sdl(wish.sdl)
+        group = deployable(compilation)
+        provider, reason = await self._place(wish.provider, group)
+        security = await self._secure(wish, group)
+        deployment = self._new(wish, group, compilation.version_hash or "", provider, reason, security)
+        async with self.database.write() as session:
+            Deployments(session).add(deployment)
+            outbox.record(session, _created(deployment))
+        return deployment
+
+    async def get(self, id: UUID, owner: str | None) -> Deployment:
+        """The deployment of `owner`, or anybody's when it is None. Raises `DeploymentNotFound`."""
+        deployment = await self._find(id)
+        if deployment is None or owner not in (None, deployment.owner):
+            raise DeploymentNotFound
+        return deployment
+
+    async def page(
+        self, owner: str | None, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Deployment]:
+        """The newest of `owner`, or of everybody when it is None, that are older than `before`."""
+        async with self.database.read() as session:
+            return await Deployments(session).page(owner, before, limit)
+
+    async def close(self, id: UUID, owner: str | None) -> Deployment:
+        """Asks for its end; one that is ending or has ended stays as it is. Raises `DeploymentNotFound`."""
+        while True:
+            deployment = await self.get(id, owner)
+            now = datetime.now(UTC)
+            closing = deployment.closing(now)
+            if closing is deployment:
+                return deployment
+            async with self.database.write() as session:
+                if await Deployments(session).replace(deployment, closing, due_at=now):
+                    return closing
+
+    async def wait_for_lease(self, deployment: Deployment, seconds: float) -> Deployment:
+        """The deployment once it is leased or cannot be any more, or as it is after `seconds`."""
+        ends = asyncio.get_running_loop().time() + seconds
+        while deployment.state in NOT_YET_LEASED:
+            ticket = self.database.committed.ticket()
+            deployment = await self._find(deployment.id) or deployment
+            left = ends - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            if deployment.state in NOT_YET_LEASED:
+                await bell.wait(ticket, min(left, _LOOK_S))
+        return deployment
+
+    def compare(self, shape: Shape, uact_per_block: Decimal) -> cost.Comparison:
+        """What `shape` costs at that price on Akash and on the clouds of the snapshot."""
+        return cost.compare(shape, uact_per_block, self.inputs, self.snapshot)
+
+    def reduction(self, deployment: Deployment) -> cost.Comparison | None:
+        """What the deployment's own bid saves; None before a bid is chosen."""
+        price = deployment.uact_per_block
+        return None if price is None else self.compare(deployment.shape, price)
+
+    def assess(self, deployment: Deployment) -> Assessed:
+        """The gateway's controls and our own, as they stand now.
+
+        Raises `DeploymentNotFound` for a deployment without a security profile.
+        """
+        if deployment.security is None:
+            raise DeploymentNotFound
+        own = controls.assess(deployment, group_of(deployment.sdl))
+        return Assessed(
+            deployment=deployment,
+            security=deployment.security,
+            controls=(*deployment.security.controls, *own),
+        )
+
+    async def _find(self, id: UUID) -> Deployment | None:
+        async with self.database.read() as session:
+            return await Deployments(session).find(id)
+
+    async def _place(self, wanted: str, group: Group) -> tuple[Backend, str]:
+        """The backend to use and why. Docker when it can, else simulated, unless one is asked for."""
+        if wanted == "simulated":
+            return "simulated", await self.markets["simulated"].capabilities(group)
+        try:
+            return "docker", await self.markets["docker"].capabilities(group)
+        except CannotRun as reason:
+            if wanted == "docker":
+                raise
+            return "simulated", f"{reason.detail} {await self.markets['simulated'].capabilities(group)}"
+
+    async def _secure(self, wish: Wish, group: Group) -> SecurityProfile | None:
+        if wish.security is None:
+            return None
+        asked = wish.security
+        return await self.profiles.compile(
+            asked.profile, asked.framework, asked.data_residency, wish.id, group
+        )
+
+    def _new(
+        self,
+        wish: Wish,
+        group: Group,
+        version_hash: str,
+        provider: Backend,
+        reason: str,
+        security: SecurityProfile | None,
+    ) -> Deployment:
+        now, policy = datetime.now(UTC), self.policy
+        floor = policy.reputation_floor if wish.reputation_floor is None else wish.reputation_floor
+        required = {controls.RESIDENCY_ATTRIBUTE: security.data_residency} if security else {}
+        return Deployment(
+            id=wish.id,
+            owner=wish.owner,
+            request_digest=wish.digest,
+            provider=provider,
+            provider_reason=reason,
+            sdl=wish.sdl,
+            version_hash=version_hash,
+            shape=group.shape,
+            terms=Terms(reputation_floor=floor, ceiling_uact_per_block=group.ceiling, requirements=required),
+            deposit_uact=policy.deposit_uact,
+            deadlines=Deadlines(
+                bids_until=now + policy.bid_window,
+                bid_by=now + policy.bid_deadline,
+                manifest_s=policy.manifest_deadline.total_seconds(),
+            ),
+            created_at=now,
+            security=security,
+        )
+
+
+def _created(deployment: Deployment) -> DeploymentCreated:
+    return DeploymentCreated(
+        deployment_id=deployment.id, provider=deployment.provider, version_hash=deployment.version_hash
+    )

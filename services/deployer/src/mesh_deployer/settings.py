@@ -1,0 +1,28 @@
+"""What the deployer is told at start."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import ClassVar
+
+from mesh_shared.settings import ServiceSettings
+from pydantic import Field
+
+
+class Settings(ServiceSettings):
+    """The deployer's settings, from `MESH_…` environment variables."""
+
+    service: ClassVar[str] = "deployer"
+
+    port: int = Field(default=8373, ge=1, le=65535)
+    migrations_dir: Path = Path(__file__).parents[2] / "migrations"
+    docker_url: str = Field(default="unix:///var/run/docker.sock", description="Where an engine may answer.")
+    market_seed: int = Field(default=379, description="Which providers the simulated market has.")
+    reputation_floor: Decimal = Field(default=Decimal("0.7"), ge=0, le=1)
+    bid_window_s: float = Field(default=5, ge=0, description="How long to gather bids before choosing.")
+    bid_deadline_s: float = Field(default=300, gt=0, description="When to give up without a bid.")
+    manifest_deadline_s: float = Field(default=300, gt=0, description="When to give up on a start.")
+    step_timeout_s: float = Field(default=30, gt=0, description="How long the market may take to answer.")
+    deposit_uact: int = Field(default=500_000, ge=500_000, description="Akash's least deposit, 0.5 ACT.")
+    block_time_s: Decimal = Field(default=Decimal("6.098"), gt=0, description="Seconds per Akash block.")
+    usd_per_act: Decimal = Field(default=Decimal(1), gt=0, description="1 ACT is 1,000,000 uact.")
+    parallel_deployments: int = Field(default=8, ge=1, le=100)

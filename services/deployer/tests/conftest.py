@@ -1,0 +1,236 @@
+"""The deployer on real parts: both databases, Redis, and a small gateway that speaks the contract."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from httpx import AsyncClient, Response
+from mesh_deployer.app import create_app
+from mesh_deployer.settings import Settings
+from mesh_shared.auth.tokens import jwks
+from mesh_shared.testing import Issuer, running
+from pydantic import SecretStr
+
+ROOT = Path(__file__).parents[3]
+SCOPES = ("deployer:deploy", "actions:invoke", "events:read")
+HELLO_WEB = (ROOT / "examples" / "sdl" / "hello-web.yaml").read_text()
+CONFIG: dict[str, Any] = {
+    "name": "web",
+    "image": "debian:trixie-slim",
+    "env": {"GREETING": "hello"},
+    "port": 8080,
+    "cpu_millis": 500,
+    "memory_bytes": 512 * 2**20,
+    "storage_bytes": 2**30,
+    "replicas": 2,
+    "max_price_uact_per_block": "100",
+}
+
+MakeApp = Callable[..., FastAPI]
+
+
+def changed(sdl: str, *changes: tuple[str, str]) -> str:
+    """`sdl` with each first text replaced by the second; every one of them must be there."""
+    for old, new in changes:
+        assert old in sdl
+        sdl = sdl.replace(old, new)
+    return sdl
+
+
+def with_attributes(sdl: str, **attributes: str) -> str:
+    """`sdl` whose placement asks for `attributes`; `fault` is the simulated market's own."""
+    named = {"simulated/fault" if name == "fault" else name: value for name, value in attributes.items()}
+    lines = "".join(f"        {name}: {value}\n" for name, value in named.items())
+    return changed(
+        sdl, ("    dcloud:\n      pricing", f"    dcloud:\n      attributes:\n{lines}      pricing")
+    )
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Somebody with a token, and what one does with a deployer."""
+
+    http: AsyncClient
+    hello_web: str = HELLO_WEB
+    config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
+
+    async def deploy(
+        self, sdl: str = HELLO_WEB, *, key: str = "", wait: int = 0, provider: str = "simulated", **more: Any
+    ) -> dict[str, Any]:
+        """An accepted deployment."""
+        response = await self.ask({"sdl": sdl, "provider": provider} | more, key=key, wait=wait)
+        assert response.status_code == 202, response.text
+        return response.json()
+
+    async def ask(self, body: dict[str, Any], *, key: str = "", wait: int = 0) -> Response:
+        """Whatever comes of asking for a deployment."""
+        headers = {"Idempotency-Key": key or str(uuid4()), "Prefer": f"wait={wait}"}
+        return await self.http.post("/v1/deployments", json=body, headers=headers)
+
+    async def read(self, deployment: dict[str, Any], part: str = "") -> dict[str, Any]:
+        return (await self.http.get(f"/v1/deployments/{deployment['deploymentId']}{part}")).json()
+
+    async def until(self, deployment: dict[str, Any], *states: str) -> dict[str, Any]:
+        """The deployment once it is in one of `states`."""
+        found = deployment
+        try:
+            async with asyncio.timeout(20):
+                while (found := await self.read(deployment))["status"] not in states:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"still {found['status']}: {found['explanation']}") from None
+        return found
+
+    async def close(self, deployment: dict[str, Any]) -> dict[str, Any]:
+        """The deployment once it has ended."""
+        response = await self.http.post(f"/v1/deployments/{deployment['deploymentId']}/close")
+        assert response.status_code == 202, response.text
+        return await self.until(deployment, "closed", "failed")
+
+    async def events(self, count: int) -> list[dict[str, Any]]:
+        """The service's log once it has at least `count` events."""
+        async with asyncio.timeout(10):
+            while len(items := (await self.http.get("/v1/events")).json()["items"]) < count:
+                await asyncio.sleep(0.02)
+        return items
+
+    @staticmethod
+    def with_attributes(sdl: str = HELLO_WEB, **attributes: str) -> str:
+        return with_attributes(sdl, **attributes)
+
+    @staticmethod
+    def changed(*changes: tuple[str, str]) -> str:
+        """hello-web with some of its text replaced."""
+        return changed(HELLO_WEB, *changes)
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, redis_url: str, issuer: Issuer) -> MakeApp:
+    """Builds the deployer on a database; settings of its own are given by name."""
+
+    def make(database_url: str, **settings: Any) -> FastAPI:
+        given = {"port": 8373, "docker_url": f"unix://{tmp_path}/no-engine.sock"} | settings
+        return create_app(
+            Settings(
+                state_dir=tmp_path / "state",
+                database_url=SecretStr(database_url),
+                redis_url=SecretStr(redis_url),
+                **given,
+            ),
+            issuer.keys,
+        )
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: MakeApp, database_url: str) -> FastAPI:
+    return make_app(database_url)
+
+
+@pytest.fixture
+def sqlite_app(make_app: MakeApp, tmp_path: Path) -> FastAPI:
+    """For what no query is involved in."""
+    return make_app(f"sqlite+aiosqlite:///{tmp_path}/test.db")
+
+
+@pytest.fixture
+def headers(issuer: Issuer) -> dict[str, str]:
+    return issuer.headers(*SCOPES, audience="deployer")
+
+
+TenantOf = Callable[..., AbstractAsyncContextManager[Tenant]]
+
+
+@pytest.fixture
+def tenant_of(headers: dict[str, str]) -> TenantOf:
+    """Runs an app and is a tenant of it, with other headers when some are given."""
+
+    @asynccontextmanager
+    async def enter(app: FastAPI, other: dict[str, str] | None = None) -> AsyncGenerator[Tenant, None]:
+        async with running(app, other or headers) as http:
+            yield Tenant(http)
+
+    return enter
+
+
+@pytest.fixture
+async def tenant(sqlite_app: FastAPI, headers: dict[str, str]) -> AsyncGenerator[Tenant, None]:
+    async with running(sqlite_app, headers) as http:
+        yield Tenant(http)
+
+
+@pytest.fixture
+async def tenant_everywhere(app: FastAPI, headers: dict[str, str]) -> AsyncGenerator[Tenant, None]:
+    """A tenant of a deployer on each database in turn."""
+    async with running(app, headers) as http:
+        yield Tenant(http)
+
+
+class Gateway:
+    """What the deployer asks of the security gateway, as the contract between the two has it."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self.issuer = issuer
+        self.asked: list[dict[str, Any]] = []
+        self.refusal: tuple[int, dict[str, Any]] | None = None
+        self.app = FastAPI()
+        self.app.add_api_route("/.well-known/jwks.json", self._jwks)
+        self.app.add_api_route("/v1/sessions", self._session, methods=["POST"], status_code=201)
+        self.app.add_api_route("/v1/security-profiles/{profile}/compile", self._compile, methods=["POST"])
+
+    async def _jwks(self) -> dict[str, Any]:
+        return jwks([self.issuer.key])
+
+    async def _session(self, request: Request) -> JSONResponse:
+        if request.headers.get("x-api-key") != "the-deployers-key":
+            return JSONResponse({"detail": "Unknown key."}, 401)
+        audiences = (await request.json())["audiences"]
+        token = self.issuer.token("gateway:compile", audience=audiences[0], subject="deployer")
+        return JSONResponse({"token": token, "expires_at": 4102444800}, 201)
+
+    async def _compile(self, profile: str, request: Request) -> JSONResponse:
+        body = await request.json()
+        token = request.headers["authorization"]
+        self.asked.append(body | {"profile": profile, "authorization": token})
+        if self.refusal is not None:
+            return JSONResponse(self.refusal[1], self.refusal[0])
+        return JSONResponse(
+            {
+                "profile": profile,
+                "framework": body["framework"],
+                "policies": [
+                    {
+                        "id": "default-deny",
+                        "rule": "A call needs a live grant.",
+                        "applies_to": [service["name"] for service in body["deployment"]["services"]],
+                        "enforced_by": "security-gateway",
+                        "evidence_level": "enforced",
+                    }
+                ],
+                "controls": [
+                    {
+                        "id": "CC6.1",
+                        "title": "Logical access",
+                        "status": "pass",
+                        "evidence": "No credential is held.",
+                        "evidence_digest": f"sha256:{hashlib.sha256(b'CC6.1').hexdigest()}",
+                    }
+                ],
+                "security_endpoint": "http://gateway.test/v1/proxy",
+                "audit_url": f"http://gateway.test/v1/audit?agent={body['deployment']['deployment_id']}",
+            }
+        )
+
+
+@pytest.fixture
+def gateway(issuer: Issuer) -> Gateway:
+    return Gateway(issuer)
