@@ -8,9 +8,13 @@ from mesh_security_gateway.domain.paths import canonical_path, checked_query, qu
 from mesh_security_gateway.errors import PathRefused
 
 # Fragments that parsers are known to disagree about, mixed with plain ones.
-FRAGMENTS = st.sampled_from(
-    ["a", "B", "7", "/", "//", ".", "..", "%2e", "%2E", "%2f", "%5c", "\\", "%00", "%25", "%252e", "%41"]
-    + ["%7E", "%c3%a9", "%C0%AE", "%zz", "%", ";", ";x=1", "%3b", "@", ":", "?", "#", " ", "\t", "\x7f", "é"]
+FRAGMENTS = st.one_of(
+    st.sampled_from(
+        ["/", "//", ".", "..", "\\", ";", ";x=1", "@", ":", "?", "#", " ", "\t", "\x7f", "\xe9", "a", "B"]
+    ),
+    st.sampled_from(
+        ["%2e", "%2E", "%2f", "%5c", "%00", "%25", "%252e", "%41", "%7E", "%c3%a9", "%C0%AE", "%3b", "%z"]
+    ),
 )
 ADDRESSES = st.lists(FRAGMENTS, max_size=12).map(lambda parts: ("/" + "".join(parts)).encode())
 

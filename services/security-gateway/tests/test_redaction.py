@@ -1,6 +1,7 @@
 import base64
 import html
 import json
+from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -47,7 +48,7 @@ def streamed(chunks: list[bytes], *secrets: str) -> bytes:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     borders = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(borders)]
 
 
 @pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
@@ -137,4 +138,4 @@ def test_a_password_is_found_alone_and_inside_its_pair():
     parts = secret_parts("basic", "robot:p4ssw0rd-9876")
     echo = b"Basic " + base64.b64encode(b"robot:p4ssw0rd-9876") + b" user=robot password=p4ssw0rd-9876"
 
-    assert streamed([echo], *parts) == b"Basic  [***] = user=robot password= [***] "
+    assert streamed([echo], *parts) == b"Basic  [***] == user=robot password= [***] "

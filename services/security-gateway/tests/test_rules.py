@@ -244,7 +244,10 @@ def test_nobody_passes_on_more_than_they_hold():
     holder = Principal("agent", frozenset({"gateway:proxy", "gateway:keys"}))
 
     assert exceeding(holder, ["gateway:proxy"]) == []
-    assert exceeding(holder, ["mesh:admin", "gateway:audit", "gateway:keys"]) == ["gateway:audit", "mesh:admin"]
+    assert exceeding(holder, ["mesh:admin", "gateway:audit", "gateway:keys"]) == [
+        "gateway:audit",
+        "mesh:admin",
+    ]
     assert exceeding(Principal("root", frozenset({"mesh:admin"})), ["anything:at-all"]) == []
 
 

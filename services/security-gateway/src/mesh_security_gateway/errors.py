@@ -98,10 +98,10 @@ class UpstreamUnreachable(UpstreamFailure, title="Upstream unreachable"):
 
 
 class UpstreamAddress(UpstreamFailure, title="Upstream address refused"):
-    """The origin resolves to an address that is not public, and its provider does not allow that."""
+    """The origin is no address that may be dialled: not public, or not written as one number per part."""
 
     def __init__(self) -> None:
-        super().__init__("The upstream's address is not a public one.")
+        super().__init__("The upstream's address is not one that may be dialled.")
 
 
 class UpstreamTls(UpstreamFailure, title="Upstream TLS failed"):

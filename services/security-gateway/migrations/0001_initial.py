@@ -1,0 +1,109 @@
+"""API keys, providers, connections with their secrets, grants, and the audit."""
+
+import sqlalchemy as sa
+from alembic import op
+from mesh_shared.database.types import BigId, Utc
+
+revision = "security_gateway_0001"
+down_revision = None
+branch_labels = ("security_gateway",)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "api_keys",
+        sa.Column("position", BigId, autoincrement=True, nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("subject", sa.String(128), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(128), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", Utc(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name="pk_api_keys"),
+        sa.UniqueConstraint("id", name="uq_api_keys_id"),
+        sa.UniqueConstraint("digest", name="uq_api_keys_digest"),
+    )
+    op.create_index("ix_api_keys_subject", "api_keys", ["subject"])
+    op.create_table(
+        "providers",
+        sa.Column("name", sa.String(63), nullable=False),
+        sa.Column("origin", sa.String(270), nullable=False),
+        sa.Column("base_path", sa.String(200), nullable=False),
+        sa.Column("injector_kind", sa.String(10), nullable=False),
+        sa.Column("injector_name", sa.String(64), nullable=True),
+        sa.Column("allow_private", sa.Boolean(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_providers"),
+    )
+    op.create_table(
+        "connections",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(63), nullable=False),
+        sa.Column("provider", sa.String(63), nullable=False),
+        sa.Column("owner", sa.String(128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.Column("rotated_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_connections"),
+        sa.UniqueConstraint("name", name="uq_connections_name"),
+        sa.ForeignKeyConstraint(["provider"], ["providers.name"], name="fk_connections_provider"),
+    )
+    op.create_index("ix_connections_provider", "connections", ["provider"])
+    op.create_table(
+        "secret_versions",
+        sa.Column("connection_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("fingerprint", sa.String(16), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", "version", name="pk_secret_versions"),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.id"],
+            name="fk_secret_versions_connection_id",
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_table(
+        "grants",
+        sa.Column("position", BigId, autoincrement=True, nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("connection_id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.String(128), nullable=False),
+        sa.Column("methods", sa.JSON(), nullable=False),
+        sa.Column("paths", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(128), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", Utc(), nullable=True),
+        sa.PrimaryKeyConstraint("position", name="pk_grants"),
+        sa.UniqueConstraint("id", name="uq_grants_id"),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name="fk_grants_connection_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_grants_connection_id_subject", "grants", ["connection_id", "subject"])
+    op.create_index("ix_grants_subject", "grants", ["subject"])
+    op.create_table(
+        "audit_entries",
+        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("agent", sa.String(128), nullable=False),
+        sa.Column("connection", sa.String(63), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_audit_entries"),
+    )
+    op.create_index("ix_audit_entries_agent_sequence", "audit_entries", ["agent", "sequence"])
+    op.create_index("ix_audit_entries_connection_sequence", "audit_entries", ["connection", "sequence"])
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
+    )

@@ -1,0 +1,9 @@
+"""`python -m mesh_security_gateway`: settings from the environment, then serve until told to stop."""
+
+from mesh_shared import serve
+
+from mesh_security_gateway.app import create_app
+from mesh_security_gateway.settings import Settings
+
+if __name__ == "__main__":
+    serve.main(Settings, create_app)  # pyright: ignore[reportArgumentType] - the environment has the rest

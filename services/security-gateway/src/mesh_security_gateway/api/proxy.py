@@ -1,0 +1,179 @@
+"""The data path over HTTP: streams in, streams out."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from mesh_shared.auth.tokens import Principal
+from mesh_shared.errors import BodyTooLarge, MeshError
+from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.security import allow
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from mesh_security_gateway.domain.paths import canonical_path, checked_query
+from mesh_security_gateway.errors import PathRefused
+from mesh_security_gateway.schemas import NAME
+from mesh_security_gateway.service.calls import Asked, Exchange
+from mesh_security_gateway.service.gateway import Gateway
+
+PREFIX = "/v1/proxy"
+RELAYED = "mesh.relayed"
+"""Key in the ASGI scope of an answer that is the upstream's and not ours."""
+
+router = APIRouter(prefix=PREFIX, tags=["proxy"], route_class=MeshRoute)
+
+# Only the document has this pattern: clients that fill in templates would percent-encode a slash, which is
+# refused.
+PathRest = Annotated[
+    str,
+    Path(
+        description="Percent-encoded; further segments may follow.",
+        examples=["user"],
+        json_schema_extra={"pattern": "^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}$"},
+    ),
+]
+Caller = Annotated[Principal, allow("gateway:proxy")]
+NamePath = Annotated[str, Path(pattern=NAME, examples=["github"])]
+
+
+class Upload:
+    """The request's body; `done` when all of it was read, so that nobody else waits for messages before."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.done = asyncio.Event()
+        self.is_there = "transfer-encoding" in request.headers or self.length not in (None, 0)
+        if not self.is_there:
+            self.done.set()
+
+    @property
+    def length(self) -> int | None:
+        """What the caller declared, in bytes."""
+        declared = self._request.headers.get("content-length")
+        return None if declared is None else int(declared)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        limit: int = self._request.app.state.platform.settings.max_proxied_body_bytes
+        try:
+            async for piece in self._request.stream():
+                if piece:
+                    yield piece
+        except HTTPException:  # the body gate's only one
+            raise BodyTooLarge(limit) from None
+        finally:
+            self.done.set()
+
+
+class Relay(Response):
+    """Streams an exchange to the caller. A stream that breaks is aborted, never ended as if it were whole."""
+
+    def __init__(self, exchange: Exchange, upload: Upload) -> None:
+        super().__init__(status_code=exchange.status)
+        self.raw_headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in exchange.fields()]
+        self._exchange = exchange
+        self._upload = upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[RELAYED] = True
+        stream = asyncio.create_task(self._stream(send))
+        gone = asyncio.create_task(self._gone(receive))
+        try:
+            await asyncio.wait((stream, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            if not stream.done():
+                stream.cancel()
+            await asyncio.gather(stream, gone, return_exceptions=True)
+        if not stream.cancelled():
+            stream.result()
+
+    async def _stream(self, send: Send) -> None:
+        async with aclosing(self._exchange.body()) as pieces:
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            try:
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except MeshError:
+                return  # the server closes a connection whose answer has no end
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _gone(self, receive: Receive) -> None:
+        await self._upload.done.wait()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def proxy(request: Request, connection: NamePath, path: PathRest, caller: Caller) -> Response:
+    """Passes the request on under the connection's credential, and the answer back without it.
+
+    Answers of the gateway itself carry `X-Mesh-Gateway-Error`; all others are the upstream's, redirects
+    included.
+    """
+    gateway: Gateway = request.app.state.service
+    upload = Upload(request)
+    asked = Asked(
+        action="proxy",
+        connection=connection,
+        method=request.method,
+        path=canonical_path(_rest(request.scope["raw_path"], connection)),
+        query=checked_query(request.scope["query_string"]),
+        fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.raw),
+        body=upload.pieces() if upload.is_there else None,
+        length=upload.length if upload.is_there else None,
+    )
+    return Relay(await gateway.calls.open(caller, asked), upload)
+
+
+async def proxy_root(request: Request, connection: NamePath, caller: Caller) -> Response:
+    """The connection's base path itself."""
+    return await proxy(request, connection, "", caller)
+
+
+def _rest(raw: bytes, connection: str) -> bytes:
+    """What follows the connection in the raw path, whose beginning must be spelled plainly."""
+    prefix = f"{PREFIX}/{connection}".encode()
+    if not raw.startswith(prefix):
+        raise PathRefused
+    return raw.removeprefix(prefix) or b"/"
+
+
+_ANYTHING: dict[str, Any] = {"*/*": {"schema": {}}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    "2XX": {"description": "The upstream's answer", "content": _ANYTHING},
+    "3XX": {"description": "The upstream's answer; it is not followed", "content": _ANYTHING},
+    "4XX": {"description": "The upstream's answer", "content": _ANYTHING},
+    "5XX": {"description": "The upstream's answer", "content": _ANYTHING},
+    400: {"description": "The upstream's answer, or a spelling that is not forwarded", "content": _ANYTHING},
+    401: {"description": "The upstream's answer, or not authenticated here", "content": _ANYTHING},
+    403: {"description": "The upstream's answer, or no live grant covers this", "content": _ANYTHING},
+    404: {"description": "The upstream's answer, or no such connection", "content": _ANYTHING},
+    502: {"description": "The upstream's answer, or the upstream failed", "content": _ANYTHING},
+    503: {"description": "The upstream's answer, or the audit cannot be written", "content": _ANYTHING},
+    504: {"description": "The upstream's answer, or the upstream took too long", "content": _ANYTHING},
+}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {"application/json": {"schema": {}}, "application/octet-stream": {"schema": {}}}
+    }
+}
+
+for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+    router.add_api_route(
+        "/{connection}/{path:path}",
+        proxy,
+        methods=[method],
+        operation_id=f"proxy_{method.lower()}",
+        summary=f"{method} through a connection",
+        response_class=Response,
+        response_model=None,
+        responses=_ANSWERS,
+        include_in_schema=method != "HEAD",
+        openapi_extra=_BODY if method in ("POST", "PUT", "PATCH") else None,
+    )
+    router.add_api_route("/{connection}", proxy_root, methods=[method], include_in_schema=False)

@@ -1,0 +1,113 @@
+"""Sessions, the keys that sign them, and the API keys that open them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import APIKeyHeader
+from mesh_shared.auth import tokens
+from mesh_shared.auth.tokens import Principal
+from mesh_shared.web import pages
+from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.security import allow
+from mesh_shared.wire import Uuid
+
+from mesh_security_gateway.repository.keys import ApiKey
+from mesh_security_gateway.schemas import (
+    ApiKeyRequest,
+    ApiKeyView,
+    JwkSet,
+    NewApiKeyView,
+    SessionRequest,
+    SessionView,
+)
+from mesh_security_gateway.service.gateway import Gateway
+
+router = APIRouter(route_class=MeshRoute)
+
+api_key = APIKeyHeader(
+    name="X-API-Key",
+    scheme_name="api-key",
+    description="What `POST /v1/api-keys` answered once, or a key file of the first start.",
+    auto_error=False,
+)
+KeyAdmin = Annotated[Principal, allow("gateway:keys")]
+
+
+@router.get("/.well-known/jwks.json", operation_id="get_jwks", summary="Public keys", tags=["sessions"])
+async def get_jwks(request: Request) -> JwkSet:
+    """The keys that verify session tokens (RFC 7517)."""
+    gateway: Gateway = request.app.state.service
+    return JwkSet.model_validate(tokens.jwks([gateway.keys.signing_key]))
+
+
+@router.post(
+    "/v1/sessions", status_code=201, operation_id="open_session", summary="Open a session", tags=["sessions"]
+)
+async def open_session(
+    request: Request, key: Annotated[str | None, Depends(api_key)], body: SessionRequest | None = None
+) -> SessionView:
+    """A token for 15 minutes. An unknown, revoked or expired key is answered like none at all."""
+    gateway: Gateway = request.app.state.service
+    asked = body or SessionRequest()
+    session = await gateway.keys.open_session(key or "", audiences=asked.audiences, scopes=asked.scopes)
+    return SessionView(
+        token=session.token,
+        expires_at=session.expires_at,
+        subject=session.subject,
+        scopes=list(session.scopes),
+    )
+
+
+# No idempotency key here: a replay would have to keep the answer, and with it the key in clear.
+@router.post(
+    "/v1/api-keys",
+    status_code=201,
+    operation_id="create_api_key",
+    summary="Create an API key",
+    tags=["api-keys"],
+)
+async def create_api_key(request: Request, body: ApiKeyRequest, caller: KeyAdmin) -> NewApiKeyView:
+    """The key is in this answer and nowhere else. Its scopes are among the caller's own."""
+    gateway: Gateway = request.app.state.service
+    made, text = await gateway.keys.create(
+        caller, subject=body.subject, scopes=body.scopes, expires_in_s=body.expires_in_s
+    )
+    return NewApiKeyView(key=text, **_view(made).model_dump())
+
+
+@router.get("/v1/api-keys", operation_id="list_api_keys", summary="List API keys", tags=["api-keys"])
+async def list_api_keys(
+    request: Request,
+    response: Response,
+    caller: KeyAdmin,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[ApiKeyView]:
+    """All keys, revoked ones too, in the order of their making; none is told."""
+    gateway: Gateway = request.app.state.service
+    after = pages.position(request, cursor)
+    keys = await gateway.keys.page(after[0] if after else 0, limit)
+    return pages.page(
+        request, response, [_view(key) for key in keys], limit, [key.position for key in keys[-1:]]
+    )
+
+
+@router.post(
+    "/v1/api-keys/{id}/revoke", operation_id="revoke_api_key", summary="Revoke an API key", tags=["api-keys"]
+)
+async def revoke_api_key(request: Request, id: Uuid, caller: KeyAdmin) -> ApiKeyView:
+    """Ends a key that can do no more than the caller; its sessions end by themselves within 15 minutes."""
+    gateway: Gateway = request.app.state.service
+    return _view(await gateway.keys.revoke(caller, id))
+
+
+def _view(key: ApiKey) -> ApiKeyView:
+    return ApiKeyView(
+        id=key.id,
+        subject=key.subject,
+        scopes=list(key.scopes),
+        created_by=key.created_by,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+    )

@@ -1,0 +1,103 @@
+"""Composition root: the one module that names concrete adapters."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from mesh_shared.app import About, build
+from mesh_shared.auth.tokens import KeySource
+from mesh_shared.platform import Platform
+
+from mesh_security_gateway.actions import plugin
+from mesh_security_gateway.adapters import keyfiles
+from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, TextKeyFile
+from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
+from mesh_security_gateway.adapters.vault import FileVault
+from mesh_security_gateway.api import audit, connections, grants, operations, proxy, sessions
+from mesh_security_gateway.api.refusals import Refusals
+from mesh_security_gateway.domain.scopes import SERVICES
+from mesh_security_gateway.service.calls import Calls
+from mesh_security_gateway.service.connections import Wiring
+from mesh_security_gateway.service.gateway import Gateway
+from mesh_security_gateway.service.grants import Granting
+from mesh_security_gateway.service.keys import Keys
+from mesh_security_gateway.service.operations import Operations
+from mesh_security_gateway.service.profiles import Profiles
+from mesh_security_gateway.service.recording import Recorder
+from mesh_security_gateway.service.trail import Trail
+from mesh_security_gateway.settings import Settings
+
+ABOUT = About(
+    title="371 Mesh security gateway",
+    summary="Credentials that agents use and never see; sessions, grants and the audit of both.",
+)
+ROUTERS = (
+    sessions.router,
+    connections.providers,
+    connections.connections,
+    grants.router,
+    proxy.router,
+    operations.router,
+    audit.router,
+)
+
+
+def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
+    """The service; `keys` verify callers' tokens in stead of our own, for tests that sign theirs."""
+    own = OwnKeys()
+
+    @asynccontextmanager
+    async def start(platform: Platform) -> AsyncGenerator[Gateway, None]:
+        async with open_upstream(settings.upstream_idle_s) as upstream:
+            gateway = _wire(settings, platform, own, upstream)
+            async with platform.database.sole("first-start"):
+                await gateway.trail.begin()
+                await gateway.keys.welcome(
+                    TextKeyFile(settings.state_dir / "admin.key"),
+                    {name: TextKeyFile(settings.keys_dir / name / "service.key") for name in SERVICES},
+                )
+            yield gateway
+
+    app = build(
+        ABOUT,
+        settings,
+        routers=ROUTERS,
+        plugin=plugin,
+        start=start,
+        keys=keys or own,
+        # Sessions must open and calls must pass while Redis is down; both need the database only.
+        always_open=("/v1/sessions", f"{proxy.PREFIX}/"),
+        body_limits={f"{proxy.PREFIX}/": settings.max_proxied_body_bytes},
+    )
+    app.add_middleware(Refusals)
+    return app
+
+
+def _wire(settings: Settings, platform: Platform, own: OwnKeys, upstream: AiohttpUpstream) -> Gateway:
+    """The use cases on their adapters; makes the key files that are not there yet."""
+    database, state = platform.database, settings.state_dir
+    pepper = keyfiles.kept(state / "pepper", keyfiles.random_seed)
+    vault = FileVault(keyfiles.kept(settings.kek_file, keyfiles.random_seed), pepper)
+    head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
+    trail = Trail(database=database, head_key=head_key)
+    calls = Calls(
+        database=database,
+        recorder=Recorder(database=database, head_key=head_key),
+        vault=vault,
+        upstream=upstream,
+        max_response_bytes=settings.max_proxied_response_bytes,
+    )
+    return Gateway(
+        keys=Keys(
+            database=database,
+            signing_key=own.load(state / "signing.key"),
+            head_key=head_key,
+            pepper=pepper,
+        ),
+        wiring=Wiring(database=database, vault=vault, head_key=head_key),
+        granting=Granting(database=database, head_key=head_key),
+        calls=calls,
+        operations=Operations(calls=calls, max_bytes=settings.max_operation_bytes),
+        trail=trail,
+        profiles=Profiles(database=database, trail=trail),
+    )

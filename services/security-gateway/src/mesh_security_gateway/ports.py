@@ -1,0 +1,95 @@
+"""What the use cases ask of the world outside, in the domain's own words."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mesh_security_gateway.domain.headers import Fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Outgoing:
+    """A request with its credential in place; it has no representation, so that none is ever printed."""
+
+    method: str
+    url: str
+    fields: Fields
+    body: AsyncIterator[bytes] | None
+    length: int | None
+    allow_private: bool
+
+
+class Incoming(Protocol):
+    """An upstream's answer, as it comes."""
+
+    status: int
+    fields: Fields
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body. Raises `UpstreamBroken` or `UpstreamTimeout` when it does not come whole."""
+        ...
+
+    def close(self) -> None:
+        """Drops the connection unless the answer came whole."""
+        ...
+
+
+class Upstream(Protocol):
+    async def send(self, request: Outgoing) -> Incoming:
+        """The answer, once its head is here.
+
+        Raises `UpstreamUnreachable`, `UpstreamAddress`, `UpstreamTls` or `UpstreamTimeout`, and whatever mesh
+        error the request's own body raised.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """What a ciphertext is tied to: it opens for no other connection, version, kind or origin."""
+
+    connection: str
+    version: int
+    kind: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A secret under a key of its own, and that key under the key-encryption key."""
+
+    wrapped_key: bytes
+    ciphertext: bytes
+
+
+class Vault(Protocol):
+    def seal(self, secret: str, sealing: Sealing) -> Envelope: ...
+
+    def open(self, envelope: Envelope, sealing: Sealing) -> str:
+        """The secret. Raises `SecretUnreadable` when it was sealed otherwise."""
+        ...
+
+    def fingerprint(self, secret: str) -> str:
+        """Names the secret without telling it: 16 hex digits, the same for the same secret."""
+        ...
+
+
+class HeadKey(Protocol):
+    def sign(self, statement: bytes) -> bytes: ...
+
+    def holds(self, statement: bytes, signature: bytes) -> bool: ...
+
+
+class KeyFile(Protocol):
+    """A text that only its owner can read."""
+
+    @property
+    def place(self) -> str: ...
+
+    def read(self) -> str | None:
+        """The text; None when there is no file."""
+        ...
+
+    def create(self, text: str) -> str:
+        """Writes `text` unless somebody was first; the text that is there now."""
+        ...

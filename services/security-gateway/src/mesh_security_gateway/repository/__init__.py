@@ -1,0 +1,1 @@
+"""Tables and every query. Repositories take part in a transaction and never commit."""

@@ -1,0 +1,122 @@
+"""The gateway's tables."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+from uuid import UUID
+
+from mesh_shared.database import types
+from mesh_shared.database.types import TYPES, BigId
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = types.metadata()
+    type_annotation_map: ClassVar = TYPES
+
+
+class ApiKeyRow(Base):
+    """`digest` is the HMAC of the key under the pepper; the key itself is nowhere. Expiry in Unix seconds."""
+
+    __tablename__ = "api_keys"
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    subject: Mapped[str] = mapped_column(String(128), index=True)
+    scopes: Mapped[list[str]]
+    created_by: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+    expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[datetime | None]
+
+
+class ProviderRow(Base):
+    __tablename__ = "providers"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(270))
+    base_path: Mapped[str] = mapped_column(String(200))
+    injector_kind: Mapped[str] = mapped_column(String(10))
+    injector_name: Mapped[str | None] = mapped_column(String(64))
+    allow_private: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class ConnectionRow(Base):
+    """`version` is that of the active secret."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
+    provider: Mapped[str] = mapped_column(ForeignKey("providers.name"), index=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+    rotated_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class SecretVersionRow(Base):
+    """An envelope; `state` is `active` or `revoked`, and one version of a connection is active."""
+
+    __tablename__ = "secret_versions"
+
+    connection_id: Mapped[UUID] = mapped_column(
+        ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    fingerprint: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class GrantRow(Base):
+    """A revoked or expired grant stays: who once had one may know that the connection exists."""
+
+    __tablename__ = "grants"
+    __table_args__ = (Index("ix_grants_connection_id_subject", "connection_id", "subject"),)
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"))
+    subject: Mapped[str] = mapped_column(String(128), index=True)
+    methods: Mapped[list[str]]
+    paths: Mapped[list[str]]
+    created_by: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+    expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditEntryRow(Base):
+    """`body` is what `hash` is taken of; the other columns only find it, and are checked against it."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_agent_sequence", "agent", "sequence"),
+        Index("ix_audit_entries_connection_sequence", "connection", "sequence"),
+    )
+
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    agent: Mapped[str] = mapped_column(String(128))
+    connection: Mapped[str | None] = mapped_column(String(63))
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadRow(Base):
+    """One row: the newest entry under the audit key's signature. Writers take turns by its lock."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,0 +1,1 @@
+"""Use cases: one method per thing that a caller can ask for."""

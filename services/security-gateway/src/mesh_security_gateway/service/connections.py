@@ -1,0 +1,187 @@
+"""Providers, and the connections that put a secret to their origin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from mesh_shared.auth.tokens import ADMIN, Principal
+from mesh_shared.database.engine import Database
+from mesh_shared.events import outbox
+from mesh_shared.web import conditional
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_security_gateway.domain.audit import Happening
+from mesh_security_gateway.domain.injection import Provider, check_provider, secret_parts
+from mesh_security_gateway.errors import ConnectionExists, ConnectionNotFound, ProviderExists
+from mesh_security_gateway.events import (
+    ConnectionCreated,
+    ConnectionDeleted,
+    ConnectionRotated,
+    ProviderRegistered,
+)
+from mesh_security_gateway.ports import HeadKey, Vault
+from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.connections import Connection, Connections, Providers, Wired, sealing
+
+
+def sees(caller: Principal, owner: str) -> bool:
+    """True when what `owner` made is the caller's business: its own, or everything for an admin."""
+    return caller.subject == owner or caller.can(ADMIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Registers providers and keeps the secrets of connections. A secret goes in and never comes out."""
+
+    database: Database
+    vault: Vault
+    head_key: HeadKey
+
+    async def register(self, caller: Principal, provider: Provider) -> Provider:
+        """Adds a provider for good; saying the same again is harmless.
+
+        Raises `ProviderExists` when the name belongs to another one, and `ProviderUnfit`.
+        """
+        check_provider(provider)
+        async with self.database.write() as session:
+            providers = Providers(session)
+            known = await providers.find(provider.name)
+            if known is not None and known != provider:
+                raise ProviderExists("The name belongs to another provider, and providers never change.")
+            if known is None:
+                providers.add(provider)
+                await self._record_provider(session, caller.subject, provider)
+        return provider
+
+    async def _record_provider(self, session: AsyncSession, by: str, provider: Provider) -> None:
+        happening = Happening(
+            phase="change",
+            action="provider-registered",
+            agent=by,
+            target=provider.name,
+            origin=provider.origin,
+            private_origin=provider.allow_private,
+        )
+        await AuditChain(session, self.head_key).append(happening)
+        outbox.record(
+            session,
+            ProviderRegistered(
+                name=provider.name, origin=provider.origin, allow_private=provider.allow_private, by=by
+            ),
+        )
+
+    async def provider(self, name: str) -> Provider:
+        """The provider of that name. Raises `ProviderNotFound`."""
+        async with self.database.read() as session:
+            return await Providers(session).get(name)
+
+    async def providers(self, after: str, limit: int) -> Sequence[Provider]:
+        """At most `limit` providers in the order of their names, above `after`."""
+        async with self.database.read() as session:
+            return await Providers(session).after(after, limit)
+
+    async def connect(self, caller: Principal, *, name: str, provider: str, secret: str) -> Connection:
+        """A new connection that belongs to the caller; saying the same again is harmless.
+
+        Raises `ProviderNotFound`, `SecretUnfit`, and `ConnectionExists` when the name is taken.
+        """
+        target = await self.provider(provider)
+        secret_parts(target.injector.kind, secret)
+        id, fingerprint = uuid4(), self.vault.fingerprint(secret)
+        envelope = self.vault.seal(secret, sealing(id, 1, target))
+        async with self.database.write() as session:
+            connections = Connections(session)
+            if (known := await connections.find(name)) is not None:
+                return _same(known.connection, caller, provider, fingerprint)
+            await connections.add(
+                id,
+                name=name,
+                provider=provider,
+                owner=caller.subject,
+                envelope=envelope,
+                fingerprint=fingerprint,
+            )
+            made = (await connections.get(name)).connection
+            await self._record(session, "connection-created", caller, made)
+            outbox.record(session, ConnectionCreated(provider=provider, **_facts(made, caller)))
+        return made
+
+    async def rotate(self, caller: Principal, name: str, secret: str) -> Connection:
+        """Puts a new secret in place; the next call uses it. The same secret again changes nothing.
+
+        Raises `ConnectionNotFound` and `SecretUnfit`.
+        """
+        wired = await self._own(caller, name)
+        secret_parts(wired.provider.injector.kind, secret)
+        fingerprint = self.vault.fingerprint(secret)
+        async with self.database.write() as session:
+            connections = Connections(session)
+            known = await connections.get(name, lock=True)
+            if known.connection.fingerprint == fingerprint:
+                return known.connection
+            id, version = known.connection.id, known.connection.version + 1
+            envelope = self.vault.seal(secret, sealing(id, version, known.provider))
+            await connections.rotate(id, version, envelope, fingerprint)
+            made = (await connections.get(name)).connection
+            await self._record(session, "connection-rotated", caller, made)
+            outbox.record(session, ConnectionRotated(**_facts(made, caller)))
+        return made
+
+    async def disconnect(self, caller: Principal, name: str, if_match: str) -> None:
+        """Destroys the connection, every version of its secret and every grant on it.
+
+        `if_match` names the version that the caller saw. Raises `ConnectionNotFound`, and
+        `PreconditionFailed` when the connection has been rotated since the caller read it.
+        """
+        await self._own(caller, name)
+        async with self.database.write() as session:
+            connections = Connections(session)
+            known = (await connections.get(name, lock=True)).connection
+            conditional.require_match(if_match, known.tag)
+            await connections.remove(known.id)
+            await self._record(session, "connection-deleted", caller, known)
+            outbox.record(session, ConnectionDeleted(**_facts(known, caller)))
+
+    async def connection(self, caller: Principal, name: str) -> Connection:
+        """The connection without its secret. Raises `ConnectionNotFound`, also for somebody else's."""
+        return (await self._own(caller, name)).connection
+
+    async def connections(self, caller: Principal, after: str, limit: int) -> Sequence[Connection]:
+        """At most `limit` connections of the caller, of everyone for an admin, ordered by name."""
+        owner = None if caller.can(ADMIN) else caller.subject
+        async with self.database.read() as session:
+            return await Connections(session).after(after, limit, owner)
+
+    async def _own(self, caller: Principal, name: str) -> Wired:
+        async with self.database.read() as session:
+            wired = await Connections(session).get(name)
+        if not sees(caller, wired.connection.owner):
+            raise ConnectionNotFound
+        return wired
+
+    async def _record(self, session: AsyncSession, action: str, caller: Principal, made: Connection) -> None:
+        happening = Happening(
+            phase="change",
+            action=action,
+            agent=caller.subject,
+            connection=made.name,
+            secret_version=made.version,
+            fingerprint=made.fingerprint,
+        )
+        await AuditChain(session, self.head_key).append(happening)
+
+
+def _same(known: Connection, caller: Principal, provider: str, fingerprint: str) -> Connection:
+    if (known.owner, known.provider, known.fingerprint) != (caller.subject, provider, fingerprint):
+        raise ConnectionExists("That name is taken.")
+    return known
+
+
+def _facts(made: Connection, caller: Principal) -> dict[str, Any]:
+    return {
+        "name": made.name,
+        "version": made.version,
+        "fingerprint": made.fingerprint,
+        "by": caller.subject,
+    }

@@ -1,0 +1,24 @@
+"""All use cases of the service, as routes and actions find them."""
+
+from dataclasses import dataclass
+
+from mesh_security_gateway.service.calls import Calls
+from mesh_security_gateway.service.connections import Wiring
+from mesh_security_gateway.service.grants import Granting
+from mesh_security_gateway.service.keys import Keys
+from mesh_security_gateway.service.operations import Operations
+from mesh_security_gateway.service.profiles import Profiles
+from mesh_security_gateway.service.trail import Trail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """What the security gateway can do for its callers."""
+
+    keys: Keys
+    wiring: Wiring
+    granting: Granting
+    calls: Calls
+    operations: Operations
+    trail: Trail
+    profiles: Profiles

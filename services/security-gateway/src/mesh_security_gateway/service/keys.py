@@ -1,0 +1,173 @@
+"""API keys, and the sessions that they open."""
+
+import hmac
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from joserfc.jwk import OKPKey
+from mesh_shared.auth import tokens
+from mesh_shared.auth.tokens import ADMIN, Principal
+from mesh_shared.database.engine import Database
+from mesh_shared.events import outbox
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_security_gateway.domain.audit import Happening
+from mesh_security_gateway.domain.scopes import SERVICES, exceeding, service_scopes
+from mesh_security_gateway.errors import KeyRefused, ScopesExceeded
+from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRevoked
+from mesh_security_gateway.ports import HeadKey, KeyFile
+from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.keys import ApiKey, ApiKeys
+
+SESSION_S = 900
+FIRST_START = "first-start"
+ADMIN_SUBJECT = "admin"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A signed token and what it says; `expires_at` is in Unix seconds."""
+
+    token: str
+    expires_at: int
+    subject: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Makes, lists and revokes API keys, and opens sessions for them."""
+
+    database: Database
+    signing_key: OKPKey
+    head_key: HeadKey
+    pepper: bytes
+
+    async def open_session(
+        self, key: str, *, audiences: Sequence[str] | None, scopes: Sequence[str] | None
+    ) -> Session:
+        """A token for 15 minutes, by default for all five services and with all scopes of the key.
+
+        Raises `KeyRefused` for a key that is unknown, revoked or expired, and `ScopesExceeded` naming the
+        scopes that the key does not hold.
+        """
+        holder = await self._holder(key)
+        if lacking := exceeding(holder, scopes or ()):
+            raise ScopesExceeded(lacking)
+        granted = sorted(holder.scopes if scopes is None else set(scopes))
+        token, expires_at = tokens.issue(
+            self.signing_key,
+            subject=holder.subject,
+            scopes=granted,
+            audiences=set(audiences or SERVICES),
+            ttl_s=SESSION_S,
+        )
+        return Session(token=token, expires_at=expires_at, subject=holder.subject, scopes=tuple(granted))
+
+    async def _holder(self, key: str) -> Principal:
+        # Found by its HMAC: whoever guesses keys cannot steer the comparison, so its time tells nothing.
+        async with self.database.read() as session:
+            known = await ApiKeys(session).by_digest(self._digest(key))
+        if known is None or not known.is_live(time.time()):
+            raise KeyRefused
+        return Principal(known.subject, frozenset(known.scopes))
+
+    async def create(
+        self, caller: Principal, *, subject: str, scopes: Sequence[str], expires_in_s: int | None
+    ) -> tuple[ApiKey, str]:
+        """A new key, and its text, kept nowhere. Raises `ScopesExceeded` beyond the caller's scopes."""
+        if lacking := exceeding(caller, scopes):
+            raise ScopesExceeded(lacking)
+        text = _new_key()
+        expires_at = None if expires_in_s is None else int(time.time()) + expires_in_s
+        async with self.database.write() as session:
+            key = await self._add(session, text, subject, scopes, by=caller.subject, expires_at=expires_at)
+        return key, text
+
+    async def page(self, after: int, limit: int) -> list[ApiKey]:
+        """At most `limit` keys in the order of their making, from the one after position `after` on."""
+        async with self.database.read() as session:
+            return await ApiKeys(session).after(after, limit)
+
+    async def revoke(self, caller: Principal, id: UUID) -> ApiKey:
+        """Ends the key; sessions that it opened end by themselves within 15 minutes. Repeating it is
+        harmless.
+
+        Raises `KeyNotFound`, and `ScopesExceeded` for a key that can do more than the caller.
+        """
+        async with self.database.write() as session:
+            keys = ApiKeys(session)
+            key = await keys.get(id)
+            if lacking := exceeding(caller, key.scopes):
+                raise ScopesExceeded(lacking)
+            if key.revoked_at is None:
+                await self._end(session, key, caller.subject)
+            return await keys.get(id)
+
+    async def welcome(self, admin: KeyFile, services: dict[str, KeyFile]) -> None:
+        """First start: the admin's key and one for each service, each in a file of its own.
+
+        A key file that is there is kept. Without one a service gets a new key and its old ones end; the admin
+        gets one only while no admin key lives, so that it can be kept elsewhere.
+        """
+        for service, file in services.items():
+            await self._hold(service, service_scopes(service), file)
+        if admin.read() is not None or not await self._has_live(ADMIN_SUBJECT):
+            await self._hold(ADMIN_SUBJECT, (ADMIN,), admin)
+
+    async def _hold(self, subject: str, scopes: Sequence[str], file: KeyFile) -> None:
+        text = file.read()
+        if text is None:
+            text = file.create(_new_key())
+            log.info("key_created", holder=subject, file=file.place)
+        async with self.database.write() as session:
+            keys = ApiKeys(session)
+            if await keys.by_digest(self._digest(text)) is not None:
+                return
+            for old in await keys.of_subject(subject):
+                if old.created_by == FIRST_START and old.revoked_at is None:
+                    await self._end(session, old, FIRST_START)
+            await self._add(session, text, subject, scopes, by=FIRST_START, expires_at=None)
+
+    async def _has_live(self, subject: str) -> bool:
+        async with self.database.read() as session:
+            return any(key.is_live(time.time()) for key in await ApiKeys(session).of_subject(subject))
+
+    async def _add(
+        self,
+        session: AsyncSession,
+        text: str,
+        subject: str,
+        scopes: Sequence[str],
+        *,
+        by: str,
+        expires_at: int | None,
+    ) -> ApiKey:
+        key = await ApiKeys(session).add(
+            uuid4(), digest=self._digest(text), subject=subject, scopes=scopes, by=by, expires_at=expires_at
+        )
+        await AuditChain(session, self.head_key).append(_change("api-key-created", by, key))
+        outbox.record(session, ApiKeyCreated(id=key.id, holder=subject, by=by, scopes=list(key.scopes)))
+        return key
+
+    async def _end(self, session: AsyncSession, key: ApiKey, by: str) -> None:
+        await ApiKeys(session).revoke(key.id)
+        await AuditChain(session, self.head_key).append(_change("api-key-revoked", by, key))
+        outbox.record(session, ApiKeyRevoked(id=key.id, holder=key.subject, by=by))
+
+    def _digest(self, key: str) -> str:
+        return hmac.digest(self.pepper, b"api-key\0" + key.encode(errors="replace"), "sha256").hex()
+
+
+def _new_key() -> str:
+    return f"mesh_{secrets.token_urlsafe(32)}"
+
+
+def _change(action: str, by: str, key: ApiKey) -> Happening:
+    return Happening(phase="change", action=action, agent=by, target=str(key.id), holder=key.subject)

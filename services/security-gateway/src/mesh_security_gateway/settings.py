@@ -1,0 +1,58 @@
+"""What the gateway is told at start."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from mesh_shared.settings import ServiceSettings
+from pydantic import AfterValidator, Field, model_validator
+
+KEK_BYTES = 32
+
+
+def _usable_kek(path: Path) -> Path:
+    """Refuses a key-encryption key that is there and cannot be used: without it no secret opens."""
+    try:
+        size = len(path.read_bytes())
+    except FileNotFoundError:
+        return path
+    except OSError:
+        raise ValueError(f"the key-encryption key {path} cannot be read") from None
+    if size != KEK_BYTES:
+        raise ValueError(f"the key-encryption key {path} must have {KEK_BYTES} bytes and has {size}")
+    return path
+
+
+class Settings(ServiceSettings):
+    """Settings from `MESH_…` environment variables."""
+
+    service: ClassVar[str] = "security-gateway"
+
+    port: int = Field(default=8374, ge=1, le=65535)
+    migrations_dir: Path = Path(__file__).parents[2] / "migrations"
+    kek_file: Annotated[Path, AfterValidator(_usable_kek)] = Field(
+        default=Path(), description="32 bytes that wrap the keys of all secrets; default `state_dir`/kek."
+    )
+    keys_dir: Path = Field(
+        default=Path(), description="<service>/service.key for each service; default `state_dir`/keys."
+    )
+    max_proxied_body_bytes: int = Field(default=10 << 20, ge=1024)
+    max_proxied_response_bytes: int = Field(default=100 << 20, ge=1024)
+    max_operation_bytes: int = Field(
+        default=1 << 20, ge=1024, description="Answer of a secure operation, which is kept in memory."
+    )
+    upstream_idle_s: float = Field(
+        default=60.0, gt=0, description="How long an upstream may say nothing, before and within its answer."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_own(cls, given: dict[str, object]) -> dict[str, object]:
+        state_dir = Path(str(given.get("state_dir", ".")))
+        keys_dir = Path(str(given.get("keys_dir", state_dir / "keys")))
+        derived = {
+            "port": cls.model_fields["port"].default,
+            "kek_file": state_dir / "kek",
+            "keys_dir": keys_dir,
+            "key_file": keys_dir / cls.service / "service.key",
+        }
+        return derived | given

@@ -1,0 +1,273 @@
+"""The data path over HTTP: what goes out, what comes back, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Operator, Origin, Wire
+
+    Exchange = Callable[..., Awaitable[Wire]]
+
+
+@pytest.fixture
+def operator(operator_live: Operator) -> Operator:
+    return operator_live
+
+
+@pytest.fixture
+async def agent(operator: Operator, origin: Origin) -> dict[str, str]:
+    """An agent that may do everything with the connection `github`."""
+    await operator.connect(origin.url, base_path="/v3")
+    await operator.grant("agent-7")
+    return await operator.agent("agent-7")
+
+
+async def test_the_upstream_sees_the_credential_and_the_agent_its_answer(
+    operator: Operator, origin: Origin, agent: dict[str, str], canary: str
+):
+    origin.answers(b'{"login": "mesh"}', content_type="application/json", x_rate_limit="60")
+
+    response = await operator.http.get("/v1/proxy/github/user?page=2", headers=agent)
+
+    assert (response.status_code, response.json()) == (200, {"login": "mesh"})
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-rate-limit"] == "60"
+    assert "x-mesh-gateway-error" not in response.headers
+    (seen,) = origin.seen
+    assert (seen.method, seen.target) == ("GET", "/v3/user?page=2")
+    assert seen.values("authorization") == [f"Bearer {canary}"]
+    assert seen.values("host") == [origin.url.removeprefix("http://")]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+async def test_every_granted_method_passes(
+    operator: Operator, origin: Origin, agent: dict[str, str], method: str
+):
+    if method == "HEAD":
+        origin.says = lambda _: [b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx-seen: yes\r\n\r\n"]
+
+    response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
+
+    assert response.status_code == 200
+    assert [seen.method for seen in origin.seen] == [method]
+
+
+@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "CONNECT", "QUERY"])
+async def test_every_other_method_is_refused(
+    operator: Operator, origin: Origin, agent: dict[str, str], method: str
+):
+    response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
+
+    assert response.status_code == 405
+    assert response.headers["x-mesh-gateway-error"] == "method_not_allowed"
+    assert origin.seen == []
+
+
+async def test_a_body_passes_as_it_is(operator: Operator, origin: Origin, agent: dict[str, str]):
+    content = bytes(range(256)) * 50
+    headers = agent | {"Content-Type": "application/x-mesh", "Idempotency-Key": "k1"}
+
+    await operator.http.post("/v1/proxy/github/things", content=content, headers=headers)
+
+    (seen,) = origin.seen
+    assert seen.body == content
+    assert seen.values("content-length") == [str(len(content))]
+    assert seen.values("content-type") == ["application/x-mesh"]
+    assert seen.values("idempotency-key") == ["k1"]
+
+
+@pytest.mark.parametrize(
+    "status", ["204 No Content", "304 Not Modified", "404 Not Found", "418 Teapot", "503 Busy"]
+)
+async def test_an_upstreams_status_is_the_agents_business(
+    operator: Operator, origin: Origin, agent: dict[str, str], status: str
+):
+    origin.says = lambda _: [f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode()]
+    if status.startswith(("204", "304")):
+        origin.says = lambda _: [f"HTTP/1.1 {status}\r\n\r\n".encode()]
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert response.status_code == int(status[:3])
+    assert "x-mesh-gateway-error" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("injector", "secret", "field", "value"),
+    [
+        ({"kind": "bearer"}, "sk-0123456789", "authorization", "Bearer sk-0123456789"),
+        ({"kind": "basic"}, "robot:p4ssw0rd", "authorization", "Basic cm9ib3Q6cDRzc3cwcmQ="),
+        ({"kind": "header", "name": "X-Api-Key"}, "sk-0123456789", "x-api-key", "sk-0123456789"),
+    ],
+)
+async def test_a_secret_is_injected_where_the_provider_wants_it_and_nowhere_else(
+    operator: Operator, origin: Origin, injector: dict[str, str], secret: str, field: str, value: str
+):
+    await operator.connect(origin.url, secret, injector=injector)
+    await operator.grant("agent-7")
+    headers = await operator.agent("agent-7") | {"X-Api-Key": "agents-own", "Cookie": "agents=own"}
+
+    await operator.http.get("/v1/proxy/github/user", headers=headers)
+
+    (seen,) = origin.seen
+    assert seen.values(field) == [value]
+    assert b"agents" not in seen.raw
+    assert len([name for name, _ in seen.headers if name.lower() in ("authorization", "x-api-key")]) == 1
+
+
+async def test_a_query_key_is_the_providers_even_when_the_agent_sends_one(operator: Operator, origin: Origin):
+    await operator.connect(origin.url, "sk&=0123456789", injector={"kind": "query", "name": "key"})
+    await operator.grant("agent-7")
+    agent = await operator.agent("agent-7")
+
+    await operator.http.get("/v1/proxy/github/user?a=%41&key=mine&k%65y=mine", headers=agent)
+
+    assert [seen.target for seen in origin.seen] == ["/user?a=%41&key=sk%26%3D0123456789"]
+
+
+async def test_the_agents_token_stays_here(operator: Operator, origin: Origin, agent: dict[str, str]):
+    headers = agent | {"X-Forwarded-For": "1.2.3.4", "traceparent": f"00-{'a1' * 16}-{'b2' * 8}-01"}
+
+    await operator.http.get("/v1/proxy/github/user", headers=headers)
+
+    assert agent["Authorization"].encode() not in origin.record
+    assert b"forwarded" not in origin.record.lower()
+    assert b"a1a1" not in origin.record
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_and_its_address_is_clean(
+    operator: Operator, origin: Origin, agent: dict[str, str], canary: str, status: int
+):
+    elsewhere = f"https://evil.example/?token={quote(canary, safe='')}"
+    origin.answers(b"", f"{status} Moved", location=elsewhere, refresh=f"0; url={elsewhere}")
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert response.status_code == status
+    assert response.headers["location"] == "https://evil.example/?token= [***]"
+    assert response.headers["refresh"] == "0; url=https://evil.example/?token= [***]"
+    assert len(origin.seen) == 1
+
+
+async def test_an_upstreams_cookies_are_kept_by_nobody(
+    operator: Operator, origin: Origin, agent: dict[str, str]
+):
+    origin.answers(set_cookie="sid=1; Path=/", connection="x-hop", x_hop="1")
+
+    first = await operator.http.get("/v1/proxy/github/user", headers=agent)
+    await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert "set-cookie" not in first.headers
+    assert "x-hop" not in first.headers
+    assert b"sid=1" not in origin.record
+
+
+async def test_an_upstream_cannot_speak_as_the_gateway(
+    operator: Operator, origin: Origin, agent: dict[str, str]
+):
+    problem = b'{"code": "grant-missing"}'
+    origin.answers(
+        problem, "403 No", content_type="application/problem+json", x_mesh_gateway_error="grant_missing"
+    )
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert (response.status_code, response.content) == (403, problem)
+    assert "x-mesh-gateway-error" not in response.headers
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "deflate, gzip", "x-unknown"])
+async def test_an_encoded_answer_is_not_passed_on(
+    operator: Operator, origin: Origin, agent: dict[str, str], canary: str, encoding: str
+):
+    origin.answers(canary.encode(), content_encoding=encoding)
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert (response.status_code, response.json()["code"]) == (502, "upstream-encoding")
+    assert response.headers["x-mesh-gateway-error"] == "upstream_encoding"
+    assert origin.seen[0].values("accept-encoding") == ["identity"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "/v1/proxy/github/a%2fb",
+        "/v1/proxy/github/%2e%2e/admin",
+        "/v1/proxy/github/../admin",
+        "/v1/proxy/github/a%5cb",
+        "/v1/proxy/github/a\\b",
+        "/v1/proxy/github/%252e%252e/admin",
+        "/v1/proxy/github/a%00b",
+        "/v1/proxy/github/a%0dX-Evil:%20y",
+        "/v1/proxy/github/..;/admin",
+        "/v1/proxy/github//evil.example",
+        "/v1/proxy/git%68ub/user",
+        "/v1/%70roxy/github/user",
+        "/v1/proxy/github/%c0%ae%c0%ae/admin",
+    ],
+)
+async def test_an_ambiguous_address_is_refused_before_anything_is_looked_up(
+    exchange: Exchange, origin: Origin, agent: dict[str, str], raw: str
+):
+    response = await exchange(f"GET {raw}", agent)
+
+    assert response.status == 400
+    assert response.headers["x-mesh-gateway-error"] in ("path_refused", "malformed_request")
+    assert origin.seen == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "target"),
+    [
+        ("/v1/proxy/github", "/v3/"),
+        ("/v1/proxy/github/", "/v3/"),
+        ("/v1/proxy/github/%61%7Eb/c%c3%a9", "/v3/a~b/c%C3%A9"),
+        ("/v1/proxy/github/a?x=%41;b=/../&y", "/v3/a?x=%41;b=/../&y"),
+        ("/v1/proxy/github/a%20b?", "/v3/a%20b"),
+        ("http://evil.example/v1/proxy/github/a", "/v3/a"),
+    ],
+)
+async def test_the_bytes_that_are_checked_are_the_bytes_that_are_sent(
+    exchange: Exchange, origin: Origin, agent: dict[str, str], raw: str, target: str
+):
+    response = await exchange(f"GET {raw}", agent)
+
+    assert response.status == 200
+    assert [seen.target for seen in origin.seen] == [target]
+
+
+async def test_a_body_without_a_declared_length_passes_piece_by_piece(
+    operator: Operator, origin: Origin, agent: dict[str, str]
+):
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * 1000
+
+    await operator.http.post("/v1/proxy/github/things", content=pieces(), headers=agent)
+
+    (seen,) = origin.seen
+    assert (seen.body, seen.values("transfer-encoding")) == (b"x" * 5000, ["chunked"])
+
+
+async def test_a_body_that_is_too_large_is_refused(
+    operator: Operator, origin: Origin, agent: dict[str, str], exchange: Exchange
+):
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b"x" * 10_000
+
+    declared = await exchange("POST /v1/proxy/github/things", agent | {"Content-Length": "100001"})
+    streamed = await operator.http.post("/v1/proxy/github/things", content=pieces(), headers=agent)
+
+    assert declared.status == streamed.status_code == 413
+    assert declared.headers["x-mesh-gateway-error"] == "body_too_large"
+    assert streamed.headers["x-mesh-gateway-error"] == "body_too_large"
+    assert streamed.json()["limit_bytes"] == 100_000
+    assert len(origin.seen) == 0
