@@ -1,0 +1,1 @@
+export { priced, total, type Line, type PricedLine } from './cart';

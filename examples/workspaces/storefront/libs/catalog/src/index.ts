@@ -1,0 +1,2 @@
+export type { Product } from './product';
+export { allProducts, findProduct } from './products';

@@ -1,0 +1,1 @@
+export { EmptyCart, order, receipt, type Order } from './order';

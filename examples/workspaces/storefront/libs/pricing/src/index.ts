@@ -1,0 +1,2 @@
+export { discounted } from './discount';
+export { includedTax } from './tax';

@@ -1,0 +1,2 @@
+export { escape, page } from './html';
+export { priceTag } from './price-tag';

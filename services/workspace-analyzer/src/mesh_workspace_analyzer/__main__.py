@@ -1,0 +1,9 @@
+"""`python -m mesh_workspace_analyzer`: settings from the environment, then serve until told to stop."""
+
+from mesh_shared import serve
+
+from mesh_workspace_analyzer.app import create_app
+from mesh_workspace_analyzer.settings import Settings
+
+if __name__ == "__main__":
+    serve.main(Settings, create_app)  # pyright: ignore[reportArgumentType] - the environment has the rest

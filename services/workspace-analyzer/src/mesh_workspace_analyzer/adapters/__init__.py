@@ -1,0 +1,1 @@
+"""The foreign systems: folders, git, Nx."""

@@ -1,0 +1,159 @@
+"""Our own Nx: reads a copy of a workspace without running its code, or builds one.
+
+Reading is Nx's core only. `plugins` are stripped, because a plugin is a program of the workspace that Nx
+runs as soon as it starts; so is everything of `nx.json` that can bring one back. Nx finds no git, no
+package manager and nothing of our environment.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+import msgspec
+from mesh_shared.errors import MeshError, Unavailable
+
+from mesh_workspace_analyzer.adapters import nx_files
+from mesh_workspace_analyzer.adapters.git import ENVIRONMENT as GIT_ENVIRONMENT
+from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run
+from mesh_workspace_analyzer.domain.build import BuildOutcome
+from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.errors import (
+    AnalysisTimedOut,
+    BrokenProjectConfiguration,
+    DuplicateProjectNames,
+)
+
+PACKAGES = ("nx", "typescript")
+MAX_SAID_BYTES = 4 << 20
+TAIL_BYTES = 8 << 10
+MAX_DETAIL = 600
+PARALLEL = 3
+# nx 24 exits with 0 and writes what it could make of a broken workspace; only this on stderr tells.
+PARTIAL = "occurred while processing the project graph"
+DUPLICATES = "are defined in multiple locations"
+QUIET = {
+    "CI": "true",
+    "NO_COLOR": "1",
+    "NX_DAEMON": "false",
+    "NX_NO_CLOUD": "true",
+    "NX_TUI": "false",
+    "NX_SKIP_NATIVE_FILE_CACHE": "true",
+}
+READING = {
+    "NX_LOAD_DOT_ENV_FILES": "false",
+    "NX_CACHE_PROJECT_GRAPH": "false",
+    # Only Nx's own plugins are left, and those need no processes of their own: 0.5 s instead of 1.1 s.
+    "NX_ISOLATE_PLUGINS": "false",
+}
+
+
+class _Package(msgspec.Struct):
+    version: str
+    bin: dict[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class NxTool:
+    """Implements `ports.Tool` with the nx and typescript of `modules`."""
+
+    modules: Path
+    timeout_s: float
+    build_timeout_s: float
+    max_build_output_bytes: int
+    _versions: dict[str, str] = field(default_factory=dict[str, str])
+
+    async def versions(self) -> dict[str, str]:
+        """See `ports.Tool.versions`. Raises `Unavailable` when one of them is not there.
+
+        typescript is one of them: without it Nx leaves dependencies out, and says nothing.
+        """
+        if not self._versions:
+            packages = {name: self._package(name) for name in PACKAGES}
+            self._versions = packages | {name: await _version(name) for name in ("node", "git")}
+        return self._versions
+
+    async def graph(self, folder: Path) -> ProjectGraph:
+        """See `ports.Tool.graph`."""
+        config = nx_files.defuse(folder)
+        self._install(folder)
+        beside = Path(tempfile.mkdtemp(dir=folder.parent))
+        (beside / "node").symlink_to(_program("node"))
+        target, said = beside / "graph.json", Output(MAX_SAID_BYTES, MAX_SAID_BYTES)
+        environment = QUIET | READING | {"PATH": str(beside), "HOME": str(beside), "TMPDIR": str(beside)}
+        try:
+            code = await _nx(folder, ["graph", f"--file={target}"], environment, self.timeout_s, said)
+        except TimeoutError:
+            raise AnalysisTimedOut(self.timeout_s) from None
+        except OutputLimitExceeded:
+            raise BrokenProjectConfiguration("Nx did not stop complaining about the workspace.") from None
+        if code != 0 or PARTIAL in said.text:
+            raise _complaint(said.text, folder)
+        return nx_files.graph(target.read_bytes(), config, folder)
+
+    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
+        """See `ports.Tool.build`. Uses the packages that the workspace has installed, or ours."""
+        if not (folder / "node_modules").exists():
+            self._install(folder)
+        beside = tempfile.mkdtemp(dir=folder.parent)
+        path = f"{_program('node').parent}:{_program('git').parent}:/usr/bin:/bin"
+        environment = GIT_ENVIRONMENT | QUIET | {"PATH": path, "HOME": beside, "TMPDIR": beside}
+        what = ["affected", f"--base={base}", f"--head={head}"] if base and head else ["run-many"]
+        # Streamed, because otherwise Nx keeps what tasks write, and dies of it.
+        command = [*what, "-t", "build", f"--parallel={PARALLEL}", "--output-style=stream"]
+        log = Output(self.max_build_output_bytes, TAIL_BYTES)
+        try:
+            code = await _nx(folder, command, environment, self.build_timeout_s, log)
+        except TimeoutError:
+            return BuildOutcome(False, f"{log.text}\nStopped after {self.build_timeout_s:g} s.")
+        except OutputLimitExceeded:
+            return BuildOutcome(False, f"{log.text}\nStopped after {log.limit_bytes} bytes of output.")
+        return BuildOutcome(code == 0, log.text)
+
+    def _package(self, name: str) -> str:
+        try:
+            return msgspec.json.decode(
+                (self.modules / name / "package.json").read_bytes(), type=_Package
+            ).version
+        except (OSError, msgspec.MsgspecError):
+            raise Unavailable("nx") from None
+
+    def _install(self, folder: Path) -> None:
+        """Gives a copy our packages and no others."""
+        modules = folder / "node_modules"
+        (modules / ".bin").mkdir(parents=True)
+        for name in PACKAGES:
+            (modules / name).symlink_to((self.modules / name).resolve())
+        (modules / ".bin" / "tsc").symlink_to(modules / "typescript" / "bin" / "tsc")
+
+
+async def _nx(
+    folder: Path, command: Sequence[str], environment: Mapping[str, str], timeout_s: float, said: Output
+) -> int:
+    package = folder / "node_modules" / "nx"
+    entry = msgspec.json.decode((package / "package.json").read_bytes(), type=_Package).bin["nx"]
+    argv = [_program("node"), package / entry, *command]
+    return await run(argv, cwd=folder, env=environment, timeout_s=timeout_s, output=said)
+
+
+def _program(name: str) -> Path:
+    """Where a program really is. Raises `Unavailable`."""
+    if (found := shutil.which(name)) is None:
+        raise Unavailable(name)
+    return Path(found).resolve()
+
+
+async def _version(name: str) -> str:
+    said = Output(1000, 1000)
+    await run([_program(name), "--version"], cwd=Path("/"), env={}, timeout_s=10, output=said, given=b"")
+    return said.text.split()[-1].removeprefix("v")
+
+
+def _complaint(said: str, folder: Path) -> MeshError:
+    """What Nx finds wrong, without our folders and its stack trace."""
+    lines = (line.strip() for line in said.replace(f"{folder}/", "").replace(str(folder), ".").splitlines())
+    told = takewhile(lambda line: not line.startswith(("at ", "Require stack")), lines)
+    text = " ".join(" ".join(told).split()).removeprefix("NX ")[:MAX_DETAIL]
+    return (DuplicateProjectNames if DUPLICATES in said else BrokenProjectConfiguration)(text)

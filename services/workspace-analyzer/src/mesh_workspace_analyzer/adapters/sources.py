@@ -1,0 +1,209 @@
+"""Workspaces in folders under the roots, compared and copied by git."""
+
+import asyncio
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mesh_workspace_analyzer.adapters.folders import Repository, Roots
+from mesh_workspace_analyzer.adapters.git import LINK, SUBMODULE, Entry, Git, GitRefused, borrowing
+from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
+from mesh_workspace_analyzer.errors import (
+    NotAnNxWorkspace,
+    RevisionNotFound,
+    WorkspaceTooLarge,
+    WorkspaceUnreadable,
+)
+
+HEAD = "HEAD"
+NOT_SOURCE = frozenset({".git", ".nx", "node_modules"})
+# Files that hold a secret, or that make Nx or a package manager run something.
+SECRET_OR_CODE = frozenset(
+    {
+        ".npmrc",
+        ".yarnrc",
+        ".yarnrc.yml",
+        ".pnp.cjs",
+        ".pnp.loader.mjs",
+        ".pnpmfile.cjs",
+        ".pnpmfile.mjs",
+        # Nx parses lock files with the help of the package manager, and fails where nothing is installed.
+        "package-lock.json",
+        "yarn.lock",
+        "pnpm-lock.yaml",
+        "pnpm-lock.yml",
+        "bun.lock",
+        "bun.lockb",
+    }
+)
+
+FALLBACK = "All projects are taken as affected, and no saving is claimed."
+NO_GIT = f"There is no git history here. {FALLBACK}"
+NOT_COMMITTED = f"The folder is in no commit yet and was read as it stands. {FALLBACK}"
+SHALLOW = f"The clone is shallow, so its history is not known (git fetch --unshallow). {FALLBACK}"
+UNKNOWN_BASE = f"git finds no commit for the base {{base}}. {FALLBACK}"
+UNCOMMITTED = "{count} files are changed but not committed; what was analysed is the commit."
+UNKNOWN_STATE = "Whether files are changed but not committed is not known; what was analysed is the commit."
+
+_PATH = re.compile(r"(?<!\w)/[^\s'\":]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSource:
+    """Implements `ports.Source`."""
+
+    comparison: Comparison
+    git: Git
+    folder: Path
+    home: Path
+    prefix: str
+    """Where the workspace is in its repository, `.` for its top."""
+    max_files: int
+    max_bytes: int
+
+    async def copy(self, *, for_build: bool) -> Path:
+        """See `ports.Source.copy`."""
+        try:
+            entries = await self.git.entries(self.comparison.tree)
+            self._check(entries)
+            wanted = entries if for_build else [entry for entry in entries if _is_readable(entry)]
+            top = self.home / "copy"
+            copy = top / self.prefix
+            await self.git.write_files(self.comparison.tree, wanted, copy, with_links=for_build)
+        except GitRefused as refused:
+            raise _unreadable(refused) from None
+        if for_build:
+            self._complete(top, copy)
+        return copy
+
+    def _complete(self, top: Path, copy: Path) -> None:
+        """Adds what a build needs beside the files: their history, and the packages that are installed."""
+        if self.comparison.head.sha is not None:
+            (top / ".git").write_text(f"gitdir: {self.git.git_dir}\n")
+        installed = self.folder / "node_modules"
+        if installed.is_dir() and not (copy / "node_modules").exists():
+            (copy / "node_modules").symlink_to(installed)
+
+    def _check(self, entries: list[Entry]) -> None:
+        size_bytes = sum(entry.size_bytes for entry in entries)
+        if len(entries) > self.max_files or size_bytes > self.max_bytes:
+            raise WorkspaceTooLarge(files=len(entries), size_bytes=size_bytes)
+        if all(entry.path != b"nx.json" for entry in entries):
+            raise NotAnNxWorkspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitSources:
+    """Implements `ports.Sources`. What it reads is a commit; a folder without one is read as it stands."""
+
+    roots: Roots
+    scratch: Path
+    timeout_s: float
+    max_files: int
+    max_bytes: int
+
+    @asynccontextmanager
+    async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator[OpenSource, None]:
+        """See `ports.Sources.open`."""
+        folder = self.roots.locate(workspace)
+        repository = self.roots.repository_of(folder)
+        home = Path(tempfile.mkdtemp(dir=self.scratch))
+        try:
+            git = await borrowing(repository, home, self.timeout_s)
+            prefix = str(folder.relative_to(repository.top)) if repository else "."
+            reading = _Reading(git, folder, prefix, workspace, base, head)
+            yield OpenSource(
+                comparison=await reading.compare(repository),
+                git=git,
+                folder=folder,
+                home=home,
+                prefix=prefix,
+                max_files=self.max_files,
+                max_bytes=self.max_bytes,
+            )
+        except GitRefused as refused:
+            raise _unreadable(refused) from None
+        finally:
+            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Finds out what is in a folder and how it got there."""
+
+    git: Git
+    folder: Path
+    prefix: str
+    workspace: str
+    base: str
+    head: str
+
+    async def compare(self, repository: Repository | None) -> Comparison:
+        if repository is None:
+            return await self._as_it_stands(NO_GIT)
+        head = await self.git.commit(repository, self.head)
+        tree = head and await self.git.tree(head, self.prefix)
+        if head is None or tree is None:
+            return await self._as_it_stands(NOT_COMMITTED)
+        (self.git.git_dir / "HEAD").write_text(f"{head}\n")
+        warnings = await self._uncommitted(repository)
+        if await self.git.is_shallow(repository):
+            return self._comparison(head, tree, (*warnings, SHALLOW))
+        if (base := await self.git.commit(repository, self.base)) is None:
+            return self._comparison(head, tree, (*warnings, UNKNOWN_BASE.format(base=self.base)))
+        return await self._since(await self.git.merge_base(base, head), head, tree, warnings)
+
+    async def _since(self, base: str, head: str, tree: str, warnings: tuple[str, ...]) -> Comparison:
+        before = await self.git.tree(base, self.prefix) or await self.git.empty_tree()
+        return Comparison(
+            workspace=self.workspace,
+            base=Revision(self.base, base),
+            head=Revision(self.head, head),
+            tree=tree,
+            changes=tuple(await self.git.changes(before, tree)),
+            warnings=warnings,
+        )
+
+    async def _as_it_stands(self, warning: str) -> Comparison:
+        if self.head != HEAD:
+            raise RevisionNotFound(self.head)
+        return self._comparison(None, await self.git.tree_of_folder(self.folder), (warning,))
+
+    def _comparison(self, head: str | None, tree: str, warnings: tuple[str, ...]) -> Comparison:
+        return Comparison(
+            workspace=self.workspace,
+            base=Revision(self.base, None),
+            head=Revision(self.head, head),
+            tree=tree,
+            changes=None,
+            warnings=warnings,
+        )
+
+    async def _uncommitted(self, repository: Repository) -> tuple[str, ...]:
+        """A word about files that a caller who edits now may miss in the answer."""
+        if self.head != HEAD:
+            return ()
+        try:
+            count = await self.git.uncommitted(repository, self.prefix)
+        except (GitRefused, OSError):
+            return (UNKNOWN_STATE,)
+        return (UNCOMMITTED.format(count=count),) if count else ()
+
+
+def _is_readable(entry: Entry) -> bool:
+    """False for what is never in a copy for reading: links, submodules, secrets, installed packages."""
+    path = PurePosixPath(entry.path.decode(errors="replace"))
+    if entry.mode in (LINK, SUBMODULE) or NOT_SOURCE.intersection(path.parts):
+        return False
+    is_dotenv = path.name.startswith(".env") or (path.name.startswith(".") and path.name.endswith(".env"))
+    return not is_dotenv and path.name not in SECRET_OR_CODE
+
+
+def _unreadable(refused: GitRefused) -> WorkspaceUnreadable:
+    """What git said last, without the folders of this machine."""
+    said = str(refused).splitlines() or ["it gave no reason"]
+    return WorkspaceUnreadable(f"git cannot read it: {_PATH.sub('…', said[-1])}")

@@ -1,0 +1,73 @@
+"""Composition root: the one module that names concrete adapters."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from mesh_shared.app import About, build
+from mesh_shared.auth.tokens import KeySource
+from mesh_shared.platform import Platform
+
+from mesh_workspace_analyzer.actions import PLUGIN
+from mesh_workspace_analyzer.adapters.folders import Roots
+from mesh_workspace_analyzer.adapters.nx import NxTool
+from mesh_workspace_analyzer.adapters.sources import GitSources
+from mesh_workspace_analyzer.api import router
+from mesh_workspace_analyzer.service import WorkspaceAnalyzer
+from mesh_workspace_analyzer.service.analyses import AnalysisDesk
+from mesh_workspace_analyzer.service.builds import BuildDesk
+from mesh_workspace_analyzer.settings import Settings
+
+ABOUT = About(
+    title="371 Mesh: workspace analyzer",
+    summary="Says what a change in a monorepo affects and what it costs.",
+)
+
+
+def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
+    """The service; `keys` stands in for the gateway's in tests."""
+
+    @asynccontextmanager
+    async def start(platform: Platform) -> AsyncGenerator[WorkspaceAnalyzer, None]:
+        analyzer = _wired(settings, platform)
+        platform.checks.add("nx", analyzer.analyses.tool.versions)
+        platform.run("builds", analyzer.builds.turn)
+        yield analyzer
+
+    return build(ABOUT, settings, routers=[router], plugin=PLUGIN, start=start, keys=keys)
+
+
+def _wired(settings: Settings, platform: Platform) -> WorkspaceAnalyzer:
+    scratch = settings.state_dir / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)  # what an earlier life left when it was killed
+    scratch.mkdir(parents=True)
+    sources = GitSources(
+        roots=Roots(settings.workspace_roots),
+        scratch=scratch.resolve(),
+        timeout_s=settings.analysis_timeout_s,
+        max_files=settings.max_workspace_files,
+        max_bytes=settings.max_workspace_bytes,
+    )
+    tool = NxTool(
+        modules=settings.nx_modules_dir,
+        timeout_s=settings.analysis_timeout_s,
+        build_timeout_s=settings.build_timeout_s,
+        max_build_output_bytes=settings.max_build_output_bytes,
+    )
+    analyses = AnalysisDesk(
+        database=platform.database,
+        sources=sources,
+        tool=tool,
+        reading=asyncio.Semaphore(settings.parallel_analyses),
+        graphs_kept=settings.graphs_kept,
+    )
+    builds = BuildDesk(
+        database=platform.database,
+        sources=sources,
+        tool=tool,
+        instance=settings.instance,
+        is_allowed=settings.allow_builds,
+    )
+    return WorkspaceAnalyzer(analyses, builds)

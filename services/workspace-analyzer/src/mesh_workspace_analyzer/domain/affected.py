@@ -1,0 +1,109 @@
+"""Why a project is affected: changed file → project → chain of dependencies.
+
+The rules are those of `nx affected`, project by project (nx 24, `locate_touched_projects`), with one
+difference: a changed root `package.json` affects everything here, where Nx looks for the packages that
+changed in it.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from mesh_workspace_analyzer.domain.globs import matches
+from mesh_workspace_analyzer.domain.graph import Dependency, ProjectGraph, dependents
+
+PROJECT_FILES = frozenset({"project.json", "package.json"})
+
+
+class Reason(StrEnum):
+    """Its own file changed; one that it reads elsewhere did; or a project that it needs is affected."""
+
+    DIRECT = "direct"
+    GLOBAL = "global"
+    DEPENDENCY = "dependency"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file that differs between base and head; `path` is relative to the workspace, with `/`."""
+
+    path: str
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A project that a change reaches: the changed files that it starts from, and the way.
+
+    `via` leads from the project to the one that changed: its own dependency first. Empty unless `reason` is
+    `dependency`.
+    """
+
+    project: str
+    reason: Reason
+    files: tuple[str, ...]
+    via: tuple[Dependency, ...] = ()
+
+
+def find_affected(graph: ProjectGraph, changes: Iterable[Change]) -> tuple[Affected, ...]:
+    """The affected projects by name, each with a shortest way from a change."""
+    found = _touched(graph, list(changes))
+    needed_by = dependents(graph)
+    waiting = deque(sorted(found))
+    while waiting:
+        reached = found[waiting.popleft()]
+        for dependency in needed_by[reached.project]:
+            if dependency.source not in found:
+                found[dependency.source] = Affected(
+                    dependency.source, Reason.DEPENDENCY, reached.files, (dependency, *reached.via)
+                )
+                waiting.append(dependency.source)
+    return tuple(found[name] for name in sorted(found))
+
+
+def all_affected(graph: ProjectGraph) -> tuple[Affected, ...]:
+    """Every project, because nobody knows what changed."""
+    return tuple(Affected(name, Reason.GLOBAL, ()) for name in graph.names)
+
+
+def _touched(graph: ProjectGraph, changes: Sequence[Change]) -> dict[str, Affected]:
+    """The projects that a change reaches without any dependency."""
+    own: dict[str, list[str]] = defaultdict(list)
+    by_root = {project.root.strip("/") or ".": project.name for project in graph.projects}
+    for change in changes:
+        if (owner := _owner(change.path, by_root)) is not None:
+            own[owner].append(change.path)
+    outside = _outside(graph, changes)
+    return {name: Affected(name, Reason.GLOBAL, tuple(sorted(outside[name]))) for name in outside} | {
+        name: Affected(name, Reason.DIRECT, tuple(sorted(own[name]))) for name in own
+    }
+
+
+def _outside(graph: ProjectGraph, changes: Sequence[Change]) -> dict[str, set[str]]:
+    """The changed files that each project reads outside of itself; projects that read none are left out."""
+    everywhere = {change.path for change in changes if is_global(graph, change)}
+    globs = {glob for project in graph.projects for glob in project.workspace_inputs}
+    matching = {glob: {c.path for c in changes if matches(glob, c.path)} for glob in globs}
+    read = {
+        p.name: everywhere.union(*(matching[glob] for glob in p.workspace_inputs)) for p in graph.projects
+    }
+    return {name: files for name, files in read.items() if files}
+
+
+def is_global(graph: ProjectGraph, change: Change) -> bool:
+    """True when the change affects every project.
+
+    That is a change of the workspace's own configuration, or a deleted project file: the graph of the head no
+    longer knows the project that it described.
+    """
+    if change.path in graph.global_files:
+        return True
+    return change.is_deleted and PurePosixPath(change.path).name in PROJECT_FILES
+
+
+def _owner(path: str, by_root: Mapping[str, str]) -> str | None:
+    """The project whose folder holds `path`; the innermost when folders are nested."""
+    folders = (str(folder) for folder in PurePosixPath(path).parents)
+    return next((by_root[folder] for folder in folders if folder in by_root), None)

@@ -1,0 +1,109 @@
+"""One analysis: what was compared, and what follows from it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from mesh_workspace_analyzer.domain.advice import Recommendation, recommend
+from mesh_workspace_analyzer.domain.affected import Affected, Change, all_affected, find_affected
+from mesh_workspace_analyzer.domain.cost import CostImpact, cost_impact
+from mesh_workspace_analyzer.domain.graph import ProjectGraph, longest_build_chain
+
+MODE = "nx-core"
+"""The tier: our own Nx reads a copy of the workspace without its plugins; none of its code runs."""
+
+
+class AffectedStatus(StrEnum):
+    """Whether the affected projects are known, or all of them were taken because the change is not."""
+
+    EXACT = "exact"
+    FALLBACK_ALL = "fallback_all"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A name as the caller gave it and the commit behind it, None where git knows none."""
+
+    ref: str
+    sha: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What stands in a workspace, and how it got there from `base`."""
+
+    workspace: str
+    base: Revision
+    head: Revision
+    tree: str
+    """Equal for equal contents, whatever the commits."""
+    changes: tuple[Change, ...] | None
+    """None when nobody can tell."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """The stored answer. Durations are wall-clock milliseconds of this service, not of builds."""
+
+    id: UUID
+    workspace: str
+    base: Revision
+    head: Revision
+    projects: int
+    affected: tuple[Affected, ...]
+    status: AffectedStatus
+    longest_chain: tuple[str, ...]
+    recommendations: tuple[Recommendation, ...]
+    cost: CostImpact
+    warnings: tuple[str, ...]
+    graph_hash: str
+    duration_ms: int
+    tool_versions: dict[str, str]
+    created_at: datetime
+    mode: str = MODE
+
+    @property
+    def text(self) -> str:
+        """The sentence that users of the first system know; its wording is part of the interface."""
+        return (
+            f"Workspace analysis complete. Found {self.projects} projects, "
+            f"{len(self.affected)} affected by recent changes."
+        )
+
+    @property
+    def affected_names(self) -> list[str]:
+        """The affected projects, in order."""
+        return [affected.project for affected in self.affected]
+
+
+def conclude(
+    graph: ProjectGraph,
+    comparison: Comparison,
+    *,
+    id: UUID,
+    tool_versions: dict[str, str],
+    duration_ms: int,
+    created_at: datetime,
+) -> Analysis:
+    """Everything that follows from the graph of the head and the changes since the base."""
+    is_exact = comparison.changes is not None
+    affected = all_affected(graph) if comparison.changes is None else find_affected(graph, comparison.changes)
+    return Analysis(
+        id=id,
+        workspace=comparison.workspace,
+        base=comparison.base,
+        head=comparison.head,
+        projects=len(graph.projects),
+        affected=affected,
+        status=AffectedStatus.EXACT if is_exact else AffectedStatus.FALLBACK_ALL,
+        longest_chain=longest_build_chain(graph),
+        recommendations=recommend(graph),
+        cost=cost_impact(len(affected), len(graph.projects), is_exact=is_exact),
+        warnings=(*comparison.warnings, *graph.gaps),
+        graph_hash=graph.fingerprint(),
+        duration_ms=duration_ms,
+        tool_versions=tool_versions,
+        created_at=created_at,
+    )

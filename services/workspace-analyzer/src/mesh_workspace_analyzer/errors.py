@@ -1,0 +1,78 @@
+"""Outcomes a caller can act on."""
+
+from mesh_shared.errors import Conflict, NotFound
+
+
+class WorkspaceNotFound(NotFound, title="Workspace not found"):
+    """No such folder under the configured roots, or its path leads out of them."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such folder under the configured workspace roots.")
+
+
+class RevisionNotFound(NotFound, title="Revision not found"):
+    """The head to analyse is not a commit of the workspace's repository."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__("The head is not a commit that git finds in this repository.", ref=ref)
+
+
+class AnalysisNotFound(NotFound, title="Analysis not found"):
+    """No analysis has that id."""
+
+
+class BuildNotFound(NotFound, title="Build not found"):
+    """No build has that id."""
+
+
+class NotAnNxWorkspace(Conflict, title="Not an Nx workspace"):
+    """The folder has no `nx.json`. Without one Nx itself answers with an empty list and no error."""
+
+    def __init__(self) -> None:
+        super().__init__("The folder has no nx.json: name the folder of an Nx workspace.")
+
+
+class BrokenProjectConfiguration(Conflict, title="Broken project configuration"):
+    """A configuration file of the workspace does not parse, or names what does not exist."""
+
+
+class DuplicateProjectNames(Conflict, title="Duplicate project names"):
+    """Two folders of the workspace define a project with the same name."""
+
+
+class WorkspaceUnreadable(Conflict, title="Workspace not readable"):
+    """git cannot read the workspace: missing objects, forbidden names, unreadable files."""
+
+
+class WorkspaceTooLarge(Conflict, title="Workspace too large"):
+    """The workspace has more files or bytes than this service is set to read."""
+
+    def __init__(self, *, files: int, size_bytes: int) -> None:
+        super().__init__(
+            f"The workspace has {files} files with {size_bytes} bytes, more than this service reads.",
+            files=files,
+            size_bytes=size_bytes,
+        )
+
+
+class AnalysisTimedOut(Conflict, title="Analysis timed out"):
+    """Reading the workspace took longer than this service allows."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"Reading the workspace took longer than {limit_s:g} s.", limit_s=limit_s)
+
+
+class HistoryOutsideRoots(Conflict, title="History outside of the roots"):
+    """The repository's objects lie outside of the configured roots; they are not read."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The workspace's .git leads out of the configured roots: analyse a clone of its own."
+        )
+
+
+class BuildsNotAllowed(Conflict, title="Builds not allowed"):
+    """Builds run the workspace's own code, which the operator has to allow."""
+
+    def __init__(self) -> None:
+        super().__init__("Builds run the workspace's own code; the operator has not set MESH_ALLOW_BUILDS.")

@@ -1,0 +1,53 @@
+"""What the use cases ask of foreign systems, in the domain's own words."""
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from mesh_workspace_analyzer.domain.analysis import Comparison
+from mesh_workspace_analyzer.domain.build import BuildOutcome
+from mesh_workspace_analyzer.domain.graph import ProjectGraph
+
+
+class Source(Protocol):
+    """A workspace that is open for reading; what it made on disk is gone when it is closed."""
+
+    @property
+    def comparison(self) -> Comparison: ...
+
+    async def copy(self, *, for_build: bool) -> Path:
+        """The folder of a copy of the head. Raises `WorkspaceTooLarge`, `NotAnNxWorkspace`.
+
+        A copy for reading has no secrets, no links and nothing that makes a tool run the workspace's code.
+        One for a build has all of it, and its history.
+        """
+        ...
+
+
+class Sources(Protocol):
+    def open(self, workspace: str, *, base: str, head: str) -> AbstractAsyncContextManager[Source]:
+        """Compares two revisions of a workspace.
+
+        Raises `WorkspaceNotFound`, `RevisionNotFound`, `HistoryOutsideRoots`, `WorkspaceUnreadable` or
+        `AnalysisTimedOut`.
+        """
+        ...
+
+
+class Tool(Protocol):
+    """The build tool of the workspaces."""
+
+    async def versions(self) -> dict[str, str]:
+        """The programs that read a workspace, with their versions."""
+        ...
+
+    async def graph(self, folder: Path) -> ProjectGraph:
+        """The projects in a copy for reading; runs none of its code.
+
+        Raises `BrokenProjectConfiguration`, `DuplicateProjectNames` or `AnalysisTimedOut`.
+        """
+        ...
+
+    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
+        """Builds what differs between two commits, everything without them. Runs the workspace's code."""
+        ...

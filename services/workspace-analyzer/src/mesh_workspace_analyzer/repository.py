@@ -1,0 +1,173 @@
+"""Tables and every query on them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+from mesh_shared.database.types import TYPES, BigId, metadata
+from sqlalchemy import Index, String, Text, and_, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, defer, mapped_column
+
+from mesh_workspace_analyzer.domain.analysis import Analysis
+from mesh_workspace_analyzer.domain.build import Build, BuildStatus
+from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound
+
+
+class Base(DeclarativeBase):
+    metadata = metadata()
+    type_annotation_map: ClassVar = TYPES
+
+
+class AnalysisRow(Base):
+    """`body` is the whole analysis; the columns are what a list shows, in the order of `position`."""
+
+    __tablename__ = "analyses"
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    workspace: Mapped[str] = mapped_column(String(512))
+    status: Mapped[str] = mapped_column(String(20))
+    projects: Mapped[int]
+    affected: Mapped[int]
+    created_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+
+
+class GraphRow(Base):
+    """The graph that a tool found in a tree; `key` names both, so it never goes stale."""
+
+    __tablename__ = "graphs"
+    __table_args__ = (Index("ix_graphs_created_at", "created_at"),)
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class BuildRow(Base):
+    """`instance` is the replica that runs it; whatever it was running when it died is interrupted."""
+
+    __tablename__ = "builds"
+    __table_args__ = (Index("ix_builds_status_created_at", "status", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    analysis_id: Mapped[UUID]
+    status: Mapped[str] = mapped_column(String(20), default=BuildStatus.QUEUED)
+    instance: Mapped[str | None] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    log_tail: Mapped[str] = mapped_column(Text, default="")
+
+    def build(self) -> Build:
+        return Build(
+            id=self.id,
+            analysis_id=self.analysis_id,
+            status=BuildStatus(self.status),
+            created_at=self.created_at,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            log_tail=self.log_tail,
+        )
+
+
+class Analyses:
+    """Every query on `analyses`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, analysis: Analysis) -> None:
+        row = AnalysisRow(
+            id=analysis.id,
+            workspace=analysis.workspace,
+            status=analysis.status,
+            projects=analysis.projects,
+            affected=len(analysis.affected),
+            created_at=analysis.created_at,
+            body=msgspec.to_builtins(analysis),
+        )
+        self._session.add(row)
+
+    async def find(self, id: UUID) -> Analysis | None:
+        body = await self._session.scalar(select(AnalysisRow.body).where(AnalysisRow.id == id))
+        return None if body is None else msgspec.convert(body, Analysis)
+
+    async def get(self, id: UUID) -> Analysis:
+        """Raises `AnalysisNotFound`."""
+        if (found := await self.find(id)) is None:
+            raise AnalysisNotFound("There is no analysis with that id.")
+        return found
+
+    async def newest(self, limit: int, *, before: int | None) -> Sequence[AnalysisRow]:
+        """Newest first, from below position `before` on; without their bodies."""
+        query = select(AnalysisRow).options(defer(AnalysisRow.body)).order_by(AnalysisRow.position.desc())
+        if before is not None:
+            query = query.where(AnalysisRow.position < before)
+        return (await self._session.scalars(query.limit(limit))).all()
+
+
+class Graphs:
+    """Every query on `graphs`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def find(self, key: str) -> ProjectGraph | None:
+        row = await self._session.get(GraphRow, key)
+        return None if row is None else msgspec.convert(row.body, ProjectGraph)
+
+    async def keep(self, key: str, graph: ProjectGraph, *, at: datetime, kept: int) -> None:
+        """Stores `graph` and forgets all but the newest `kept`."""
+        await self._session.merge(GraphRow(key=key, body=msgspec.to_builtins(graph), created_at=at))
+        newest = select(GraphRow.key).order_by(GraphRow.created_at.desc()).limit(kept)
+        await self._session.execute(delete(GraphRow).where(GraphRow.key.not_in(newest)))
+
+
+class Builds:
+    """Every query on `builds`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, build: Build) -> None:
+        self._session.add(BuildRow(id=build.id, analysis_id=build.analysis_id, created_at=build.created_at))
+
+    async def find(self, id: UUID) -> BuildRow | None:
+        return await self._session.get(BuildRow, id)
+
+    async def get(self, id: UUID) -> BuildRow:
+        """Raises `BuildNotFound`."""
+        if (found := await self.find(id)) is None:
+            raise BuildNotFound("There is no build with that id.")
+        return found
+
+    async def claim(self, instance: str, *, at: datetime) -> Build | None:
+        """The oldest queued build, now running at `instance`; no other replica gets it."""
+        query = (
+            select(BuildRow)
+            .where(BuildRow.status == BuildStatus.QUEUED)
+            .order_by(BuildRow.created_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        row = await self._session.scalar(query)
+        if row is None:
+            return None
+        row.status, row.instance, row.started_at = BuildStatus.RUNNING, instance, at
+        return row.build()
+
+    async def has_open(self, instance: str) -> bool:
+        """True when something is queued, or `instance` has something running."""
+        mine = and_(BuildRow.instance == instance, BuildRow.status == BuildStatus.RUNNING)
+        query = select(BuildRow.id).where(or_(BuildRow.status == BuildStatus.QUEUED, mine)).limit(1)
+        return await self._session.scalar(query) is not None
+
+    async def running(self, instance: str) -> Sequence[BuildRow]:
+        """What `instance` has running, or had when it died."""
+        mine = (BuildRow.instance == instance, BuildRow.status == BuildStatus.RUNNING)
+        return (await self._session.scalars(select(BuildRow).where(*mine))).all()

@@ -1,0 +1,100 @@
+"""Analysing: read, conclude, remember."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from mesh_shared.database.engine import Database
+from mesh_shared.events import outbox
+from sqlalchemy.exc import IntegrityError
+
+from mesh_workspace_analyzer.domain.analysis import MODE, Analysis, conclude
+from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.events import AnalysisCompleted
+from mesh_workspace_analyzer.ports import Source, Sources, Tool
+from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to analyse: a folder relative to a configured root, and two names that git knows."""
+
+    workspace: str
+    base: str = "main"
+    head: str = "HEAD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisDesk:
+    """Takes requests for analyses and keeps what came of them."""
+
+    database: Database
+    sources: Sources
+    tool: Tool
+    reading: asyncio.Semaphore
+    """As many copies are read at once as it lets in."""
+    graphs_kept: int
+
+    async def analyze(self, asked: Asked, id: UUID) -> Analysis:
+        """The analysis with that id: made now, or the one that was made under it before.
+
+        A tree that was read before is not read again. Raises `WorkspaceNotFound`, `RevisionNotFound`,
+        `HistoryOutsideRoots`, `WorkspaceUnreadable`, `WorkspaceTooLarge`, `NotAnNxWorkspace`,
+        `BrokenProjectConfiguration`, `DuplicateProjectNames` or `AnalysisTimedOut`.
+        """
+        if (known := await self._known(id)) is not None:
+            return known
+        started = time.perf_counter()
+        versions = await self.tool.versions()
+        async with self.sources.open(asked.workspace, base=asked.base, head=asked.head) as source:
+            graph = await self._graph(source, versions)
+        analysis = conclude(
+            graph,
+            source.comparison,
+            id=id,
+            tool_versions=versions,
+            duration_ms=round((time.perf_counter() - started) * 1000),
+            created_at=datetime.now(UTC),
+        )
+        async with self.database.write() as session:
+            Analyses(session).add(analysis)
+            outbox.record(session, AnalysisCompleted.of(analysis))
+        return analysis
+
+    async def get(self, id: UUID) -> Analysis:
+        """The stored analysis. Raises `AnalysisNotFound`."""
+        async with self.database.read() as session:
+            return await Analyses(session).get(id)
+
+    async def newest(self, limit: int, *, before: int | None) -> Sequence[AnalysisRow]:
+        """A page of the list, newest first; `before` is the position of the last row of the page before."""
+        async with self.database.read() as session:
+            return await Analyses(session).newest(limit, before=before)
+
+    async def _known(self, id: UUID) -> Analysis | None:
+        async with self.database.read() as session:
+            return await Analyses(session).find(id)
+
+    async def _graph(self, source: Source, versions: dict[str, str]) -> ProjectGraph:
+        """The graph of the source's tree; from the store when any replica has read that tree before."""
+        key = _key(source.comparison.tree, versions)
+        async with self.reading:
+            async with self.database.read() as session:
+                known = await Graphs(session).find(key)
+            if known is not None:
+                return known
+            graph = await self.tool.graph(await source.copy(for_build=False))
+            with suppress(IntegrityError):  # another replica was first
+                async with self.database.write() as session:
+                    await Graphs(session).keep(key, graph, at=datetime.now(UTC), kept=self.graphs_kept)
+            return graph
+
+
+def _key(tree: str, versions: dict[str, str]) -> str:
+    parts = [MODE, tree, *(f"{name}={version}" for name, version in sorted(versions.items()))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""Building what is affected: accepted now, done by the loop, told by its row."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from mesh_shared.bell import Bell, wait
+from mesh_shared.database.engine import Database
+from mesh_shared.errors import MeshError
+from mesh_shared.events import outbox
+
+from mesh_workspace_analyzer.domain.analysis import Analysis
+from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
+from mesh_workspace_analyzer.errors import BuildsNotAllowed
+from mesh_workspace_analyzer.events import BuildFinished
+from mesh_workspace_analyzer.ports import Sources, Tool
+from mesh_workspace_analyzer.repository import Analyses, Builds
+
+IDLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildDesk:
+    """Takes requests for builds and carries them out, one after the other."""
+
+    database: Database
+    sources: Sources
+    tool: Tool
+    instance: str
+    is_allowed: bool
+    ended: Bell = field(default_factory=Bell)
+    """Rings when a build of this process has ended."""
+
+    async def request(self, analysis_id: UUID, id: UUID) -> Build:
+        """Queues a build of what the analysis found affected; the one with that id if there is one already.
+
+        Raises `AnalysisNotFound`, or `BuildsNotAllowed` where the operator has not allowed builds.
+        """
+        async with self.database.write() as session:
+            await Analyses(session).get(analysis_id)
+            if not self.is_allowed:
+                raise BuildsNotAllowed
+            if (known := await Builds(session).find(id)) is not None:
+                return known.build()
+            build = Build(
+                id=id, analysis_id=analysis_id, status=BuildStatus.QUEUED, created_at=datetime.now(UTC)
+            )
+            Builds(session).add(build)
+        return build
+
+    async def get(self, id: UUID) -> Build:
+        """Where the build stands. Raises `BuildNotFound`."""
+        async with self.database.read() as session:
+            return (await Builds(session).get(id)).build()
+
+    async def settled(self, id: UUID, timeout_s: float) -> Build:
+        """The build when it has ended, or as it is after `timeout_s`. Raises `BuildNotFound`."""
+        deadline = datetime.now(UTC).timestamp() + timeout_s
+        while True:
+            ticket = self.ended.ticket()
+            build = await self.get(id)
+            left_s = deadline - datetime.now(UTC).timestamp()
+            if not build.is_open or left_s <= 0:
+                return build
+            await wait(ticket, min(left_s, IDLE_S))
+
+    async def turn(self) -> None:
+        """Carries out the oldest queued build, or waits for one."""
+        ticket = self.database.committed.ticket()
+        async with self.database.read() as session:
+            is_idle = not await Builds(session).has_open(self.instance)
+        if is_idle:
+            await wait(ticket, IDLE_S)
+            return
+        build = await self._claim()
+        if build is None:
+            return
+        outcome = await self._carry_out(build)
+        status = BuildStatus.SUCCEEDED if outcome.succeeded else BuildStatus.FAILED
+        async with self.database.write() as session:
+            row = await Builds(session).get(build.id)
+            row.status, row.finished_at, row.log_tail = status, datetime.now(UTC), outcome.log_tail
+            outbox.record(session, BuildFinished.of(row.build()))
+        self.ended.ring()
+
+    async def _claim(self) -> Build | None:
+        """The next build for this replica; what it has running besides died with an earlier life of it."""
+        async with self.database.write() as session:
+            for row in await Builds(session).running(self.instance):
+                row.status = BuildStatus.INTERRUPTED
+                outbox.record(session, BuildFinished.of(row.build()))
+            return await Builds(session).claim(self.instance, at=datetime.now(UTC))
+
+    async def _carry_out(self, build: Build) -> BuildOutcome:
+        async with self.database.read() as session:
+            analysis = await Analyses(session).get(build.analysis_id)
+        try:
+            return await self._build(analysis)
+        except MeshError as refused:  # the workspace has changed, or is gone, since it was analysed
+            return BuildOutcome(succeeded=False, log_tail=refused.detail)
+
+    async def _build(self, analysis: Analysis) -> BuildOutcome:
+        base, head = analysis.base.sha, analysis.head.sha
+        async with self.sources.open(
+            analysis.workspace, base=base or analysis.base.ref, head=head or analysis.head.ref
+        ) as source:
+            folder = await source.copy(for_build=True)
+            return await self.tool.build(folder, base=base, head=head)

@@ -1,0 +1,33 @@
+"""What this service is told at start."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from mesh_shared.settings import ServiceSettings
+from pydantic import Field
+
+MIB = 1 << 20
+
+
+class Settings(ServiceSettings):
+    """Settings from `MESH_…` environment variables."""
+
+    service: ClassVar[str] = "workspace-analyzer"
+
+    port: int = Field(default=8375, ge=1, le=65535)
+    migrations_dir: Path = Path(__file__).parents[2] / "migrations"
+    workspace_roots: tuple[Path, ...] = Field(
+        default=(), description="Folders whose workspaces may be analysed; none means none."
+    )
+    nx_modules_dir: Path = Field(
+        default=Path(__file__).parents[4] / "node_modules",
+        description="The node_modules with the nx and typescript that read workspaces.",
+    )
+    allow_builds: bool = Field(default=False, description="Builds run the workspaces' own code.")
+    analysis_timeout_s: float = Field(default=60, gt=0, le=3600)
+    parallel_analyses: int = Field(default=2, ge=1, le=64, description="Copies that are read at once.")
+    max_workspace_files: int = Field(default=100_000, ge=1)
+    max_workspace_bytes: int = Field(default=512 * MIB, ge=1)
+    graphs_kept: int = Field(default=200, ge=1, description="Trees that need not be read again.")
+    build_timeout_s: float = Field(default=900, gt=0, le=86_400)
+    max_build_output_bytes: int = Field(default=16 * MIB, ge=1)

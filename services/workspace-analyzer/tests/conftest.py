@@ -1,0 +1,170 @@
+"""Real workspaces with real history, the real Nx, and the service on both databases."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from fastapi import FastAPI
+from httpx import AsyncClient
+from mesh_shared.testing import Issuer, running
+from mesh_workspace_analyzer.adapters.folders import Roots
+from mesh_workspace_analyzer.adapters.nx import NxTool
+from mesh_workspace_analyzer.adapters.sources import GitSources
+from mesh_workspace_analyzer.app import create_app
+from mesh_workspace_analyzer.settings import Settings
+from pydantic import SecretStr
+
+ROOT = Path(__file__).parents[3]
+MODULES = ROOT / "node_modules"
+SCOPES = ("workspace:analyze", "workspace:build", "actions:invoke", "events:read")
+GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
+
+Run = Callable[..., str]
+MakeApp = Callable[..., FastAPI]
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], Any]]:
+    """The loop that uvicorn takes; its subprocesses are its own, so the other loop is tried with them too."""
+    both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return both if item.path.stem == "test_processes" else {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def nx() -> Path:
+    """The Nx of this repository; without it a test cannot say anything."""
+    if shutil.which("node") is None or not (MODULES / "nx" / "package.json").exists():
+        pytest.skip("Node or node_modules is missing: run `make setup`")
+    return MODULES / "nx" / "dist" / "bin" / "nx.js"
+
+
+@pytest.fixture(scope="session")
+def storefront_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("template") / "storefront"
+    script = ROOT / "examples" / "workspaces" / "history.py"
+    subprocess.run(
+        [sys.executable, script, "storefront", target], check=True, capture_output=True, timeout=60
+    )
+    return target
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Path:
+    """A folder whose workspaces may be analysed."""
+    folder = tmp_path / "roots"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def storefront(roots: Path, storefront_template: Path) -> Path:
+    """The example workspace with its history, a copy for this test."""
+    return Path(shutil.copytree(storefront_template, roots / "storefront"))
+
+
+@pytest.fixture
+def git() -> Run:
+    """Runs git in a folder and returns what it printed."""
+
+    def run(folder: Path, *arguments: str | Path, **options: Any) -> str:
+        argv = [*GIT, "-C", str(folder), *map(str, arguments)]
+        done = subprocess.run(argv, check=True, capture_output=True, timeout=30, **options)
+        return done.stdout.decode().strip()
+
+    return run
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sources(roots: Path, scratch: Path) -> GitSources:
+    return GitSources(
+        roots=Roots((roots,)), scratch=scratch, timeout_s=30, max_files=10_000, max_bytes=100_000_000
+    )
+
+
+@pytest.fixture
+def tool(nx: Path) -> NxTool:
+    return NxTool(modules=MODULES, timeout_s=60, build_timeout_s=120, max_build_output_bytes=1 << 20)
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, roots: Path, redis_url: str, issuer: Issuer) -> MakeApp:
+    """Builds the service; its database is SQLite unless a test says otherwise."""
+
+    def make(**settings: Any) -> FastAPI:
+        defaults: dict[str, Any] = {
+            "state_dir": tmp_path / "state",
+            "redis_url": SecretStr(redis_url),
+            "workspace_roots": (roots,),
+            "nx_modules_dir": MODULES,
+        }
+        return create_app(Settings(**(defaults | settings)), keys=issuer.keys)
+
+    return make
+
+
+@pytest.fixture
+def caller(issuer: Issuer) -> dict[str, str]:
+    return issuer.headers(*SCOPES, audience="workspace-analyzer")
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> FastAPI:
+    return make_app()
+
+
+@pytest.fixture
+async def http(app: FastAPI, caller: dict[str, str], nx: Path) -> AsyncIterator[AsyncClient]:
+    async with running(app, caller) as http:
+        yield http
+
+
+@pytest.fixture
+def stored_app(make_app: MakeApp, database_url: str) -> FastAPI:
+    """The service on each kind of database in turn."""
+    return make_app(database_url=SecretStr(database_url))
+
+
+@pytest.fixture
+async def stored(stored_app: FastAPI, caller: dict[str, str], nx: Path) -> AsyncIterator[AsyncClient]:
+    async with running(stored_app, caller) as http:
+        yield http
+
+
+@pytest.fixture
+def tiny(roots: Path, git: Run) -> Callable[..., Path]:
+    """Makes a workspace of one-line builds, `main` with a first and `change` with a second commit to all."""
+
+    def make(**builds: str) -> Path:
+        folder = roots / "tiny"
+        for name, command in builds.items():
+            (folder / "libs" / name).mkdir(parents=True)
+            project = {"name": name, "targets": {"build": {"command": command}}}
+            (folder / "libs" / name / "project.json").write_text(json.dumps(project))
+        (folder / "nx.json").write_text("{}")
+        (folder / "package.json").write_text('{"name": "tiny"}')
+        git(folder, "init", "-q")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", "Begin")
+        git(folder, "checkout", "-qb", "change")
+        for name in builds:
+            (folder / "libs" / name / "index.ts").write_text("export {};\n")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", "Change")
+        return folder
+
+    return make

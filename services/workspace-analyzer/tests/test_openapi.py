@@ -1,0 +1,68 @@
+"""The published document is the whole truth: a fuzzer that believes it finds nothing to complain about."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from mesh_shared.testing import running, served
+
+ROUTES = {
+    ("/v1/analyses", "post"): "create_analysis",
+    ("/v1/analyses", "get"): "list_analyses",
+    ("/v1/analyses/{analysis_id}", "get"): "get_analysis",
+    ("/v1/analyses/{analysis_id}/builds", "post"): "create_build",
+    ("/v1/builds/{build_id}", "get"): "get_build",
+    ("/actions/ANALYZE_WORKSPACE", "post"): "invoke_analyze_workspace",
+    ("/actions/FIND_AFFECTED_PROJECTS", "post"): "invoke_find_affected_projects",
+    ("/actions/BUILD_AFFECTED", "post"): "invoke_build_affected",
+}
+
+
+async def fuzz(url: str, headers: dict[str, str], examples: int, seed: int) -> tuple[int, str]:
+    """Schemathesis' exit code and report."""
+    options = ["--phases=examples,coverage,fuzzing,stateful", f"-n{examples}", f"--seed={seed}"]
+    options += ["--no-color", "--warnings=off", "--exclude-path=/v1/events/stream"]
+    options += [f"-H{name}: {value}" for name, value in headers.items()]
+    run = "from schemathesis.cli import schemathesis; schemathesis()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        run,
+        "run",
+        f"{url}/openapi.json",
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_a_fuzzer_finds_no_failure(
+    make_app: Callable[..., FastAPI], caller: dict[str, str], storefront: Path, nx: Path
+):
+    async with served(make_app(allow_builds=False)) as url:
+        code, report = await fuzz(url, caller, examples=10, seed=371)
+
+    assert code == 0, report
+
+
+def test_every_route_is_published_under_its_name(app: FastAPI):
+    paths = app.openapi()["paths"]
+
+    assert {route: paths[route[0]][route[1]]["operationId"] for route in ROUTES} == ROUTES
+
+
+async def test_the_document_s_own_example_works(
+    make_app: Callable[..., FastAPI], caller: dict[str, str], storefront: Path, nx: Path
+):
+    async with running(make_app(), caller) as http:
+        schemas = (await http.get("/openapi.json")).json()["components"]["schemas"]
+        example = {
+            name: field["examples"][0] for name, field in schemas["AnalysisRequest"]["properties"].items()
+        }
+        response = await http.post("/v1/analyses", json=example)
+
+    assert response.status_code == 201
