@@ -13,7 +13,6 @@ from mesh_shared.chain import keys as chain_keys
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.chain.sender import TransactionSender
 from mesh_shared.content.embedded import EmbeddedStore
-from mesh_shared.content.kubo import KuboStore
 from mesh_shared.content.store import ContentStore
 from mesh_shared.platform import Platform
 
@@ -68,6 +67,8 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> ContentStore:
     if settings.kubo_url is not None:
+        from mesh_shared.content.kubo import KuboStore  # noqa: PLC0415 - 7 MB that few need
+
         url = urlsplit(settings.kubo_url)
         kubo = KuboStore(url.hostname or "", url.port or 0)
         stack.push_async_callback(kubo.close)

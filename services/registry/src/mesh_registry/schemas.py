@@ -252,7 +252,7 @@ class ReputationView(Page[FeedbackView]):
     reputation: float = Field(
         description="The lower bound mu - 1.645 sigma, at least 0, of Beta(r + 1.6, s + 0.4): r sums the "
         "scores that count, s what each lacks to 1.",
-        examples=[0.587022],
+        examples=[0.58707],
     )
     feedbackCount: int
     unprovenFeedbackCount: int
