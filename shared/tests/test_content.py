@@ -136,6 +136,26 @@ async def test_a_tree_that_is_no_file_is_refused():
         await collect(unixfs.read(cid.of(b"\x12\x02", cid.DAG_PB), get), 100)
 
 
+@pytest.mark.parametrize("leaf", [cid.of(b""), cid.of(unixfs._field(1, b"\x08\x02"), cid.DAG_PB)], ids=str)
+async def test_a_tree_of_empty_parts_is_refused_at_once(leaf: ParsedCid):
+    blocks = {leaf: b"" if leaf.codec == cid.RAW else unixfs._field(1, b"\x08\x02")}
+    top = unixfs.Node(leaf, 0, 0)
+    for _ in range(unixfs.MAX_DEPTH - 1):
+        block = unixfs._field(2, unixfs._link(top)) * unixfs.LINKS + unixfs._field(1, b"\x08\x02")
+        top = unixfs.Node(cid.of(block, cid.DAG_PB), 0, 0)
+        blocks[top.cid] = block
+    asked: list[ParsedCid] = []
+
+    async def get(block: ParsedCid) -> bytes:
+        asked.append(block)
+        return blocks[block]
+
+    with pytest.raises(ContentCorrupt):
+        await collect(unixfs.read(top.cid, get), 100)
+
+    assert len(asked) == unixfs.MAX_DEPTH
+
+
 Chunking = Callable[[bytes], AsyncIterator[bytes]]
 
 
@@ -159,3 +179,12 @@ def test_the_cid_does_not_depend_on_how_the_bytes_arrive(sizes: list[int]):
 @given(st.binary(max_size=100), st.sampled_from([cid.RAW, cid.DAG_PB]))
 def test_a_cid_survives_its_text_form(block: bytes, codec: int):
     assert cid.parse(str(cid.of(block, codec))) == cid.of(block, codec)
+
+
+HELLO = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
+
+
+@pytest.mark.parametrize("text", ["b" + HELLO[1:].upper(), HELLO + "======", HELLO[:-1] + "r"])
+def test_one_content_has_one_name(text: str):
+    with pytest.raises(ValueError, match="canonical"):
+        cid.parse(text)

@@ -38,11 +38,18 @@ def of(block: bytes, codec: int = RAW) -> ParsedCid:
 
 
 def parse(text: str) -> ParsedCid:
-    """Raises `ValueError` for anything but a base32 CIDv1 of a raw or dag-pb block under SHA-256."""
+    """Raises `ValueError` for anything but a base32 CIDv1 of a raw or dag-pb block under SHA-256.
+
+    Base32 spells the same bytes in many ways (capitals, padding, spare bits); only ours is taken, so that one
+    content has one name.
+    """
     if not text.startswith("b"):
         raise ValueError("not a base32 CIDv1")
     body = text[1:].upper()
-    return from_bytes(base64.b32decode(body + "=" * (-len(body) % 8)))
+    cid = from_bytes(base64.b32decode(body + "=" * (-len(body) % 8)))
+    if str(cid) != text:
+        raise ValueError("not the canonical spelling of this CID")
+    return cid
 
 
 def from_bytes(binary: bytes) -> ParsedCid:

@@ -53,17 +53,18 @@ async def write(data: AsyncIterator[bytes], put: PutBlock) -> Node:
 async def read(root: ParsedCid, get: GetBlock, depth: int = 0) -> AsyncIterator[bytes]:
     """The file's bytes in order; every block is checked against its CID before a byte of it is given out.
 
-    Raises `ContentCorrupt` for a block that does not match or a tree that is not a file.
+    Raises `ContentCorrupt` for a block that does not match, a tree that is not a file, and a part of a tree
+    that is empty: a few blocks of these could keep a reader busy for years without a byte.
     """
     block = await get(root)
-    if not root.is_of(block):
+    if not root.is_of(block) or (depth > 0 and not block):
         raise ContentCorrupt(str(root))
     if root.codec == RAW:
         yield block
         return
-    if depth == MAX_DEPTH:
-        raise ContentCorrupt(str(root))
     inline, links = _parse_branch(root, block)
+    if depth == MAX_DEPTH or (depth > 0 and not inline and not links):
+        raise ContentCorrupt(str(root))
     if inline:
         yield inline
     for link in links:
