@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-import orjson
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
+from mesh_shared.canonical import read_json
 from mesh_shared.errors import Conflict
 from mesh_shared.web import idempotency
 
@@ -22,13 +22,13 @@ class NulInText(Conflict, title="NUL in text"):
 
 
 class StrictRequest(Request):
-    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, no endless nesting."""
+    """Reads JSON that means one thing only; see `read_json`."""
 
     async def json(self) -> Any:
         try:
-            return orjson.loads(await self.body())
-        except orjson.JSONDecodeError as error:
-            raise json.JSONDecodeError(error.msg, "", 0) from None
+            return read_json(await self.body())
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from None
 
 
 class MeshRoute(APIRoute):
