@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("transaction_hash", sa.String(66), nullable=False),
         sa.Column("registered_in", sa.BigInteger(), nullable=False),
         sa.Column("changed_in", sa.BigInteger(), nullable=False),
+        sa.Column("stated_in", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token_id", name="pk_agents"),
         sa.UniqueConstraint("agent_id", name="uq_agents_agent_id"),
     )

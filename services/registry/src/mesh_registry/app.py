@@ -106,4 +106,4 @@ def _wire(
     )
     turns: list[tuple[str, Turn]] = [("sender", sender.turn), ("indexer", indexer.turn)]
     turns += [(f"fetcher-{n}", fetcher.turn) for n in range(FETCHERS)]
-    return Registry(registrar, Discovery(database, depths), store), turns
+    return Registry(registrar, Discovery(database, depths), store, settings.max_content_bytes), turns

@@ -27,6 +27,15 @@ class ToolUnfit(Conflict, title="Tool unfit"):
     """The parameters of a tool are larger than 8 KiB or nested more than 32 levels deep."""
 
 
+class TextUnfit(Conflict, title="Text unfit"):
+    """A text has a character that nobody sees: a control, a bidirectional override, a zero-width space."""
+
+    def __init__(self, character: str) -> None:
+        super().__init__(
+            f"A text of the metadata contains {character}, which nobody sees.", character=character
+        )
+
+
 class StakeTooLarge(Conflict, title="Stake too large"):
     """The contract counts stakes in 128 bits."""
 

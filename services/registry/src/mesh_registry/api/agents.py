@@ -1,18 +1,18 @@
 """Agents: found by anyone, registered by those who may."""
 
+from hashlib import sha256
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from mesh_shared.auth.tokens import Principal
-from mesh_shared.canonical import json_hash
 from mesh_shared.web import conditional, pages
 from mesh_shared.web.idempotency import RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Capability, Hex32
+from pydantic import BaseModel
 
-from mesh_registry.domain.operations import OPEN
 from mesh_registry.schemas import (
     AgentRequest,
     AgentView,
@@ -45,7 +45,7 @@ InRegistry = Annotated[Registry, Depends(registry)]
 async def draft_registration(body: DraftRequest, caller: Writer, registry: InRegistry) -> DraftView:
     """What an owner signs to have its agent registered: the key stays with the owner.
 
-    The metadata is stored already. Nothing is registered yet, and repeating this changes nothing.
+    Nothing is stored or registered yet: send the same body to `POST /v1/agents` with the signatures.
     """
     return DraftView.of(await registry.registrar.draft(body.wish(), body.owner))
 
@@ -74,11 +74,11 @@ async def register_agent(
     operation = await registry.registrar.register(body.wish(), authorization, caller.subject)
     if wait is not None:
         operation = await registry.registrar.confirmed(operation.id)
-    if wait is None or operation.status in OPEN:
-        response.headers["Location"] = f"/v1/operations/{operation.id}"
-    else:
+    if wait is not None and operation.is_over:
         response.status_code = 201
         response.headers["Location"] = f"/v1/agents/{operation.registration.agent_id}"
+    else:
+        response.headers["Location"] = f"/v1/operations/{operation.id}"
     return OperationView.of(operation)
 
 
@@ -95,7 +95,9 @@ async def list_agents(
     after = pages.position(request, cursor)
     found = await registry.discovery.best(capability, after[0] if after else "", limit)
     last = [listing.agent.place for listing in found[-1:]]
-    return pages.page(request, response, [AgentView.of(listing) for listing in found], limit, last)
+    page = pages.page(request, response, [AgentView.of(listing) for listing in found], limit, last)
+    _tag(request, response, page)
+    return page
 
 
 @router.get("/agents/{agent_id}", operation_id="get_agent", summary="Get an agent")
@@ -104,7 +106,7 @@ async def get_agent(
 ) -> AgentView:
     """The agent, active or not."""
     view = AgentView.of(await registry.discovery.agent(agent_id))
-    conditional.tag(request, response, json_hash(view.model_dump(mode="json")).hex())
+    _tag(request, response, view)
     return view
 
 
@@ -123,7 +125,9 @@ async def get_reputation(
     agent, found = await registry.discovery.feedback(agent_id, position, limit)
     last = [value for feedback in found[-1:] for value in (feedback.block_number, feedback.log_index)]
     items = [FeedbackView.of(feedback) for feedback in found]
-    return ReputationView.about(agent, pages.page(request, response, items, limit, last))
+    view = ReputationView.about(agent, pages.page(request, response, items, limit, last))
+    _tag(request, response, view)
+    return view
 
 
 @router.get("/operations/{operation_id}", operation_id="get_operation", summary="Get an operation")
@@ -133,5 +137,10 @@ async def get_operation(
     """Where a registration stands."""
     operation = await registry.registrar.operation(operation_id)
     view = OperationView.of(operation, registry.registrar.refusal(operation))
-    conditional.tag(request, response, f"{view.status}-{view.transactionHash}")
+    _tag(request, response, view)
     return view
+
+
+def _tag(request: Request, response: Response, view: BaseModel) -> None:
+    """What polls need not send again is not sent again."""
+    conditional.tag(request, response, sha256(view.model_dump_json().encode()).hexdigest())

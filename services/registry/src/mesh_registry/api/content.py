@@ -54,10 +54,11 @@ async def get_content(cid: Cid, request: Request, registry: InRegistry) -> Respo
 
     A block that does not match ends the answer before its end: 502 when it is the first.
     """
-    headers = {"ETag": f'"{cid}"', "Cache-Control": _FOR_EVER}
+    etag = f'"{cid}"'
+    headers = {"ETag": etag, "Cache-Control": _FOR_EVER}
     parts = registry.content(cid)
     first = await anext(parts, b"")
-    if cid in request.headers.get("if-none-match", ""):
+    if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return StreamingResponse(_all(first, parts), headers=headers, media_type=OCTETS)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from mesh_shared.content import cid as cids
 
 from mesh_registry.domain import naming, reputation
-from mesh_registry.domain.chain import AgentFact, Occurrence, Status
+from mesh_registry.domain.chain import AgentFact, Occurrence, Staked, Status
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.reputation import NEWCOMER, Standing
 
@@ -17,13 +17,15 @@ IPFS = "ipfs://"
 class Agent:
     """What the chain says of an agent. `capability_hashes` are ascending; stake in base units of the token.
 
-    `transaction_hash` and `registered_in` are those of its first fact; `changed_in` is the block of its last.
+    `transaction_hash` and `registered_in` are those of its first fact; `changed_in` is the block of its last,
+    `stated_in` of the last that only its owner can state.
     """
 
     token_id: int
     transaction_hash: str
     registered_in: int
     changed_in: int
+    stated_in: int
     agent_id: str = ""
     did: str = ""
     uri: str = ""
@@ -57,14 +59,18 @@ def begin(first: Occurrence) -> Agent:
         transaction_hash=first.transaction_hash,
         registered_in=first.block_number,
         changed_in=first.block_number,
+        stated_in=first.block_number,
     )
 
 
 def after(agent: Agent, occurrence: Occurrence) -> Agent:
     """`agent` with one more fact taken in. Feedback only moves `changed_in`: it is counted elsewhere."""
-    fact = occurrence.fact
-    said = fact.model_dump(exclude={"kind"}) if isinstance(fact, AgentFact) else {}
-    return replace(agent, changed_in=occurrence.block_number, **said)
+    fact, block = occurrence.fact, occurrence.block_number
+    if not isinstance(fact, AgentFact):
+        return replace(agent, changed_in=block)
+    # Anyone can stake for an agent or rate it, again and again, and must not keep it unconfirmed for ever.
+    stated_in = agent.stated_in if isinstance(fact, Staked) else block
+    return replace(agent, changed_in=block, stated_in=stated_in, **fact.model_dump(exclude={"kind"}))
 
 
 class DocumentState(StrEnum):

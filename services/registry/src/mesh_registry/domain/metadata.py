@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, cast
 
-import orjson
-from mesh_shared.canonical import canonical_json
+from mesh_shared.canonical import canonical_json, read_json
 from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.wire import Capability, Units, WireModel
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
-from mesh_registry.errors import MetadataInvalid, ToolUnfit
+from mesh_registry.domain.texts import unseen_in, unseen_in_name
+from mesh_registry.errors import MetadataInvalid, TextUnfit, ToolUnfit
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_PARAMETERS_BYTES = 8 * 1024
@@ -78,13 +78,17 @@ def document(metadata: AgentMetadata) -> bytes:
 
     Raises:
         ToolUnfit: parameters of a tool above 8 KiB, or nested more than 32 levels deep.
+        TextUnfit: a text has characters that nobody sees.
         ContentTooLarge: the document is above 256 KiB.
     """
     for tool in metadata.toolDefinitions:
         too_deep = _is_deeper(tool.parameters, MAX_PARAMETERS_DEPTH)
         if too_deep or len(canonical_json(tool.parameters)) > MAX_PARAMETERS_BYTES:
             raise ToolUnfit("A tool's parameters are too large or too deep.", tool=tool.name)
-    whole = canonical_json(metadata.model_dump(mode="json"))
+    said = metadata.model_dump(mode="json")
+    if (unseen := unseen_in_name(metadata.name) or unseen_in(said)) is not None:
+        raise TextUnfit(unseen)
+    whole = canonical_json(said)
     if len(whole) > MAX_DOCUMENT_BYTES:
         raise ContentTooLarge(MAX_DOCUMENT_BYTES)
     return whole
@@ -93,16 +97,13 @@ def document(metadata: AgentMetadata) -> bytes:
 def read(data: bytes) -> AgentMetadata:
     """The metadata in a document that anybody may have stored.
 
-    Raises `MetadataInvalid` for what would not have been taken at registration. NUL counts as such, because
-    PostgreSQL has no text for it.
+    Raises `MetadataInvalid` for what would not have been taken at registration.
     """
     try:
-        metadata = AgentMetadata.model_validate(orjson.loads(data))
+        metadata = AgentMetadata.model_validate(read_json(data))
         document(metadata)
-    except (orjson.JSONDecodeError, ValidationError, ToolUnfit):
+    except (ValueError, ToolUnfit, TextUnfit):  # pydantic's refusal is a ValueError
         raise MetadataInvalid("The document is no agent's metadata.") from None
-    if b"\\u0000" in data:
-        raise MetadataInvalid("The document contains NUL.")
     return metadata
 
 

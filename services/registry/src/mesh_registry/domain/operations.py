@@ -20,7 +20,7 @@ class OperationStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-OPEN = frozenset({OperationStatus.PENDING, OperationStatus.UNKNOWN})
+_ON_ITS_WAY = frozenset({OperationStatus.PENDING, OperationStatus.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +37,18 @@ class Operation:
     status: OperationStatus
     refusal: str | None
     is_listed: bool
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the contract refused; the agent's id is free for another attempt."""
+        return self.status is OperationStatus.FAILED
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there is a transaction hash to name, or none to wait for."""
+        return self.transaction_hash is not None or self.has_failed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the agent can be found, or never will be by this operation."""
+        return self.has_failed or (self.is_listed and self.status not in _ON_ITS_WAY)

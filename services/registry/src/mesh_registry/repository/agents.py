@@ -86,6 +86,7 @@ def _agent(row: AgentRow) -> Agent:
         transaction_hash=row.transaction_hash,
         registered_in=row.registered_in,
         changed_in=row.changed_in,
+        stated_in=row.stated_in,
     )
 
 
@@ -108,4 +109,5 @@ def _row(agent: Agent) -> AgentRow:
         transaction_hash=agent.transaction_hash,
         registered_in=agent.registered_in,
         changed_in=agent.changed_in,
+        stated_in=agent.stated_in,
     )

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import NOWHERE, SOUGHT, Document, DocumentState
 from mesh_registry.domain.metadata import AgentMetadata
-from mesh_registry.repository.tables import DocumentRow
+from mesh_registry.repository.tables import AgentRow, DocumentRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Documents:
     async def lease(self, now: datetime, until: datetime) -> Search | None:
         """The document to look for next, which nobody else looks for before `until`.
 
-        New ones come first, so that those that were not found again and again hold up nobody.
+        New ones come first, so that those that were not found again and again hold up nobody; those that no
+        agent names any more are let be.
         """
         row = await self._session.scalar(_due(now).with_for_update(skip_locked=True))
         if row is None:
@@ -69,6 +70,7 @@ def document_of(row: DocumentRow) -> Document:
     return Document(DocumentState(row.state), metadata)
 
 
-def _due(now: datetime):
-    query = select(DocumentRow).where(DocumentRow.state.in_(SOUGHT), DocumentRow.due_at <= now)
+def _due(now: datetime) -> Select[DocumentRow]:
+    is_named = exists().where(AgentRow.cid == DocumentRow.cid)
+    query = select(DocumentRow).where(DocumentRow.state.in_(SOUGHT), DocumentRow.due_at <= now, is_named)
     return query.order_by(DocumentRow.attempts, DocumentRow.due_at).limit(1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.chain import AnyFact, Block, Occurrence
@@ -20,9 +20,9 @@ class Ledger:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def head(self) -> int | None:
-        """The number of the newest indexed block; None before the first."""
-        return await self._session.scalar(select(func.max(BlockRow.number)))
+    async def head(self) -> BlockRow | None:
+        """The newest indexed block; None before the first."""
+        return await self._session.scalar(select(BlockRow).order_by(BlockRow.number.desc()).limit(1))
 
     async def recent(self) -> Sequence[BlockRow]:
         """The remembered blocks, newest first."""

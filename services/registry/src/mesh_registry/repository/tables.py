@@ -83,6 +83,7 @@ class AgentRow(Base):
     transaction_hash: Mapped[str] = mapped_column(String(66))
     registered_in: Mapped[int] = mapped_column(BigInteger)
     changed_in: Mapped[int] = mapped_column(BigInteger)
+    stated_in: Mapped[int] = mapped_column(BigInteger)
 
 
 class OfferRow(Base):

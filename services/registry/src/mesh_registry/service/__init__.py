@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.content.store import ContentStore, Stored
 
 from mesh_registry.service.discovery import Discovery
@@ -19,14 +20,20 @@ class Registry:
     registrar: Registrar
     discovery: Discovery
     store: ContentStore
+    max_content_bytes: int
 
     async def keep(self, data: AsyncIterator[bytes]) -> Stored:
         """Stores and pins `data`. Raises `StoreUnavailable`."""
         return await self.store.add(data)
 
-    def content(self, cid: str) -> AsyncIterator[bytes]:
-        """The bytes under `cid`, each block checked.
+    async def content(self, cid: str) -> AsyncIterator[bytes]:
+        """The bytes under `cid`, each block checked, up to as many as may be stored here.
 
-        Raises `ContentNotFound`, `ContentCorrupt`, `StoreUnavailable`.
+        Raises `ContentNotFound`, `ContentCorrupt`, `ContentTooLarge`, `StoreUnavailable`.
         """
-        return self.store.cat(cid)
+        left = self.max_content_bytes
+        async for part in self.store.cat(cid):
+            left -= len(part)
+            if left < 0:  # a node that asks the network has all the files of the world
+                raise ContentTooLarge(self.max_content_bytes)
+            yield part

@@ -52,8 +52,9 @@ class Discovery:
             return found[0], await FeedbackBook(session).newest(found[0].token_id, before, limit)
 
     async def _listed(self, session: AsyncSession, found: Sequence[Found]) -> list[Listing]:
-        head = await Ledger(session).head() or 0
+        newest = await Ledger(session).head()
+        head = 0 if newest is None else newest.number
         return [
-            Listing(agent=agent, document=document, status=self.depths.status(agent.changed_in, head))
+            Listing(agent=agent, document=document, status=self.depths.status(agent.stated_in, head))
             for agent, document in found
         ]

@@ -1,5 +1,6 @@
 """Looks for the documents that agents name, beside the indexing, so that a dead CID holds up nothing."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,8 @@ from mesh_registry.repository.documents import Documents, Search
 from mesh_registry.service.projection import INDEX_ROLE, Projection
 
 LEASE = timedelta(seconds=60)
+LOOK_S = 30.0
+"""Whoever puts a document together from very many blocks waits; nobody else does."""
 LONGEST_PAUSE_S = 3600
 IDLE_S = 1.0
 
@@ -55,9 +58,10 @@ class Fetcher:
     async def _look(self, cid: str) -> Document:
         """What the store has under `cid`. Bytes that do not match it count as not there."""
         try:
-            data = await collect(self.store.cat(cid), MAX_DOCUMENT_BYTES)
+            async with asyncio.timeout(LOOK_S):
+                data = await collect(self.store.cat(cid), MAX_DOCUMENT_BYTES)
             return Document(DocumentState.FETCHED, metadata.read(data))
-        except (ContentNotFound, ContentCorrupt):
+        except (ContentNotFound, ContentCorrupt, TimeoutError):
             return Document(DocumentState.UNAVAILABLE)
         except (ContentTooLarge, MetadataInvalid):
             return Document(DocumentState.INVALID)

@@ -53,16 +53,16 @@ class Indexer:
 
     async def _step(self) -> bool:
         async with self.database.read() as session:
-            known = {row.number: row.hash for row in await Ledger(session).recent()}
-        cursor = max(known, default=self.first_block - 1)
-        head = await self.chain.head()
-        if known and (await self._hashes([cursor]))[cursor] != known[cursor]:
-            await self._go_back(known)
+            newest = await Ledger(session).head()
+        cursor = self.first_block - 1 if newest is None else newest.number
+        if newest is not None and (await self._hashes([cursor]))[cursor] != newest.hash:
+            await self._go_back()
             return True
+        head = await self.chain.head()
         if cursor >= head:
             return False
         last = min(head, cursor + self._span)
-        blocks = await self._linked(cursor, known.get(cursor), last, head)
+        blocks = await self._linked(cursor, newest and newest.hash, last, head)
         said = await self.chain.occurrences(cursor + 1, last)
         if blocks is None or not await self._still_holds(blocks, said):
             return False  # the chain changed while it was read; the next turn sees how
@@ -89,8 +89,10 @@ class Indexer:
         last = blocks[-1]
         return (await self._hashes([last.number]))[last.number] == last.hash
 
-    async def _go_back(self, known: dict[int, str]) -> None:
+    async def _go_back(self) -> None:
         """Returns to the newest block that the chain still has; to the start when it is beyond memory."""
+        async with self.database.read() as session:
+            known = {row.number: row.hash for row in await Ledger(session).recent()}
         now = await self._hashes(sorted(known))
         common = max((n for n, hash in known.items() if now[n] == hash), default=self.first_block - 1)
         async with self.database.write() as session:

@@ -83,7 +83,7 @@ def changes(before: Agent | None, agent: Agent | None, *, reverted: bool) -> lis
     if before is None:
         told.append(_registered(agent, reverted))
         before = replace(agent, is_active=True, standing=NEWCOMER)
-    elif replace(agent, changed_in=0, standing=NEWCOMER) != replace(before, changed_in=0, standing=NEWCOMER):
+    elif _shown(agent) != _shown(before):
         told.append(_updated(agent, reverted))
     is_switched = before.is_active != agent.is_active
     if is_switched and (reverted or not agent.is_active):
@@ -91,6 +91,11 @@ def changes(before: Agent | None, agent: Agent | None, *, reverted: bool) -> lis
     if before.standing != agent.standing:
         told.append(_ranked(agent, reverted))
     return told
+
+
+def _shown(agent: Agent) -> Agent:
+    """What an update tells: all but the standing, which is told apart, and the blocks."""
+    return replace(agent, changed_in=0, stated_in=0, standing=NEWCOMER)
 
 
 def _names(agent: Agent, document: Document) -> list[str]:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from eth_utils.address import to_checksum_address
 from mesh_shared.bell import Bell, wait
 from mesh_shared.chain.journal import Call, Journal
+from mesh_shared.content import cid
 from mesh_shared.content.store import ContentStore, once
 from mesh_shared.database.engine import Database
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from mesh_registry.domain import naming
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.metadata import AgentMetadata, document
-from mesh_registry.domain.operations import OPEN, Operation, OperationStatus
+from mesh_registry.domain.operations import Operation
 from mesh_registry.domain.reputation import MAX_STAKE_UNITS
 from mesh_registry.domain.signing import (
     Authorization,
@@ -83,12 +84,12 @@ class Registrar:
     """Rings when the index changed."""
 
     async def draft(self, wish: Wish, owner: str) -> Draft:
-        """What `owner` signs within an hour to become the agent's owner; the metadata is stored already.
+        """What `owner` signs within an hour to become the agent's owner. Nothing is stored.
 
-        Raises `AgentExists`, `StakeTooLarge`, `ToolUnfit`, `ContentTooLarge`, `StoreUnavailable`,
+        Raises `AgentExists`, `StakeTooLarge`, `ToolUnfit`, `TextUnfit`, `ContentTooLarge`,
         `ChainUnavailable`.
         """
-        registration = await self._registration(wish, to_checksum_address(owner))
+        registration = self._registration(wish, owner, document(wish.metadata))
         if await self._known(registration) is not None:
             raise AgentExists
         deadline = int((datetime.now(UTC) + TO_SIGN).timestamp())
@@ -108,14 +109,15 @@ class Registrar:
         The agent belongs to the owner who signed, or to the operator. The same registration again is the same
         operation, whoever asks and under whatever key.
 
-        Raises `AgentExists`, `SignatureDoesNotMatch`, `StakeTooLarge`, `ToolUnfit`, `ContentTooLarge`,
-        `StoreUnavailable`, `ChainUnavailable`, `SigningDelayed`, and whatever the contract refuses as some
-        kind of `RegistrationRefused`.
+        Raises `AgentExists`, `SignatureDoesNotMatch`, `StakeTooLarge`, `ToolUnfit`, `TextUnfit`,
+        `ContentTooLarge`, `StoreUnavailable`, `ChainUnavailable`, `SigningDelayed`, and whatever the contract
+        refuses as some kind of `RegistrationRefused`.
         """
-        owner = authorization.owner if authorization else self.operator
-        registration = await self._registration(wish, to_checksum_address(owner))
+        said = document(wish.metadata)
+        registration = self._registration(wish, authorization.owner if authorization else self.operator, said)
         while (known := await self._known(registration)) is None:
             call = await self._call(registration, authorization)
+            await self.store.add(once(said))  # before anything names its CID
             with suppress(IntegrityError):  # a parallel request was first: look again
                 await self._accept(registration, call, authorization is None, requested_by)
         return await self._signed(known.id)
@@ -134,26 +136,26 @@ class Registrar:
         Raises `OperationNotFound`, and `RegistrationReverted` when it was mined without effect.
         """
         with suppress(TimeoutError):
-            await self._until(id, _is_over, self.indexed, CONFIRMED_WITHIN_S)
+            await self._until(id, lambda operation: operation.is_over, self.indexed, CONFIRMED_WITHIN_S)
         return self._accepted(await self.operation(id))
 
     def refusal(self, operation: Operation) -> RegistrationRefused | None:
         """Why the operation failed; None while it has not."""
-        if not _has_failed(operation):
+        if not operation.has_failed:
             return None
         reason = operation.refusal
         return RegistrationReverted() if reason is None else self.contracts.refusal(reason)
 
-    async def _registration(self, wish: Wish, owner: str) -> Registration:
-        """What the chain is to be told; the metadata is in the store before anything names its CID."""
+    def _registration(self, wish: Wish, owner: str, said: bytes) -> Registration:
+        """What the chain is to be told, `said` being the document."""
         if wish.stake_units > MAX_STAKE_UNITS:
             raise StakeTooLarge
-        stored = await self.store.add(once(document(wish.metadata)))
+        owner = to_checksum_address(owner)
         return Registration(
             owner=owner,
             agent_id=naming.agent_id_of(wish.name),
             did=wish.did or naming.did_of(self.contracts.chain_id, owner),
-            cid=stored.cid,
+            cid=str(cid.of(said)),  # a document is one block
             stake_units=wish.stake_units,
             capabilities=naming.capability_hashes(wish.metadata.capabilities),
         )
@@ -163,7 +165,7 @@ class Registrar:
         async with self.database.read() as session:
             known = await Operations(session, self.depths).claiming(registration.agent_id)
             is_taken = await Agents(session).find(registration.agent_id) is not None
-        if known is not None and not _has_failed(known):
+        if known is not None and not known.has_failed:
             if known.registration != registration:
                 raise AgentExists
             return known
@@ -186,7 +188,7 @@ class Registrar:
         async with self.database.write() as session:
             operations, journal = Operations(session, self.depths), Journal(session)
             failed = await operations.claiming(registration.agent_id)
-            if failed is not None and _has_failed(failed):
+            if failed is not None and failed.has_failed:
                 await operations.release(failed.id)
             if is_own and registration.stake_units:
                 allowing = f"approve:{self.contracts.registry}"
@@ -201,9 +203,10 @@ class Registrar:
 
     async def _signed(self, id: UUID) -> Operation:
         try:
-            return self._accepted(await self._until(id, _is_signed, self.sent, SIGNED_WITHIN_S))
+            signed = await self._until(id, lambda operation: operation.is_signed, self.sent, SIGNED_WITHIN_S)
         except TimeoutError:
             raise SigningDelayed(id) from None
+        return self._accepted(signed)
 
     async def _until(
         self, id: UUID, is_done: Callable[[Operation], bool], bell: Bell, timeout_s: float
@@ -220,15 +223,3 @@ class Registrar:
         if (refusal := self.refusal(operation)) is not None:
             raise refusal
         return operation
-
-
-def _has_failed(operation: Operation) -> bool:
-    return operation.status is OperationStatus.FAILED
-
-
-def _is_signed(operation: Operation) -> bool:
-    return operation.transaction_hash is not None or _has_failed(operation)
-
-
-def _is_over(operation: Operation) -> bool:
-    return _has_failed(operation) or (operation.is_listed and operation.status not in OPEN)
