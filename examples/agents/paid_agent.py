@@ -145,7 +145,7 @@ class PaidAgent:
         }
         if proposal["permit"] is not None:
             permit = {
-                "deadline": proposal["permit"]["message"]["deadline"],
+                "deadline": int(proposal["permit"]["message"]["deadline"]),
                 "signature": self._sign(proposal["permit"]),
             }
             authorization["permit"] = permit

@@ -11,18 +11,20 @@ from mesh_cli.parts import ROOT
 
 DOCS = ROOT / "docs"
 
+# Nothing is opened: an app that never starts is enough to be described.
+SETTINGS = {"MESH_STATE_DIR": ".", "MESH_CONTRACTS_FILE": "contracts.json"}
+
 # Runs in a process of its own: the command line imports no service.
 DESCRIBE = """
-import importlib, inspect, json, sys, tempfile
-from pathlib import Path
+import importlib, inspect, json, sys
 from mesh_shared.events.event import Event
 
-package, port = sys.argv[1:]
-read = importlib.import_module(package + ".settings").Settings
-settings = read(port=int(port), state_dir=Path(tempfile.gettempdir()))
+package = sys.argv[1]
+settings = importlib.import_module(package + ".settings").Settings()
 app = importlib.import_module(package + ".app").create_app(settings)
 events = importlib.import_module(package + ".events")
-facts = [e for _, e in inspect.getmembers(events, inspect.isclass) if issubclass(e, Event) and e is not Event]
+classes = [c for _, c in inspect.getmembers(events, inspect.isclass)]
+facts = [c for c in classes if issubclass(c, Event) and "topic" in vars(c)]
 described = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": f.model_json_schema()} for f in facts]
 print(json.dumps({"openapi": app.openapi(), "events": described}))
 """
@@ -49,8 +51,9 @@ def write(documents: dict[Path, str]) -> None:
 
 
 def _describe(service: str) -> dict[str, Any]:
-    argv = [sys.executable, "-c", DESCRIBE, PACKAGES[service], str(Ports().services[service])]
-    done = subprocess.run(argv, capture_output=True, check=True, timeout=120, env=inherited())  # noqa: S603 - ours
+    argv = [sys.executable, "-c", DESCRIBE, PACKAGES[service]]
+    env = inherited() | SETTINGS | {"MESH_PORT": str(Ports().services[service])}
+    done = subprocess.run(argv, capture_output=True, check=True, timeout=120, env=env)  # noqa: S603 - ours
     return json.loads(done.stdout)
 
 

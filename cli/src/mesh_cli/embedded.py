@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from shutil import rmtree
 
 import httpx
 
@@ -149,8 +150,8 @@ class EmbeddedMesh:
 
 
 @contextmanager
-def embedded(state_dir: Path, ports: Ports) -> Generator[EmbeddedMesh, None, None]:
-    """A mesh that is ready; everything of it is stopped at the end.
+def embedded(state_dir: Path, ports: Ports, *, fresh: bool = False) -> Generator[EmbeddedMesh, None, None]:
+    """A mesh that is ready; everything of it is stopped at the end. A `fresh` one forgets its last state.
 
     Raises `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one clear text.
     """
@@ -159,6 +160,8 @@ def embedded(state_dir: Path, ports: Ports) -> Generator[EmbeddedMesh, None, Non
             raise PortTaken(
                 f"Port {port} is in use: stop what uses it, or choose another row with --first-port."
             )
+    if fresh:
+        rmtree(state_dir, ignore_errors=True)
     mesh = EmbeddedMesh(state_dir, ports)
     with ExitStack() as stack:
         stack.callback(mesh.stop_all)

@@ -3,10 +3,14 @@
 Exit codes: 0 kept every promise, 1 broke one, 2 was called wrongly, 130 was interrupted.
 """
 
+import asyncio
+import json
+import sys
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from shutil import rmtree
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +19,8 @@ from rich.table import Table
 
 from mesh_cli import doctor as examination
 from mesh_cli import documents
+from mesh_cli.demo import story
+from mesh_cli.demo.stage import BrokenPromise
 from mesh_cli.embedded import EmbeddedMesh, Ports, PortTaken, embedded
 from mesh_cli.parts import ROOT, PartMissing
 from mesh_cli.processes import ProcessDied
@@ -24,18 +30,42 @@ FirstPort = Annotated[
     int, typer.Option(help="The mesh uses this port and the next ones.", min=1024, max=65_000)
 ]
 STATE = ROOT / ".mesh"
-TROUBLE = (PortTaken, PartMissing, ProcessDied, TimeoutError)
+StateDir = Annotated[Path, typer.Option(help="Where the mesh keeps its databases, keys and logs.")]
+TROUBLE = (PortTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError)
+
+
+@app.command()
+def demo(
+    first_port: FirstPort = 8370,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object with every figure.")] = False,
+    keep: Annotated[
+        bool | None,
+        typer.Option(help="Keep the mesh running at the end; default: when somebody is watching."),
+    ] = None,
+    state_dir: StateDir = STATE / "demo",
+) -> None:
+    """Run the main job on a fresh mesh and show every step; exit 1 at the first broken promise."""
+    console, started = Console(quiet=as_json), time.perf_counter()
+    console.print("Starting Anvil, Redis and five services on loopback…")
+    with _one_clear_line(), embedded(state_dir, Ports(first_port), fresh=True) as mesh:
+        figures = asyncio.run(story.tell(mesh, console, started))
+        if as_json:
+            typer.echo(json.dumps(figures, indent=2))
+        _show_recipes(console, figures["curl"])
+        if sys.stdout.isatty() and not as_json if keep is None else keep:
+            console.print("\nThe mesh keeps running: paste a line, open a page. Ctrl-C stops it.")
+            _wait_for_interrupt()
 
 
 @app.command()
 def dev(
-    first_port: FirstPort = 8370, fresh: Annotated[bool, typer.Option(help="Forget the last state.")] = False
+    first_port: FirstPort = 8370,
+    fresh: Annotated[bool, typer.Option(help="Forget the last state.")] = False,
+    state_dir: StateDir = STATE / "dev",
 ) -> None:
     """Run the mesh and keep it running until Ctrl-C."""
-    console, state_dir = Console(), STATE / "dev"
-    if fresh:
-        rmtree(state_dir, ignore_errors=True)
-    with _one_clear_line(), embedded(state_dir, Ports(first_port)) as mesh:
+    console = Console()
+    with _one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
         console.print(_addresses(mesh))
         console.print(
             f"Admin key: {mesh.admin_key_file}\nLogs:      {state_dir / 'logs'}\nCtrl-C stops the mesh."
@@ -84,6 +114,12 @@ def _addresses(mesh: EmbeddedMesh) -> Table:
     for service in mesh.ports.services:
         table.add_row(service, mesh.url(service), f"{mesh.url(service)}/docs")
     return table
+
+
+def _show_recipes(console: Console, recipes: list[str]) -> None:
+    console.print("\nWhile the mesh runs (`mesh demo --keep`), paste:\n")
+    for recipe in recipes:
+        console.print(f"  {recipe}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _wait_for_interrupt() -> None:
