@@ -1,0 +1,54 @@
+"""One embedded mesh for everything that is proved over real processes and real HTTP.
+
+Tests that use it are of the group "mesh", so that one worker runs them all and it is started once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from mesh_cli import parts
+from mesh_cli.demo import cast
+from mesh_cli.demo.cast import Player
+from mesh_cli.demo.stage import Stage, open_stage
+from mesh_cli.embedded import EmbeddedMesh, Ports, embedded
+from rich.console import Console
+
+ROW_LENGTH = 20
+
+
+def free_row() -> Ports:
+    """A row of ports that nobody uses now."""
+    rows = range(20_000, 30_000, ROW_LENGTH)
+    return Ports(next(row for row in rows if all(map(parts.is_port_free, range(row, row + ROW_LENGTH)))))
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMesh]:
+    with embedded(tmp_path_factory.mktemp("mesh"), free_row()) as mesh:
+        yield mesh
+
+
+@pytest.fixture
+async def stage(mesh: EmbeddedMesh) -> AsyncIterator[Stage]:
+    """The admin's way to all services; a refusal is a `BrokenPromise` with the problem in it."""
+    async with open_stage(mesh, Console(quiet=True)) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def players(mesh: EmbeddedMesh) -> list[Player]:
+    """The three sample agents, registered and at work."""
+
+    async def hire() -> list[Player]:
+        async with open_stage(mesh, Console(quiet=True)) as stage:
+            return await cast.hire(stage)
+
+    return asyncio.run(hire())
+
+
+@pytest.fixture(scope="session")
+def storefront(mesh: EmbeddedMesh) -> str:
+    """A real Nx workspace with history, where the analyzer may read it."""
+    cast.copy_workspace(mesh, "storefront")
+    return "storefront"
