@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, read from the file; Compose itself judges it too where it is installed."""
+"""What docker-compose.yml promises, read from the file; Compose judges it too where it is installed."""
 
 import shutil
 import subprocess
