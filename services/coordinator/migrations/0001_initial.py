@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("position", BigId, autoincrement=True, nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("task_hash", sa.String(64), nullable=False),
         sa.Column("given", sa.JSON(), nullable=False),
         sa.Column("on_failure", sa.String(10), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from mesh_coordinator.domain.attempt import Outcome
 from mesh_coordinator.domain.run import RunStatus
+from mesh_coordinator.schemas.escrows import ExecutionView
 from mesh_coordinator.schemas.requests import ExecutionBody, TaskBody
-from mesh_coordinator.schemas.views import ExecutionView, RunView
+from mesh_coordinator.schemas.runs import RunView
 from mesh_coordinator.service import RUN, Coordinator, id_for
 
 CAPABILITY = "coordination.run"
@@ -58,7 +59,7 @@ async def execute_with_incentives(
         return True
     outcome = ExecutionView.of_record(record)
     is_paid = outcome.economicOutcome is Outcome.SUCCESS
-    text = "The result held up." if is_paid else f"Refunded: {outcome.failure}."
+    text = "The result held up." if is_paid else f"Nothing was paid: {outcome.failure or record.run.status}."
     await callback(succeeded(text, outcome.model_dump(mode="json")))
     return True
 

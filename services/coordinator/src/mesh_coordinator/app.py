@@ -1,7 +1,7 @@
 """Composition root: the one module that names concrete adapters."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
@@ -23,11 +23,13 @@ from mesh_coordinator.api import execution, runs
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
 from mesh_coordinator.service.attempts import AttemptRunner
-from mesh_coordinator.service.cashier import Cashier
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
+from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.planning import Planner
 from mesh_coordinator.service.runs import RunDesk
+from mesh_coordinator.service.settling import Settling
+from mesh_coordinator.service.transactions import Transactions
 from mesh_coordinator.settings import Settings
 
 ABOUT = About(
@@ -42,28 +44,37 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def start(platform: Platform) -> AsyncGenerator[Coordinator, None]:
-        contracts = deployment.read(settings.contracts_file)
-        rpc = Rpc(settings.chain_rpc_url.get_secret_value(), settings.chain_id)
-        patience = timedelta(seconds=settings.chain_patience_s)
-        sender = TransactionSender(
-            platform.database, rpc, load_or_create(settings.chain_key_file), patience=patience
-        )
-        evaluator = load_or_create(settings.evaluator_key_file)
-        escrows = ChainEscrows(rpc, contracts, sender.address, evaluator)
-        directory = RegistryDirectory(platform.http, settings.registry_url or "")
-        platform.checks.add("chain", rpc.ping)
-        platform.checks.add("registry", directory.ping)
-        async with dial.session(
-            allow_private=settings.allow_private_agents, timeout_s=MAX_TIMEOUT_S
-        ) as session:
+        async with AsyncExitStack() as stack:
+            rpc = Rpc(settings.chain_rpc_url.get_secret_value(), settings.chain_id)
+            stack.push_async_callback(rpc.close)
+            sender = _sender(settings, platform, rpc)
+            contracts = deployment.read(settings.contracts_file)
+            evaluator = load_or_create(settings.evaluator_key_file)
+            escrows = ChainEscrows(rpc, contracts, sender.address, evaluator)
+            directory = RegistryDirectory(platform.http, settings.registry_url or "")
+            platform.checks.add("chain", rpc.ping)
+            platform.checks.add("registry", directory.ping)
+            session = await stack.enter_async_context(
+                dial.session(allow_private=settings.allow_private_agents, timeout_s=MAX_TIMEOUT_S)
+            )
             agents = HttpAgents(session, platform.sessions, settings.max_answer_bytes)
             conductor = _conductor(settings, platform, agents, escrows, sender)
-            # Beside, not with the platform's own tasks: an agent must not be blamed for a call that our end cut off.
-            async with beside(forever("sender", sender.turn)), beside(forever("runs", conductor.turn)):
-                yield _coordinator(settings, platform, directory, escrows)
-        await rpc.close()
+            # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
+            # blamed for a call that our own end cut off.
+            for name, turn in (("sender", sender.turn), ("runs", conductor.turn)):
+                await stack.enter_async_context(beside(forever(name, turn)))
+            yield _coordinator(settings, platform, directory, escrows)
 
     return build(ABOUT, settings, routers=ROUTERS, plugin=PLUGIN, start=start, keys=keys)
+
+
+def _sender(settings: Settings, platform: Platform, rpc: Rpc) -> TransactionSender:
+    return TransactionSender(
+        platform.database,
+        rpc,
+        load_or_create(settings.chain_key_file),
+        patience=timedelta(seconds=settings.chain_patience_s),
+    )
 
 
 def _conductor(
@@ -73,16 +84,19 @@ def _conductor(
     escrows: ChainEscrows,
     sender: TransactionSender,
 ) -> Conductor:
-    cashier = Cashier(
-        database=platform.database,
+    database = platform.database
+    transactions = Transactions(database=database, escrows=escrows, sender=sender)
+    funding = Funding(
+        database=database,
         escrows=escrows,
-        sender=sender,
+        transactions=transactions,
         submit_window_s=settings.submit_window_s,
         review_window_s=settings.review_window_s,
     )
+    settling = Settling(database=database, escrows=escrows, transactions=transactions)
     return Conductor(
-        database=platform.database,
-        attempts=AttemptRunner(database=platform.database, agents=agents, cashier=cashier),
+        database=database,
+        attempts=AttemptRunner(database=database, agents=agents, funding=funding, settling=settling),
         parallel_steps=settings.parallel_steps,
         parallel_attempts=settings.parallel_attempts,
     )

@@ -55,7 +55,10 @@ class Agents(Protocol):
     """The agents that are hired."""
 
     async def invoke(self, invocation: Invocation) -> Delivery | Refusal:
-        """One call, with every fault of the agent as a `Refusal`. Raises `Unavailable` for faults of the mesh."""
+        """One call, with every fault of the agent as a `Refusal`.
+
+        Raises `Unavailable` for a fault of the mesh's own.
+        """
         ...
 
 
@@ -71,7 +74,7 @@ class Rating:
 
 
 class Escrows(Protocol):
-    """The escrow and reputation contracts. Reading asks the chain; the calls are to be put into the journal."""
+    """The escrow and reputation contracts. Reading asks the chain; calls are to be put into the journal."""
 
     @property
     def payer(self) -> str:
@@ -97,7 +100,7 @@ class Escrows(Protocol):
         ...
 
     async def takes(self, call: Call) -> bool:
-        """True when the contract would take `call` now. Raises `ChainUnavailable`."""
+        """True when the contract would take `call` in the next block. Raises `ChainUnavailable`."""
         ...
 
     def allowance(self) -> Call:

@@ -22,14 +22,13 @@ from mesh_coordinator.domain import references
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.ports import Delivery, Invocation, Refusal
 
-CONNECT_TIMEOUT_S = 5.0
 CHUNK_BYTES = 65_536
 MAX_DEPTH = 64
 MAX_SIGNATURE_BYTES = 1024
 MAX_PAUSE_S = 5.0
 DETAIL_LENGTH = 300
 _BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""With `Retry-After` these mean: the same request, later. A call that a crash cut off may still be running."""
+"""With `Retry-After` these mean: the same request, later. A call that a crash cut off may still run."""
 
 
 class _ContentBody(ReadModel):
@@ -50,14 +49,17 @@ class _Refused(Exception):
         self.refusal = Refusal(failure, detail[:DETAIL_LENGTH])
 
 
-class _Later(Exception):
-    """Worth another try: the agent is busy with this very call, or our token is of a key that is gone."""
+class _Stale(Exception):
+    """The agent does not take our token: the gateway may have changed its keys since."""
+
+
+class _Busy(Exception):
+    """The agent asks for the same request again, after a pause."""
 
     def __init__(self, status: int, pause_s: float) -> None:
         super().__init__(status)
         self.status = status
         self.pause_s = pause_s
-        self.is_stale = status == HTTPStatus.UNAUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +71,53 @@ class HttpAgents:
     max_answer_bytes: int
 
     async def invoke(self, invocation: Invocation) -> Delivery | Refusal:
-        deadline = time.monotonic() + invocation.timeout_s
-        audience, is_renewed = origin(invocation.candidate.endpoint), False
-        while True:
-            token = await self.sessions.token(audience)
-            try:
-                return await self._post(invocation, token, deadline - time.monotonic())
-            except _Later as later:
-                is_hopeless = is_renewed if later.is_stale else time.monotonic() + later.pause_s >= deadline
-                if is_hopeless:
-                    return Refusal(Failure.BAD_STATUS, f"status {later.status} to the last")
-                if later.is_stale:
-                    self.sessions.forget(audience)
-                    is_renewed = True
-                await asyncio.sleep(later.pause_s)
-            except _Refused as refused:
-                return refused.refusal
-
-    async def _post(self, invocation: Invocation, token: str, timeout_s: float) -> Delivery:
-        url = f"{invocation.candidate.endpoint.rstrip('/')}/actions/{invocation.candidate.action}"
-        body = orjson.dumps({"parameters": invocation.parameters, "context": invocation.context})
-        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_TIMEOUT_S)
+        audience = origin(invocation.candidate.endpoint)
         try:
-            async with self.session.post(
-                url, data=body, headers=_headers(invocation, token), timeout=timeout, allow_redirects=False
-            ) as response:
-                _check_status(response)
-                answer = await self._read(response)
-                signature = _signature(response.headers.get("X-Delivery-Signature"))
+            try:
+                return await self._patiently(invocation, audience)
+            except _Stale:
+                self.sessions.forget(audience)
+                return await self._patiently(invocation, audience)
+        except _Stale:
+            return Refusal(Failure.BAD_STATUS, "status 401, with a fresh token too")
+        except _Refused as refused:
+            return refused.refusal
+
+    async def _patiently(self, invocation: Invocation, audience: str) -> Delivery:
+        """Repeats the call while the agent asks for that and has time left; the gateway's is not counted."""
+        token = await self.sessions.token(audience)
+        deadline = time.monotonic() + invocation.timeout_s
+        while True:
+            try:
+                return await self._in_time(invocation, token, deadline)
+            except _Busy as busy:
+                if time.monotonic() + busy.pause_s >= deadline:
+                    raise _Refused(Failure.BAD_STATUS, f"status {busy.status} to the last") from None
+                await asyncio.sleep(busy.pause_s)
+
+    async def _in_time(self, invocation: Invocation, token: str, deadline: float) -> Delivery:
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self._post(invocation, token)
         except TimeoutError:
             raise _Refused(Failure.TIMED_OUT, f"no answer within {invocation.timeout_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise _unreachable(error) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise _Refused(Failure.UNREACHABLE, type(error).__name__) from None
-        return Delivery(_result(answer), signature)
+
+    async def _post(self, invocation: Invocation, token: str) -> Delivery:
+        url = f"{invocation.candidate.endpoint.rstrip('/')}/actions/{invocation.candidate.action}"
+        async with self.session.post(
+            url,
+            data=orjson.dumps({"parameters": invocation.parameters, "context": invocation.context}),
+            headers=_headers(invocation, token),
+            allow_redirects=False,
+            auto_decompress=False,  # a few bytes can be made to swell to any size
+        ) as response:
+            _check_status(response)
+            answer = await self._read(response)
+            return Delivery(_result(answer), _signature(response.headers.get("X-Delivery-Signature")))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         answer = bytearray()
@@ -134,9 +148,9 @@ def _headers(invocation: Invocation, token: str) -> dict[str, str]:
 def _check_status(response: aiohttp.ClientResponse) -> None:
     status, retry_after = response.status, response.headers.get("Retry-After", "")
     if status == HTTPStatus.UNAUTHORIZED:
-        raise _Later(status, 0)
+        raise _Stale
     if status in _BUSY and retry_after.isdecimal():
-        raise _Later(status, min(max(float(retry_after), 0.1), MAX_PAUSE_S))
+        raise _Busy(status, min(max(float(retry_after), 0.1), MAX_PAUSE_S))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise _Refused(Failure.REDIRECTED, f"status {status}")
     if status != HTTPStatus.OK:

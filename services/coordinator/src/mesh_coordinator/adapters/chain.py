@@ -16,10 +16,26 @@ from mesh_coordinator.domain.settlement import Escrow, EscrowState, Terms, Wish
 from mesh_coordinator.ports import Rating
 
 _TERMS = "(address,address,uint256,address,address,bytes32,uint64,uint64,uint64,uint256,uint8,bool,bytes32)"
-_ESCROW = (
-    "(uint8,address,address,address,uint256,address,bytes32,bytes32,uint16,bool,"
-    "uint64,uint64,uint64,uint8,address,uint256,address)"
-)
+# The contract's struct `Escrow`, in its order.
+_ESCROW = {
+    "state": "uint8",
+    "payer": "address",
+    "provider": "address",
+    "token": "address",
+    "amount": "uint256",
+    "evaluator": "address",
+    "termsHash": "bytes32",
+    "resultHash": "bytes32",
+    "scoreBps": "uint16",
+    "selfEvaluated": "bool",
+    "submitBy": "uint64",
+    "reviewBy": "uint64",
+    "ruleBy": "uint64",
+    "defaultOutcome": "uint8",
+    "arbiter": "address",
+    "disputeBond": "uint256",
+    "disputedBy": "address",
+}
 
 APPROVE = Function("approve", ["address", "uint256"], ["bool"])
 OPEN = Function("open", [_TERMS], ["bytes32"])
@@ -27,7 +43,7 @@ SUBMIT_FOR = Function("submitFor", ["bytes32", "bytes32", "bytes"])
 SETTLE = Function("settle", ["bytes32", "uint8", "uint16", "bytes32", "bytes"])
 REFUND = Function("refund", ["bytes32"])
 CLAIM_DEFAULT = Function("claimDefault", ["bytes32"])
-GET_ESCROW = Function("getEscrow", ["bytes32"], [_ESCROW])
+GET_ESCROW = Function("getEscrow", ["bytes32"], [f"({','.join(_ESCROW.values())})"])
 GIVE_FEEDBACK = Function(
     "giveFeedbackWithProof",
     ["bytes32", "uint256", "int128", "uint8", "string", "string", "string", "string", "bytes32"],
@@ -77,28 +93,27 @@ class ChainEscrows:
         return "0x" + keccak(encoded).hex()
 
     async def read(self, escrow_id: str) -> Escrow:
-        (found,) = await self._rpc.call(self._escrow, GET_ESCROW, _bytes(escrow_id))
-        state, payer, provider, token, amount, evaluator, terms_hash, result_hash, score, *rest = found
-        _, submit_by, review_by, _, default_outcome, *_ = rest
+        (values,) = await self._rpc.call(self._escrow, GET_ESCROW, _bytes(escrow_id))
+        found: dict[str, Any] = dict(zip(_ESCROW, values, strict=True))
         return Escrow(
-            state=_STATES[state],
-            payer=to_checksum_address(payer),
-            provider=to_checksum_address(provider),
-            token=to_checksum_address(token),
-            amount_units=amount,
-            evaluator=to_checksum_address(evaluator),
-            terms_hash="0x" + terms_hash.hex(),
-            result_hash="0x" + result_hash.hex(),
-            score_bps=score,
-            submit_by=submit_by,
-            review_by=review_by,
-            default_outcome=_WISHES[default_outcome],
+            state=_STATES[int(found["state"])],
+            payer=to_checksum_address(found["payer"]),
+            provider=to_checksum_address(found["provider"]),
+            token=to_checksum_address(found["token"]),
+            amount_units=found["amount"],
+            evaluator=to_checksum_address(found["evaluator"]),
+            terms_hash="0x" + found["termsHash"].hex(),
+            result_hash="0x" + found["resultHash"].hex(),
+            score_bps=found["scoreBps"],
+            submit_by=found["submitBy"],
+            review_by=found["reviewBy"],
+            default_outcome=_WISHES[int(found["defaultOutcome"])],
         )
 
     async def takes(self, call: Call) -> bool:
         request = {"from": self.payer, "to": to_checksum_address(call.to), "data": "0x" + call.data.hex()}
         try:
-            await self._rpc.request("eth_call", request, "latest")
+            await self._rpc.request("eth_call", request, "pending")
         except RpcError as error:
             if error.is_revert:
                 return False

@@ -27,7 +27,7 @@ class _AgentBody(ReadModel):
     """The fields we read; the registry sends more."""
 
     agentId: str
-    tokenId: str | None
+    tokenId: str | None = Field(pattern=r"^[0-9]{1,78}$")
     name: str
     owner: str
     endpoint: str

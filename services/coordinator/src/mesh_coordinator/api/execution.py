@@ -9,8 +9,9 @@ from mesh_shared.web.idempotency import RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 
 from mesh_coordinator.api.runs import MAX_WAIT_S, Client, Service
+from mesh_coordinator.schemas.escrows import EscrowView, ExecutionView
 from mesh_coordinator.schemas.requests import ExecutionBody
-from mesh_coordinator.schemas.views import EscrowView, ExecutionView, RunView
+from mesh_coordinator.schemas.runs import RunView
 from mesh_coordinator.service import id_for
 
 router = APIRouter(prefix="/v1", tags=["escrows"], route_class=MeshRoute)
@@ -39,7 +40,11 @@ async def execute(
     return JSONResponse(ExecutionView.of_record(record).model_dump(mode="json"), HTTPStatus.OK, headers)
 
 
-@router.get("/escrows/{escrow_id}", operation_id="get_escrow")
+@router.get(
+    "/escrows/{escrow_id}",
+    operation_id="get_escrow",
+    responses={503: {"description": "The chain does not answer; try again after `Retry-After`."}},
+)
 async def get_escrow(
     escrow_id: Annotated[
         str, Path(pattern=r"^0x[0-9a-f]{64}$", description="32 bytes.", examples=["0x" + "ab" * 32])

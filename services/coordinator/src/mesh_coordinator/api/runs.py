@@ -20,8 +20,9 @@ from mesh_shared.web.security import allow
 from mesh_coordinator.domain.run import RunStatus
 from mesh_coordinator.repository.runs import RunRecord
 from mesh_coordinator.repository.tables import RunEventRow
+from mesh_coordinator.schemas.plans import PlanView
 from mesh_coordinator.schemas.requests import TaskBody
-from mesh_coordinator.schemas.views import HappeningView, PlanView, RunSummary, RunView
+from mesh_coordinator.schemas.runs import HappeningView, RunSummary, RunView
 from mesh_coordinator.service import RUN, Coordinator, id_for
 
 MAX_WAIT_S = 30
@@ -80,8 +81,8 @@ async def start_run(
 ) -> RunView:
     """Plans the task and runs it: steps whose needs are met in parallel, each paid by its quality.
 
-    Follow `Location`; the run goes on by itself, whatever happens to this process. Nothing is spent before the
-    whole plan stands.
+    Follow `Location`; the run goes on by itself, whatever happens to this process. Nothing is spent before
+    the whole plan stands.
     """
     record = await service.runs.start(body.order(), id_for(caller.subject, key, "run"))
     if (wait_s := preferred_wait_s(prefer)) is not None:
@@ -96,6 +97,7 @@ async def list_runs(
     response: Response,
     caller: Client,
     service: Service,
+    *,
     status: Annotated[RunStatus | None, Query(description="Only runs that stand so.")] = None,
     cursor: pages.Cursor = None,
     limit: pages.Limit = 20,
@@ -128,17 +130,23 @@ async def get_run_graph(run_id: UUID, caller: Client, service: Service) -> Plain
     return PlainTextResponse(RunView.of_record(await service.runs.get(run_id)).graph)
 
 
-@router.post("/runs/{run_id}/cancel", status_code=202, operation_id="cancel_run")
+@router.post(
+    "/runs/{run_id}/cancel",
+    status_code=202,
+    operation_id="cancel_run",
+    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+)
 async def cancel_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
-    """Starts nothing more. Money that is locked for agents not called yet comes back; called agents are judged.
+    """Starts nothing more, and calls nobody more. Money locked for agents that were not called comes back.
 
-    Cancelling again changes nothing; 409 `run-ended` when there is nothing left to cancel.
+    Those that were called are judged, and paid by their work. Cancelling again changes nothing; 409
+    `run-ended` when there is nothing left to cancel.
     """
     return _located(await service.runs.cancel(run_id), response)
 
 
-async def _known(run_id: UUID, service: Service) -> UUID:
-    """Answers 404 before the stream begins."""
+async def _known(run_id: UUID, caller: Client, service: Service) -> UUID:
+    """Answers 404 before the stream begins, to those who may know."""
     await service.runs.history(run_id, after=0, limit=1)
     return run_id
 
@@ -147,13 +155,12 @@ async def _known(run_id: UUID, service: Service) -> UUID:
 async def stream_run_events(
     run_id: Annotated[UUID, Depends(_known)],
     request: Request,
-    caller: Client,
     service: Service,
     last_event_id: Annotated[
         int | None, Header(ge=0, le=MAX_SEQUENCE, description="Sent by browsers that reconnect.")
     ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """What happens to the run, from the first thing on or after `Last-Event-ID`; ends when the run has ended."""
+    """What happens to the run, from the first thing on or after `Last-Event-ID`; ends when the run has."""
     platform: Platform = request.app.state.platform
     position, is_over = last_event_id or 0, False
     while not is_over and not platform.closing.is_set():

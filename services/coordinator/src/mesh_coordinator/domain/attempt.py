@@ -1,13 +1,14 @@
 """The life of one attempt: one agent, one key, at most one escrow. Every way through it ends.
 
-    selected ── free ────────────────────────────────▶ invoking ──▶ delivered ──▶ closed
-        │ paid                                            ▲  │failed      │ signed
-        ▼                                                 │  ▼            ▼
-    reserving ──▶ opening ──▶ funded ─────────────────────┘ settling ◀── submitting
-                                                             │
-                                          rated ◀── released | refunded ──▶ closed
+    selected ── free ───────────────────▶ invoking ───▶ delivered ──▶ closed
+        │ paid                             ▲    │ failed     │ signed
+        ▼                                  │    ▼            ▼
+    reserving ──▶ opening ──▶ funded ──────┘ settling ◀── submitting
+                                │ withdrawn     ▲ │
+                                └───────────────┘ ▼
+                               rated ◀── released | refunded ──▶ closed
 
-`NEXT` is the whole machine; it has no circle, so an attempt takes at most as many transitions as it has states.
+`NEXT` is the whole machine. It has no circle, so an attempt takes fewer transitions than there are states.
 """
 
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ class Happening(StrEnum):
     SIGNED = "signed"
     UNSIGNED = "unsigned"
     SUBMITTED = "submitted"
+    NOT_SUBMITTED = "not-submitted"
     RELEASED = "released"
     REFUNDED = "refunded"
     RATED = "rated"
@@ -76,6 +78,7 @@ class Failure(StrEnum):
     NOTHING_DELIVERED = "nothing-delivered"
     DELIVERY_UNSIGNED = "delivery-unsigned"
     DELIVERY_REFUSED = "delivery-refused"
+    HANDED_IN_LATE = "handed-in-late"
     POOR_QUALITY = "poor-quality"
     QUALITY_UNDECIDED = "quality-undecided"
     BUDGET_EXHAUSTED = "budget-exhausted"
@@ -94,6 +97,7 @@ _NOT_THE_AGENTS = frozenset(
         Failure.QUALITY_UNDECIDED,
         Failure.BUDGET_EXHAUSTED,
         Failure.ESCROW_NOT_OPENED,
+        Failure.HANDED_IN_LATE,
         Failure.NOT_CALLED_IN_TIME,
         Failure.WITHDRAWN,
     }
@@ -121,8 +125,12 @@ NEXT: Mapping[State, Mapping[Happening, State]] = {
         Happening.NOTHING_OWED: State.CLOSED,
         Happening.SIGNED: State.SUBMITTING,
         Happening.UNSIGNED: State.SETTLING,
+        Happening.SUBMITTED: State.SETTLING,
     },
-    State.SUBMITTING: {Happening.SUBMITTED: State.SETTLING},
+    State.SUBMITTING: {
+        Happening.SUBMITTED: State.SETTLING,
+        Happening.NOT_SUBMITTED: State.SETTLING,
+    },
     State.SETTLING: {Happening.RELEASED: State.RELEASED, Happening.REFUNDED: State.REFUNDED},
     State.RELEASED: {Happening.RATED: State.RATED, Happening.UNRATED: State.CLOSED},
     State.REFUNDED: {Happening.RATED: State.RATED, Happening.UNRATED: State.CLOSED},

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mesh_coordinator.domain import graph, json_schema, quality, references
+from mesh_coordinator.domain import graph, quality, references, schema_rules
 from mesh_coordinator.domain.graph import Node
 from mesh_coordinator.domain.quality import Assertion
 from mesh_coordinator.domain.references import PointerMissing, Reference
@@ -13,6 +13,8 @@ from mesh_coordinator.domain.run import StepStatus
 from mesh_coordinator.domain.selection import Candidate
 
 MAX_DEPTH = 32
+MAX_REFERENCES = 64
+"""In one step's parameters: each can stand for the largest answer there is."""
 MARKS = {
     StepStatus.PENDING: "o",
     StepStatus.RUNNING: ">",
@@ -80,8 +82,12 @@ def _label(step: PlannedStep) -> str:
     capability, chosen = step.requirement.capability, step.chosen
     if chosen is None:
         return f"{capability} -> nobody"
-    name = chosen.name.encode("ascii", "replace").decode()
-    return f"{capability} -> {name}  {chosen.price_units or 'free'}"
+    return f"{capability} -> {_printable(chosen.name)}  {chosen.price_units or 'free'}"
+
+
+def _printable(name: str) -> str:
+    """A stranger's name for a terminal: ASCII that moves no cursor."""
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,10 @@ def _own_faults(requirement: Requirement, place: str, given: Mapping[str, Any]) 
     if references.depth(requirement.parameters) > MAX_DEPTH:
         yield Fault(f"{place}/parameters", f"nested deeper than {MAX_DEPTH} levels")
         return
-    for reference in references.find(requirement.parameters):
+    found = list(references.find(requirement.parameters))
+    if len(found) > MAX_REFERENCES:
+        yield Fault(f"{place}/parameters", f"more than {MAX_REFERENCES} references")
+    for reference in found:
         if (fault := _reference_fault(reference, given)) is not None:
             yield Fault(f"{place}/parameters{reference.place}", fault)
     yield from _quality_faults(requirement, f"{place}/quality")
@@ -191,7 +200,7 @@ def _reference_fault(reference: Reference, given: Mapping[str, Any]) -> str | No
 def _quality_faults(requirement: Requirement, place: str) -> Iterator[Fault]:
     expected = requirement.quality
     if expected.schema is not None:
-        for pointer, detail in json_schema.faults(expected.schema):
+        for pointer, detail in schema_rules.faults(expected.schema):
             yield Fault(f"{place}/schema{pointer}", detail)
     if references.depth(expected.outcome) > MAX_DEPTH:
         yield Fault(f"{place}/expectedOutcome", f"nested deeper than {MAX_DEPTH} levels")

@@ -2,8 +2,8 @@
 
     score = gate · Σ weightᵢ · (matchedᵢ / ofᵢ) / Σ weightᵢ
 
-The gate is the JSON Schema; the criteria are the assertions and the expected outcome. Without criteria the gate
-alone decides. Work is paid when the score is strictly above 0.8, a rule that the contract enforces too.
+The gate is the JSON Schema; the criteria are the assertions and the expected outcome. Without criteria the
+gate alone decides. Work is paid when the score is strictly above 0.8, a rule that the contract enforces too.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +12,10 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, cast
 
-from mesh_coordinator.domain import json_schema
+from mesh_coordinator.domain import json_schema, patterns
 from mesh_coordinator.domain.attempt import Failure
-from mesh_coordinator.domain.json_schema import IsLate, Undecidable
+from mesh_coordinator.domain.json_schema import IsLate
+from mesh_coordinator.domain.patterns import Undecidable
 from mesh_coordinator.domain.references import PointerMissing, at
 
 FULL_BPS = 10_000
@@ -130,7 +131,7 @@ def value_fault(op: Op, value: Any) -> str | None:
         case Op.MIN | Op.MAX:
             return None if _is_number(value) else "a bound is a number"
         case Op.MATCHES:
-            return json_schema.pattern_fault(value)
+            return patterns.fault(value)
         case Op.EXISTS | Op.EQUALS | Op.CONTAINS:
             return None
 
@@ -188,7 +189,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _length(value: Any) -> int:
-    """Characters, items or members; −1 for what has no length."""
+    """Characters, items or members; -1 for what has no length."""
     return len(cast("Mapping[str, Any]", value)) if isinstance(value, str | list | dict) else -1
 
 
@@ -212,5 +213,5 @@ _TESTS: Mapping[Op, Callable[[Any, Any], bool]] = {
     Op.MIN: lambda value, bound: _is_number(value) and value >= bound,
     Op.MAX: lambda value, bound: _is_number(value) and value <= bound,
     Op.CONTAINS: _contains,
-    Op.MATCHES: lambda value, pattern: isinstance(value, str) and json_schema.matches(pattern, value),
+    Op.MATCHES: lambda value, pattern: isinstance(value, str) and patterns.found(pattern, value),
 }

@@ -1,7 +1,7 @@
 """References from a step's parameters to earlier results: `{"$ref": "#/steps/<id>/result/…"}`.
 
-A reference stands for a whole value, whose type it keeps. There are no text templates: what an agent delivered
-is never spliced into anything. Pointers are JSON Pointers (RFC 6901).
+A reference stands for a whole value, whose type it keeps. There are no text templates: what an agent
+delivered is never spliced into anything. Pointers are JSON Pointers (RFC 6901).
 """
 
 import re

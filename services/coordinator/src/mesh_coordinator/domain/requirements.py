@@ -7,6 +7,7 @@ work that the mesh's own agents and its samples do; everything else has to be na
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from mesh_coordinator.domain.quality import Expectation
@@ -20,8 +21,8 @@ _CAPABILITY = re.compile(r"[a-z0-9][a-z0-9._/-]*[._/-][a-z0-9._/-]*[a-z0-9]")
 class Requirement:
     """One step: the capability that it needs, and under which terms.
 
-    `parameters` may hold references to the results of steps in `needs`. `max_price_units` are base units of the
-    mesh's token. `rule` names the rule that found the requirement in the text, None when the author named it.
+    `parameters` may hold references to the results of steps in `needs`. `max_price_units` are base units of
+    the mesh's token. `rule` names the rule that found the requirement in the text; None when its author did.
     """
 
     id: str
@@ -55,17 +56,13 @@ class Rule:
 
 def _workspace(task: str, words: Sequence[str]) -> dict[str, Any]:
     """The word before "workspace" or "monorepo" is its name; without one the root itself is meant."""
-    named = [
-        before
-        for before, word in zip(words, words[1:], strict=False)
-        if word in _WORKSPACES and before not in _ARTICLES
-    ]
+    named = [before for before, word in pairwise(words) if word in _WORKSPACES and before not in _ARTICLES]
     return {"workspace": named[0] if named else "."}
 
 
 def _tools(task: str, words: Sequence[str]) -> dict[str, Any]:
     """The capability after "for" or "with"; else the first word that looks like one."""
-    after = [word for before, word in zip(words, words[1:], strict=False) if before in ("for", "with")]
+    after = [word for before, word in pairwise(words) if before in ("for", "with")]
     named = [word for word in (*after, *words) if _CAPABILITY.fullmatch(word)]
     return {"capability": named[0] if named else after[0] if after else "workspace-optimization"}
 
@@ -115,7 +112,7 @@ RULES = (
 
 
 def recognised(task: str) -> tuple[Requirement, ...]:
-    """The requirements that the rules find in `task`, in the order of the rules; they need nothing of each other."""
+    """The requirements that the rules find in `task`, in the rules' order; none needs another."""
     words = [word.rstrip("._/-") for word in _WORD.findall(task.lower())]
     return tuple(
         Requirement(

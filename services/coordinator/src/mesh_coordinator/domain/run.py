@@ -1,7 +1,7 @@
 """What may happen next in a run, from what is on record: a pure reducer.
 
-The loop in `service.conductor` carries out what `decide` says and asks again. Deciding twice from the same record
-gives the same moves, so that a loop that was killed in between loses nothing.
+The loop in `service.conductor` carries out what `decide` says and asks again. Deciding twice from the same
+record gives the same moves, so that a loop that was killed in between loses nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -166,7 +166,7 @@ def _must_stop(run: RunFacts) -> bool:
 
 
 def _starts(run: RunFacts) -> Iterator[Start]:
-    """Steps whose next agent may be tried: those that had one already go first, they have money's attention."""
+    """Steps whose next agent may be tried; those that had one already go first."""
     if run.stopping is not None:
         return
     done = {step.id for step in run.steps if step.status is StepStatus.SUCCEEDED}

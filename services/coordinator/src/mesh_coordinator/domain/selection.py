@@ -1,10 +1,10 @@
 """Which agent does a step: the best mix of reputation and price, with the reasons in the open.
 
-    score = 0.5 · reputation − 0.3 · price / ceiling
+    score = 0.5 · reputation - 0.3 · price / ceiling
 
-Reputation is the registry's, 0 to 1, a lower bound already: who has little to show has little of it. The ceiling is
-the requirement's `max_price`, without one the dearest price on offer. Equal scores go to the lower price, then to
-the lower agent id, so that a plan made twice is the same plan.
+Reputation is the registry's, 0 to 1, a lower bound already: who has little to show has little of it. The
+ceiling is the requirement's `max_price`, without one the dearest price on offer. Equal scores go to the lower
+price, then to the lower agent id, so that a plan made twice is the same plan.
 """
 
 import re

@@ -1,15 +1,18 @@
-"""What to make of the chain's word. A transaction's outcome is a hint; what the escrow contract holds is the truth.
+"""What to make of the chain's word: a transaction's outcome is a hint, the contract's state is the truth.
 
-A transaction whose outcome is unknown is never simply repeated: the escrow is read first. Repeating is then safe,
-because the contract opens, submits and settles each escrow once and takes the same wish again as done.
+A transaction whose outcome is unknown is never simply repeated: the escrow is read first. Repeating is then
+safe, because the contract opens, submits and settles each escrow once and takes the same wish again as done.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from mesh_coordinator.domain.attempt import Happening
+from mesh_coordinator.domain.quality import RELEASE_ABOVE_BPS
+
+NO_RESULT = "0x" + "00" * 32
+"""The result hash of an escrow into which nothing was handed in."""
 
 
 class EscrowState(StrEnum):
@@ -36,8 +39,8 @@ class Next(StrEnum):
 
     WAIT = "wait"
     REPEAT = "repeat"
-    CLAIM = "claim"
-    """End the escrow by its deadline, which anyone may do."""
+    FORCE = "force"
+    """End the escrow in whichever way the contract takes now: by verdict, or by deadline as anyone may."""
 
 
 class Wish(StrEnum):
@@ -82,40 +85,39 @@ class Escrow:
     default_outcome: Wish
 
 
-_HANDED_IN = frozenset(
-    {EscrowState.SUBMITTED, EscrowState.DISPUTED, EscrowState.RELEASED, EscrowState.REFUNDED}
-)
-
-
-def after_open(sent: Sent, escrow: EscrowState) -> Happening | Next:
-    """Whether the money is locked. Only what was never sent, or reverted, and left no trace, was not opened."""
-    if escrow is not EscrowState.NONE:
+def after_open(sent: Sent, state: EscrowState) -> Happening | Next:
+    """Whether the money is locked. Only what was refused, and left no trace, was not opened."""
+    if state is not EscrowState.NONE:
         return Happening.OPENED
     return Happening.NOT_OPENED if sent is Sent.REFUSED else _again(sent)
 
 
-def after_submit(sent: Sent, escrow: EscrowState) -> Happening | Next:
-    """Whether the result counts as handed in; a refused one is settled by a refund."""
-    if escrow in _HANDED_IN or sent is Sent.REFUSED:
+def after_submit(sent: Sent, held_hash: str, result_hash: str) -> Happening | Next:
+    """Whether the contract holds the result that was delivered to us, whoever handed it in; hashes in hex.
+
+    A provider can hand in something else than it delivered: then that is no delivery.
+    """
+    if held_hash == result_hash:
         return Happening.SUBMITTED
+    if held_hash != NO_RESULT or sent is Sent.REFUSED:
+        return Happening.NOT_SUBMITTED
     return _again(sent)
 
 
-def after_settle(sent: Sent, escrow: Escrow, now: datetime) -> Happening | Next:
-    """How the escrow ended, or what ends it: a verdict that came too late is followed by the deadline's rule."""
-    if escrow.state is EscrowState.RELEASED:
+def after_settle(sent: Sent, state: EscrowState) -> Happening | Next:
+    """How the escrow ended, or how to end it: when the verdict came too late, the deadline rules."""
+    if state is EscrowState.RELEASED:
         return Happening.RELEASED
-    if escrow.state is EscrowState.REFUNDED:
+    if state is EscrowState.REFUNDED:
         return Happening.REFUNDED
-    if sent is not Sent.REFUSED:
-        return _again(sent)
-    deadline = escrow.submit_by if escrow.state is EscrowState.FUNDED else escrow.review_by
-    return Next.CLAIM if now.timestamp() > deadline else Next.WAIT
+    return Next.FORCE if sent is Sent.REFUSED else _again(sent)
 
 
-def after_rating(sent: Sent) -> Happening | Next:
-    """The contract takes one rating per escrow, so a refused one is given already, or never will be."""
-    return Next.REPEAT if sent is Sent.UNKNOWN else Happening.RATED
+def after_rating(sent: Sent, *, is_repeated: bool) -> Happening | Next:
+    """Whether the agent is rated. The contract takes one per escrow: it refuses a repeated one as given."""
+    if sent is Sent.UNKNOWN:
+        return Next.REPEAT
+    return Happening.RATED if sent is Sent.EFFECTIVE or is_repeated else Happening.UNRATED
 
 
 def _again(sent: Sent) -> Next:
@@ -134,5 +136,5 @@ def terms_document(quality: Any, action: str, parameters_hash: str) -> dict[str,
         "action": action,
         "parametersHash": parameters_hash,
         "quality": quality,
-        "releaseAboveBps": 8000,
+        "releaseAboveBps": RELEASE_ABOVE_BPS,
     }

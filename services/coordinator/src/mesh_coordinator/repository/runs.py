@@ -101,7 +101,10 @@ class Runs:
         return await self._session.get_one(StepRow, (run_id, id))
 
     async def reserve(self, id: UUID, units: int) -> bool:
-        """Sets `units` of the budget aside; false when there is not so much left. One statement, so never over."""
+        """Sets `units` of the budget aside; false when there is not so much left.
+
+        One statement, so that two attempts at once can never go over it.
+        """
         fits = RunRow.reserved_units + RunRow.spent_units + units <= RunRow.budget_units
         taken = await self._session.execute(
             update(RunRow)

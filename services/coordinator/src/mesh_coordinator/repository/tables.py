@@ -24,6 +24,8 @@ _OPTIONAL_JSON = JSON(none_as_null=True)
 class RunRow(Base):
     """`version` counts what happened to the run; `stopping` says why nothing new is started.
 
+    `task_hash` is of all that was asked for.
+
     Amounts are base units in 64-bit integers, because the budget is kept by the database's own arithmetic.
     """
 
@@ -39,6 +41,7 @@ class RunRow(Base):
     position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     id: Mapped[UUID] = mapped_column(unique=True)
     task: Mapped[str] = mapped_column(Text)
+    task_hash: Mapped[str] = mapped_column(String(64))
     given: Mapped[dict[str, Any]]
     on_failure: Mapped[str] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(10), default=RunStatus.RUNNING)
@@ -71,7 +74,10 @@ class StepRow(Base):
 
 
 class AttemptRow(Base):
-    """One agent's try at a step. `id` is its idempotency key; `transaction_id` the transaction it waits for."""
+    """One agent's try at a step; `id` is its idempotency key.
+
+    `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (

@@ -35,7 +35,7 @@ Parameters = Annotated[
     dict[str, Any],
     Field(
         description='What the action takes. `{"$ref": "#/steps/<id>/result/…"}` or `{"$ref": "#/input/…"}` '
-        "stands for a whole value of an earlier result or of the input."
+        "stands for a whole value of an earlier result or of the input.",
     ),
 ]
 
@@ -69,9 +69,9 @@ class QualityBody(WireModel):
     json_schema: dict[str, Any] | None = Field(
         default=None,
         alias="schema",
-        description="JSON Schema 2020-12 that the result must fit, else its score is 0. No remote references.",
+        description="JSON Schema 2020-12 that the result must fit, else its score is 0.",
     )
-    assertions: Annotated[list[AssertionBody], Field(max_length=MAX_ASSERTIONS)] = []
+    assertions: list[AssertionBody] = Field(default=[], max_length=MAX_ASSERTIONS)
     expectedOutcome: Any = Field(
         default=None, description="Members the result must have; the score counts those that it has."
     )
@@ -92,10 +92,10 @@ class RequirementBody(WireModel):
     id: StepId
     capability: Capability
     action: ActionName | None = None
-    parameters: Parameters = {}
-    needs: Annotated[
-        list[StepId], Field(max_length=MAX_STEPS, description="Steps that must have succeeded before.")
-    ] = []
+    parameters: Parameters = Field(default={})
+    needs: list[StepId] = Field(
+        default=[], max_length=MAX_STEPS, description="Steps that must have succeeded before."
+    )
     quality: QualityBody = QualityBody()
     max_price: Units | None = None
     optional: bool = Field(default=False, description="The run can succeed without it.")
@@ -158,10 +158,10 @@ class TaskBody(WireModel):
     )
 
     def order(self) -> Task:
-        requirements = self.requirements and tuple(body.requirement() for body in self.requirements)
+        named = None if self.requirements is None else tuple(body.requirement() for body in self.requirements)
         return Task(
             text=self.task,
-            requirements=requirements or None,
+            requirements=named,
             given=self.input,
             budget_units=None if self.budget is None else int(self.budget),
             on_failure=self.on_failure,
@@ -169,7 +169,7 @@ class TaskBody(WireModel):
 
 
 class ExecutionBody(WireModel):
-    """One call that is paid by its quality: of `agent_id`'s `action`, or of the best agent for a `capability`."""
+    """One call that is paid by its quality: `agent_id`'s `action`, or the best agent's for a `capability`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -194,7 +194,7 @@ class ExecutionBody(WireModel):
     agent_id: Hex32 | None = None
     capability: Capability | None = None
     action: ActionName | None = None
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default={})
     quality: QualityBody = QualityBody()
     max_price: Units | None = None
     timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S)
@@ -221,4 +221,5 @@ class ExecutionBody(WireModel):
             requirements=(requirement,),
             on_failure=OnFailure.FAIL_FAST,
             attempts=1,
+            implied="/requirements/0",
         )

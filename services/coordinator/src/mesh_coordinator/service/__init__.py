@@ -1,7 +1,9 @@
 """Use cases: plan a task, run it, pay for what holds up."""
 
 from dataclasses import dataclass
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
+
+from mesh_shared.errors import IdempotencyKeyRequired
 
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.planning import Planner
@@ -20,8 +22,11 @@ class Coordinator:
     escrows: EscrowDesk
 
 
-def id_for(subject: str, key: str | None, *scope: object) -> UUID:
-    """The same id whenever a caller repeats a request under its key, also after a crash; else a new one."""
+def id_for(subject: str, key: str | None, scope: str) -> UUID:
+    """The same id whenever a caller repeats a request under its key, also after a crash.
+
+    Raises `IdempotencyKeyRequired` without a key: repeating the request would pay again.
+    """
     if key is None:
-        return uuid4()
-    return uuid5(_IDS, "\0".join((subject, key, *map(str, scope))))
+        raise IdempotencyKeyRequired("Send an Idempotency-Key: money moves here.")
+    return uuid5(_IDS, "\0".join((subject, key, scope)))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,21 +10,25 @@ from uuid import UUID
 from mesh_shared.database.engine import Database
 
 from mesh_coordinator.domain import quality
-from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, State
+from mesh_coordinator.domain.attempt import Failure, Happening, State
 from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
-from mesh_coordinator.service.cashier import Cashier
+from mesh_coordinator.repository.attempts import Outrun
+from mesh_coordinator.repository.runs import Runs
+from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.recording import Work, moved, read, scored
+from mesh_coordinator.service.settling import Settling
 
 JUDGING_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRunner:
-    """Calls agents and judges what they deliver; the cashier moves the money."""
+    """Calls agents and judges what they deliver; funding and settling move the money."""
 
     database: Database
     agents: Agents
-    cashier: Cashier
+    funding: Funding
+    settling: Settling
 
     async def advance(self, id: UUID) -> None:
         """Does what the attempt's state asks for; after its end it waits, to be dismissed.
@@ -33,19 +38,24 @@ class AttemptRunner:
         """
         async with self.database.read() as session:
             work = await read(session, id)
-        match work.state:
-            case State.SELECTED:
-                await self._begin(work)
-            case State.FUNDED if not work.is_stopping:
-                await self._ring(work, Happening.CALLED)
-            case State.INVOKING:
-                await self._invoke(work)
-            case State.DELIVERED:
-                await self._judge(work)
-            case state if state in ENDED:
-                await asyncio.Event().wait()
-            case _:
-                await self.cashier.advance(work)
+        await self._duties[work.state](work)
+
+    @property
+    def _duties(self) -> Mapping[State, Callable[[Work], Awaitable[object]]]:
+        return {
+            State.SELECTED: self._begin,
+            State.RESERVING: self.funding.reserve,
+            State.OPENING: self.funding.open,
+            State.FUNDED: self._start,
+            State.INVOKING: self._invoke,
+            State.DELIVERED: self._judge,
+            State.SUBMITTING: self.settling.submit,
+            State.SETTLING: self.settling.settle,
+            State.RELEASED: self.settling.rate,
+            State.REFUNDED: self.settling.rate,
+            State.RATED: _rest,
+            State.CLOSED: _rest,
+        }
 
     async def _begin(self, work: Work) -> None:
         if work.is_stopping:
@@ -57,11 +67,24 @@ class AttemptRunner:
         else:
             await self._ring(work, Happening.FREE)
 
+    async def _start(self, work: Work) -> None:
+        if work.is_stopping:
+            refusal = Refusal(Failure.WITHDRAWN, "the run is stopping")
+            await self.settling.refund(work, Happening.WITHDRAWN, refusal)
+        else:
+            await self._ring(work, Happening.CALLED)
+
     async def _ring(self, work: Work, happening: Happening) -> None:
-        """On record before the call goes out, so that a crash leads back to the same call."""
+        """On record before the call goes out, so that a crash leads back to the same call.
+
+        Nobody is called any more once a cancellation has been answered: moving on locks the run, so that the
+        second look sees it. Raises `Outrun` then.
+        """
         now = datetime.now(UTC)
         async with self.database.write() as session:
-            await moved(session, work, happening, now, called_at=now)
+            row = await moved(session, work, happening, now, called_at=now)
+            if (await Runs(session).get(row.run_id)).stopping is not None:
+                raise Outrun("the run is stopping")
 
     async def _invoke(self, work: Work) -> None:
         answer = await self._call(work)
@@ -75,7 +98,7 @@ class AttemptRunner:
 
     async def _call(self, work: Work) -> Delivery | Refusal:
         attempt = work.attempt
-        if self.cashier.is_too_late_to_call(work):
+        if work.is_paid and work.terms.submit_by <= time.time():
             return Refusal(Failure.NOT_CALLED_IN_TIME, "the escrow's time for the result is over")
         invocation = Invocation(
             candidate=work.candidate,
@@ -89,17 +112,11 @@ class AttemptRunner:
 
     async def _fail(self, work: Work, refusal: Refusal) -> None:
         if work.is_paid:
-            await self.cashier.refund(work, Happening.CALL_FAILED, refusal)
+            await self.settling.refund(work, Happening.CALL_FAILED, refusal)
             return
+        changes = {"failure": refusal.failure, "detail": refusal.detail}
         async with self.database.write() as session:
-            await moved(
-                session,
-                work,
-                Happening.NOTHING_OWED,
-                datetime.now(UTC),
-                failure=refusal.failure,
-                detail=refusal.detail,
-            )
+            await moved(session, work, Happening.NOTHING_OWED, datetime.now(UTC), **changes)
 
     async def _judge(self, work: Work) -> None:
         over = time.monotonic() + JUDGING_LIMIT_S
@@ -107,10 +124,13 @@ class AttemptRunner:
             quality.judge, work.requirement.quality, work.result, lambda: time.monotonic() > over
         )
         if work.is_paid:
-            await self.cashier.hand_in(work, report)
+            await self.settling.hand_in(work, report)
             return
+        failure = quality.failing(report)
         async with self.database.write() as session:
-            row = await moved(
-                session, work, Happening.NOTHING_OWED, datetime.now(UTC), failure=quality.failing(report)
-            )
+            row = await moved(session, work, Happening.NOTHING_OWED, datetime.now(UTC), failure=failure)
             scored(session, row, report)
+
+
+async def _rest(_: Work) -> None:
+    await asyncio.Event().wait()

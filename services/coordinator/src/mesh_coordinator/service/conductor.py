@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from mesh_shared import background
 from mesh_shared.bell import wait
+from mesh_shared.canonical import canonical_json
 from mesh_shared.database.engine import Database
 from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,7 +27,15 @@ from mesh_coordinator.service.attempts import AttemptRunner
 
 IDLE_S = 1.0
 BREATH_S = 0.01
-REFERENCE_MISSING = "reference-missing"
+MAX_PARAMETER_BYTES = 1 << 20
+
+
+class _Unfit(Exception):
+    """What earlier steps delivered makes no parameters for this one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +72,7 @@ class Conductor:
                 room -= await self._move(id, room)
 
     async def _move(self, id: UUID, room: int) -> int:
-        """Decides again under the run's lock, and records the moves; returns how many attempts were opened."""
+        """Decides again under the run's lock and records the moves; returns how many attempts were opened."""
         opened = 0
         async with self.database.write() as session:
             run = await Runs(session).locked(id)
@@ -112,8 +121,8 @@ async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) ->
     step = await Runs(session).step(id, move.step)
     try:
         parameters = await _parameters(session, step)
-    except PointerMissing:
-        await _close(session, id, Close(move.step, StepStatus.FAILED, REFERENCE_MISSING), now)
+    except _Unfit as unfit:
+        await _close(session, id, Close(move.step, StepStatus.FAILED, unfit.reason), now)
         return 0
     attempt = _attempt(step, move.number, parameters, now)
     Attempts(session).add(attempt)
@@ -125,13 +134,19 @@ async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) ->
 
 
 async def _parameters(session: AsyncSession, step: StepRow) -> dict[str, Any]:
-    """The step's parameters with every reference filled in. Raises `PointerMissing`."""
+    """The step's parameters with every reference filled in. Raises `_Unfit`."""
     run = await Runs(session).get(step.run_id)
     wanted = REQUIREMENT.validate_python(step.requirement).parameters
     targets = (reference.target for reference in references.find(wanted))
     sources = [target.step for target in targets if target is not None and target.step is not None]
     results: Mapping[str, Any] = await Attempts(session).results(step.run_id, sources)
-    return references.fill(wanted, results, run.given)
+    try:
+        parameters = references.fill(wanted, results, run.given)
+    except PointerMissing:
+        raise _Unfit("reference-missing") from None
+    if len(canonical_json(parameters)) > MAX_PARAMETER_BYTES:
+        raise _Unfit("parameters-too-large")
+    return parameters
 
 
 def _attempt(step: StepRow, number: int, parameters: dict[str, Any], now: datetime) -> AttemptRow:

@@ -22,8 +22,9 @@ PARALLEL_SEARCHES = 8
 class Task:
     """What is to be done; without `requirements` the rules read them out of `text`.
 
-    `budget_units` are base units; `attempts` is how many agents may be tried for a step. None is as much, and as
-    many, as the operator allows.
+    `budget_units` are base units; `attempts` is how many agents may be tried for a step; None is as much, and
+    as many, as the operator allows. `implied` is the part of a fault's pointer that the request leaves out: a
+    single call has no `/requirements/0`.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Task:
     budget_units: int | None = None
     on_failure: OnFailure = OnFailure.PARTIAL
     attempts: int | None = None
+    implied: str = ""
 
     @property
     def input(self) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class Planner:
 
         Raises `NoRequirementRecognised`, `InvalidPlan`, `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`.
         """
-        needed = self._requirements(task)
+        needed = await self._requirements(task)
         budget_units = self.budget(task)
         places = asyncio.Semaphore(PARALLEL_SEARCHES)
         return Plan(
@@ -68,12 +70,14 @@ class Planner:
             raise BudgetAboveLimit(self.max_budget_units)
         return task.budget_units
 
-    def _requirements(self, task: Task) -> tuple[Requirement, ...]:
+    async def _requirements(self, task: Task) -> tuple[Requirement, ...]:
         needed = requirements.recognised(task.text) if task.requirements is None else task.requirements
         if not needed:
             raise NoRequirementRecognised([rule.capability for rule in requirements.RULES])
-        if faults := plan.faults(needed, task.input):
-            raise InvalidPlan([FieldError("body", fault.pointer, fault.detail) for fault in faults])
+        # A megabyte of schemas and patterns takes a while to check; others are served meanwhile.
+        if faults := await asyncio.to_thread(plan.faults, needed, task.input):
+            places = [(fault.pointer.removeprefix(task.implied), fault.detail) for fault in faults]
+            raise InvalidPlan([FieldError("body", pointer, detail) for pointer, detail in places])
         return needed
 
     async def _step(self, wanted: Requirement, budget_units: int, places: asyncio.Semaphore) -> PlannedStep:

@@ -12,9 +12,10 @@ from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, Outcome, 
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.selection import Candidate
+from mesh_coordinator.domain.settlement import Terms
 from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, QualityScored
 from mesh_coordinator.repository.attempts import Attempts
-from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, dumped
+from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, TERMS, dumped
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
 
@@ -60,6 +61,11 @@ class Work:
         return self.attempt.transaction_id
 
     @property
+    def terms(self) -> Terms:
+        """The escrow's terms; only for states in which there are some."""
+        return TERMS.validate_python(self.attempt.terms)
+
+    @property
     def escrow_id(self) -> str:
         """The escrow's id; only for states in which there is one."""
         return self.attempt.escrow_id or ""
@@ -83,7 +89,8 @@ async def moved(
 ) -> AttemptRow:
     """The attempt in its next state, with `changes` to its columns.
 
-    Raises `Outrun` when it is not where it was. A `failure` among the changes says that the attempt can no longer be a success.
+    A `failure` among the changes says that the attempt is no success any more. Raises `Outrun` when it is not
+    where it was.
     """
     row = await Attempts(session).locked(work.attempt.id, work.state)
     row.state = after(work.state, happening)

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from mesh_shared.bell import wait
+from mesh_shared.canonical import json_hash
 from mesh_shared.database.engine import Database
+from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.events import outbox
+from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 
 from mesh_coordinator.domain.plan import Plan
@@ -21,6 +24,7 @@ from mesh_coordinator.repository.runs import RunRecord, Runs
 from mesh_coordinator.repository.tables import RunEventRow, RunRow, StepRow
 from mesh_coordinator.service.planning import Planner, Task
 
+_TASK: TypeAdapter[Task] = TypeAdapter(Task)
 LOOK_AGAIN_S = 1.0
 """Another replica's commits ring no bell here."""
 
@@ -37,25 +41,28 @@ class RunDesk:
         """Plans `task` and puts it on record as run `id`; the run of that id if there is one already.
 
         Raises `NoRequirementRecognised`, `InvalidPlan`, `NoAcceptableAgent`, `BudgetTooSmall`,
-        `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`. Nothing is spent before the plan stands.
+        `BudgetAboveLimit`, `AgentNotFound`, `Unavailable`, or `IdempotencyKeyReused` when run `id` is of
+        another task. Nothing is spent before the plan stands.
         """
         async with self.database.read() as session:
-            if await Runs(session).find(id) is not None:
-                return await Runs(session).record(id)
-        plan = await self.planner.plan(task)
-        budget_units = self.planner.budget(task)
-        _check(task, plan, budget_units)
-        now = datetime.now(UTC)
-        run = _run_row(task, id, budget_units, now)
-        with suppress(IntegrityError):  # the same request at another replica was first
-            async with self.database.write() as session:
-                Runs(session).add(run, self._steps(plan, task, id))
-                await session.flush()
-                await Runs(session).happened(id, "run.started", {"steps": len(plan.steps)}, now)
-                outbox.record(
-                    session, RunStarted(run_id=id, steps=len(plan.steps), budget=str(run.budget_units))
-                )
-        return await self.get(id)
+            is_known = await Runs(session).find(id) is not None
+        if not is_known:
+            plan = await self.planner.plan(task)
+            budget_units = self.planner.budget(task)
+            _check(task, plan, budget_units)
+            with suppress(IntegrityError):  # the same request at another replica was first
+                await self._add(_run_row(task, id, budget_units), self._steps(plan, task, id))
+        record = await self.get(id)
+        if record.run.task_hash != _hash(task):
+            raise IdempotencyKeyReused("This key belongs to the run of another task.")
+        return record
+
+    async def _add(self, run: RunRow, steps: Sequence[StepRow]) -> None:
+        async with self.database.write() as session:
+            Runs(session).add(run, steps)
+            await session.flush()
+            await Runs(session).happened(run.id, "run.started", {"steps": len(steps)}, run.created_at)
+            outbox.record(session, RunStarted(run_id=run.id, steps=len(steps), budget=str(run.budget_units)))
 
     async def get(self, id: UUID) -> RunRecord:
         """Everything on record of a run. Raises `RunNotFound`."""
@@ -119,14 +126,20 @@ class RunDesk:
         ]
 
 
-def _run_row(task: Task, id: UUID, budget_units: int, now: datetime) -> RunRow:
+def _hash(task: Task) -> str:
+    """Tells tasks apart, whatever they were asked through: 64 hex digits."""
+    return json_hash(_TASK.dump_python(task, mode="json")).hex()
+
+
+def _run_row(task: Task, id: UUID, budget_units: int) -> RunRow:
     return RunRow(
         id=id,
         task=task.text,
+        task_hash=_hash(task),
         given=task.input,
         on_failure=task.on_failure,
         budget_units=budget_units,
-        created_at=now,
+        created_at=datetime.now(UTC),
     )
 
 

@@ -1,0 +1,197 @@
+"""What callers are told of a run."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from mesh_shared.wire import Timestamp, Units, Uuid, WireModel
+from pydantic import Field
+
+from mesh_coordinator.domain.attempt import Failure, Outcome, State
+from mesh_coordinator.domain.plan import PlannedStep
+from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stopping
+from mesh_coordinator.repository.runs import RunRecord
+from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
+from mesh_coordinator.schemas.plans import CandidateView
+from mesh_coordinator.schemas.verdicts import QualityView
+
+
+class AttemptView(WireModel):
+    """One agent's try at a step."""
+
+    number: int
+    key: Uuid = Field(description="The idempotency key of every call of this attempt.")
+    agent_id: str
+    agent: str
+    action: str
+    price: Units
+    state: State
+    outcome: Outcome | None
+    failure: Failure | None
+    detail: str | None
+    escrow_id: str | None
+    quality: QualityView | None
+    created_at: Timestamp
+    called_at: Timestamp | None
+    delivered_at: Timestamp | None
+    ended_at: Timestamp | None
+
+    @classmethod
+    def of(cls, row: AttemptRow) -> Self:
+        return cls(
+            number=row.number,
+            key=row.id,
+            agent_id=row.candidate["agent_id"],
+            agent=row.candidate["name"],
+            action=row.candidate["action"],
+            price=str(row.price_units),
+            state=State(row.state),
+            outcome=Outcome(row.outcome) if row.outcome else None,
+            failure=Failure(row.failure) if row.failure else None,
+            detail=row.detail,
+            escrow_id=row.escrow_id,
+            quality=QualityView.of_row(row),
+            created_at=row.created_at,
+            called_at=row.called_at,
+            delivered_at=row.delivered_at,
+            ended_at=row.ended_at,
+        )
+
+
+class StepView(WireModel):
+    """A step as it stands."""
+
+    id: str
+    capability: str
+    needs: list[str]
+    optional: bool
+    status: StepStatus
+    reason: str | None = Field(description="Why it failed or was skipped.", examples=["poor-quality"])
+    started_at: Timestamp | None
+    ended_at: Timestamp | None
+    duration_ms: int | None
+    result: Any = Field(description="What was delivered and held up.")
+    attempts: list[AttemptView]
+    candidates: list[CandidateView]
+
+    @classmethod
+    def of(cls, row: StepRow, planned: PlannedStep, attempts: list[AttemptRow]) -> Self:
+        return cls(
+            id=row.id,
+            capability=planned.requirement.capability,
+            needs=row.needs,
+            optional=row.is_optional,
+            status=StepStatus(row.status),
+            reason=row.reason,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            duration_ms=_ms(row.started_at, row.ended_at),
+            result=_result(row, attempts),
+            attempts=[AttemptView.of(attempt) for attempt in attempts],
+            candidates=[CandidateView.of(candidate) for candidate in planned.candidates],
+        )
+
+
+class BudgetView(WireModel):
+    """Base units; `reserved` is locked or about to be, and comes back or is spent."""
+
+    limit: Units
+    reserved: Units
+    spent: Units
+
+    @classmethod
+    def of(cls, row: RunRow) -> Self:
+        return cls(limit=str(row.budget_units), reserved=str(row.reserved_units), spent=str(row.spent_units))
+
+
+class GapView(WireModel):
+    """What is missing from the result, and why."""
+
+    step: str
+    status: StepStatus
+    reason: str | None
+    detail: str | None
+
+
+class RunSummary(WireModel):
+    id: Uuid
+    task: str
+    status: RunStatus
+    budget: BudgetView
+    created_at: Timestamp
+    ended_at: Timestamp | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> Self:
+        return cls(**_summary(row))
+
+
+class RunView(RunSummary):
+    """Everything on record of a run."""
+
+    on_failure: OnFailure
+    stopping: Stopping | None = Field(description="Why nothing new is started; null while it may be.")
+    steps: list[StepView]
+    waves: list[list[str]]
+    graph: str = Field(description="Marks: o pending, > running, * succeeded, x failed, / skipped.")
+    result: dict[str, Any] = Field(description="Results by step.")
+    gaps: list[GapView] = Field(description="Steps that did not succeed; empty while they still may.")
+    wall_ms: int | None = Field(description="From start to end.")
+    steps_ms: int = Field(description="The steps' own times added up; above `wall_ms` they ran in parallel.")
+    version: int = Field(description="How many things have happened; the ETag changes with it.")
+
+    @classmethod
+    def of_record(cls, record: RunRecord) -> Self:
+        run, plan = record.run, record.plan
+        steps = [
+            StepView.of(row, planned, [a for a in record.attempts if a.step_id == row.id])
+            for row, planned in zip(record.steps, plan.steps, strict=True)
+        ]
+        return cls(
+            **_summary(run),
+            on_failure=OnFailure(run.on_failure),
+            stopping=Stopping(run.stopping) if run.stopping else None,
+            steps=steps,
+            waves=[list(wave) for wave in plan.waves],
+            graph=plan.drawn({step.id: step.status for step in steps}),
+            result={step.id: step.result for step in steps if step.status is StepStatus.SUCCEEDED},
+            gaps=[_gap(step) for step in steps if step.status in (StepStatus.FAILED, StepStatus.SKIPPED)],
+            wall_ms=_ms(run.created_at, run.ended_at),
+            steps_ms=sum(step.duration_ms or 0 for step in steps),
+            version=run.version,
+        )
+
+
+class HappeningView(WireModel):
+    """One thing that happened to a run."""
+
+    sequence: int
+    type: str = Field(examples=["attempt.funded"])
+    time: Timestamp
+    data: dict[str, Any]
+
+
+def _summary(row: RunRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "task": row.task,
+        "status": RunStatus(row.status),
+        "budget": BudgetView.of(row),
+        "created_at": row.created_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def _ms(start: datetime | None, end: datetime | None) -> int | None:
+    return None if start is None or end is None else round((end - start).total_seconds() * 1000)
+
+
+def _result(row: StepRow, attempts: list[AttemptRow]) -> Any:
+    """The result of the attempt that succeeded; null for a step that did not."""
+    if row.status != StepStatus.SUCCEEDED or attempts[-1].delivery is None:
+        return None
+    return attempts[-1].delivery["result"]
+
+
+def _gap(step: StepView) -> GapView:
+    last = step.attempts[-1] if step.attempts else None
+    return GapView(step=step.id, status=step.status, reason=step.reason, detail=last.detail if last else None)

@@ -1,0 +1,123 @@
+"""Locking the price of an attempt: out of the run's budget, then on the chain."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mesh_shared.bell import wait
+from mesh_shared.canonical import json_hash
+from mesh_shared.chain.journal import Journal
+from mesh_shared.database.engine import Database
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_coordinator.domain import settlement
+from mesh_coordinator.domain.attempt import Failure, Happening
+from mesh_coordinator.domain.settlement import Next, Terms
+from mesh_coordinator.ports import Escrows
+from mesh_coordinator.repository.attempts import Attempts
+from mesh_coordinator.repository.codec import EXPECTATION, TERMS, dumped
+from mesh_coordinator.repository.runs import Runs
+from mesh_coordinator.service import recording
+from mesh_coordinator.service.recording import Work, moved
+from mesh_coordinator.service.transactions import Transactions, put
+
+LOOK_AGAIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funding:
+    """Reserves, then opens the escrow; each duty ends with a commit that holds all that is needed next."""
+
+    database: Database
+    escrows: Escrows
+    transactions: Transactions
+    submit_window_s: int
+    review_window_s: int
+
+    async def reserve(self, work: Work) -> None:
+        """Sets the price aside and orders the escrow; waits while other attempts hold what it needs."""
+        ticket = self.database.committed.ticket()
+        if work.is_stopping:
+            async with self.database.write() as session:
+                await moved(session, work, Happening.WITHDRAWN, datetime.now(UTC), failure=Failure.WITHDRAWN)
+        elif not await self._is_reserved(work):
+            await wait(ticket, LOOK_AGAIN_S)
+
+    async def open(self, work: Work) -> None:
+        """Follows the opening until the contract holds the money, or will not. Raises `ChainUnavailable`."""
+        if (seen := await self.transactions.seen(work)) is None:
+            return
+        sent, escrow = seen
+        match settlement.after_open(sent, escrow.state):
+            case Happening.OPENED:
+                async with self.database.write() as session:
+                    recording.opened(session, await moved(session, work, Happening.OPENED, datetime.now(UTC)))
+            case Happening.NOT_OPENED:
+                await self._give_up(work)
+            case Next.REPEAT:
+                await self.transactions.again(work, self.escrows.opening(work.terms))
+            case _:
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _is_reserved(self, work: Work) -> bool:
+        """False while it has to wait; true once it is decided, either way."""
+        attempt, now = work.attempt, datetime.now(UTC)
+        async with self.database.write() as session:
+            await Attempts(session).locked(attempt.id, work.state)
+            if await Runs(session).reserve(attempt.run_id, attempt.price_units):
+                await self._order(session, work, now)
+                return True
+            run = await Runs(session).get(attempt.run_id)
+            if settlement.is_affordable(
+                attempt.price_units, limit_units=run.budget_units, spent_units=run.spent_units
+            ):
+                return False
+            await moved(session, work, Happening.UNAFFORDABLE, now, failure=Failure.BUDGET_EXHAUSTED)
+        return True
+
+    async def _order(self, session: AsyncSession, work: Work, now: datetime) -> None:
+        terms = self._terms_for(work, now)
+        opening = self.escrows.opening(terms)
+        row = await moved(
+            session,
+            work,
+            Happening.RESERVED,
+            now,
+            escrow_id=self.escrows.id_of(terms),
+            terms=dumped(TERMS, terms),
+        )
+        payer = self.escrows.payer
+        await Journal(session).prepare(f"approve:{payer}:{opening.to}", payer, self.escrows.allowance())
+        await put(session, row, payer, opening)
+
+    def _terms_for(self, work: Work, now: datetime) -> Terms:
+        attempt, candidate = work.attempt, work.candidate
+        submit_by = int(now.timestamp()) + work.requirement.timeout_s + self.submit_window_s
+        document = settlement.terms_document(
+            dumped(EXPECTATION, work.requirement.quality),
+            candidate.action,
+            "0x" + json_hash(attempt.parameters).hex(),
+        )
+        return Terms(
+            provider=candidate.owner,
+            token=self.escrows.token,
+            amount_units=attempt.price_units,
+            evaluator=self.escrows.evaluator,
+            terms_hash="0x" + json_hash(document).hex(),
+            submit_by=submit_by,
+            review_by=submit_by + self.review_window_s,
+            salt="0x" + json_hash([str(attempt.run_id), attempt.step_id, attempt.number]).hex(),
+        )
+
+    async def _give_up(self, work: Work) -> None:
+        attempt = work.attempt
+        async with self.database.write() as session:
+            await moved(
+                session,
+                work,
+                Happening.NOT_OPENED,
+                datetime.now(UTC),
+                failure=Failure.ESCROW_NOT_OPENED,
+                detail="the contract refuses to lock the price: is the payer's balance enough?",
+            )
+            await Runs(session).give_back(attempt.run_id, attempt.price_units, spent_units=0)
