@@ -7,6 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 
+_INT64 = 2.0**63
+
+
 class WireModel(BaseModel):
     """A JSON object with exactly the declared members, each of exactly the declared type.
 
@@ -19,8 +22,13 @@ class WireModel(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _integer(cls, value: object) -> object:
-        """7.0 is the integer 7 in JSON Schema (Draft 2020-12, validation §6.1.1), and so it is here."""
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+        """7.0 is the integer 7 in JSON Schema (Draft 2020-12, validation §6.1.1), and so it is here.
+
+        Beyond 64 bits it stays a float: canonical JSON has no word for such an integer.
+        """
+        if isinstance(value, float) and value.is_integer() and abs(value) < _INT64:
+            return int(value)
+        return value
 
 
 class ReadModel(BaseModel):
