@@ -170,6 +170,22 @@ async def test_a_transaction_that_the_node_forgot_is_sent_again(sender: Transact
     assert await slot(rpc) == 1
 
 
+async def test_what_a_node_forgot_while_we_were_away_is_sent_at_once(
+    sender: TransactionSender, rpc: Rpc, database: Database
+):
+    await install(rpc, COUNTER)
+    id = await prepare(sender, "count")
+    async with working(sender):
+        forgotten = await until(sender, id, State.BROADCAST)
+    await rpc.request("anvil_dropTransaction", forgotten.hash)
+    patient = TransactionSender(database, rpc, sender.account, patience=timedelta(hours=1))
+
+    async with working(patient), mining(rpc):
+        found = await patient.settled(id, 10)
+
+    assert (found.hash, found.state, await slot(rpc)) == (forgotten.hash, State.MINED, 1)
+
+
 async def test_a_transaction_that_became_too_cheap_is_replaced_under_its_nonce(
     sender: TransactionSender, rpc: Rpc
 ):

@@ -236,8 +236,8 @@ async def test_row_i_a_task_is_analysed_planned_run_in_parallel_and_put_together
 
     run = reply["content"]["data"]
     assert run["status"] == "succeeded"
-    assert run["waves"] == [["analysis", "tools"]]
-    assert set(run["result"]) == {"analysis", "tools"}
+    assert run["waves"] == [["workspace-analysis", "tool-discovery"]]
+    assert set(run["result"]) == {"workspace-analysis", "tool-discovery"}
     assert run["wall_ms"] < run["steps_ms"]
 
 

@@ -12,7 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
 from mesh_shared.bell import Bell, wait
-from mesh_shared.chain.errors import RpcError, TransactionRejected, TransactionReverted
+from mesh_shared.chain.errors import ChainUnavailable, RpcError, TransactionRejected, TransactionReverted
 from mesh_shared.chain.journal import OUTSTANDING, Call, Journal, State, TransactionRow
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.database.engine import Database
@@ -51,6 +51,8 @@ class TransactionSender:
     """Price per gas above which a waiting transaction is not raised; it goes on waiting."""
     changed: Bell = field(default_factory=Bell)
     """Rings when a transaction changed state."""
+    _was_away: bool = True
+    """We or the node were down since the last look: what was sent before may be forgotten."""
 
     @property
     def address(self) -> str:
@@ -80,10 +82,14 @@ class TransactionSender:
     async def turn(self) -> None:
         """Moves every transaction of the lane as far as it goes now, then waits for news."""
         ticket = self.database.committed.ticket()
-        async with self.database.sole(f"sender:{self.address}"):
-            await self._sign()
-            await self._broadcast()
-            is_busy = await self._observe()
+        try:
+            async with self.database.sole(f"sender:{self.address}"):
+                await self._sign()
+                await self._broadcast()
+                is_busy = await self._observe()
+        except ChainUnavailable:
+            self._was_away = True
+            raise
         await asyncio.sleep(0.01)  # commits of others ring the bell too; this bounds the polling
         await wait(ticket, BUSY_S if is_busy else IDLE_S)
 
@@ -167,6 +173,7 @@ class TransactionSender:
         before = [row.state for row in rows]
         for row in rows:
             await self._judge(row, receipts.get(row.id), head, chain_nonce)
+        self._was_away = False
         async with self.database.write() as session:
             for row in rows:
                 await session.merge(row)
@@ -192,15 +199,20 @@ class TransactionSender:
             row.block_number = row.block_hash = row.succeeded = None
         if row.broadcast_at is not None and datetime.now(UTC) - row.broadcast_at > self.patience:
             await self._search(row, chain_nonce)
+        elif self._was_away and not await self._is_known(row):
+            row.state = State.PREPARED
 
     async def _search(self, row: TransactionRow, chain_nonce: int) -> None:
         """Decides what became of a transaction that has been silent for too long."""
         if row.nonce is not None and row.nonce < chain_nonce:
             row.state = State.UNKNOWN
             return
-        if await self.rpc.request("eth_getTransactionByHash", row.hash) is not None:
+        if await self._is_known(row):
             self._raise_fee(row, _above(await self._fees(), row))
         row.state = State.PREPARED  # the next turn sends it: the same bytes, or the ones with more fee
+
+    async def _is_known(self, row: TransactionRow) -> bool:
+        return await self.rpc.request("eth_getTransactionByHash", row.hash) is not None
 
     def _raise_fee(self, row: TransactionRow, fees: Fees) -> None:
         """Signs `row` again under its nonce when `fees` are above what it offers and within the limit."""
