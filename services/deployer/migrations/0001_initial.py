@@ -42,6 +42,6 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(100), nullable=True),
         sa.Column("leased_height", sa.Integer(), nullable=True),
         sa.Column("has_manifest", sa.Boolean(), nullable=False),
-        sa.Column("refunded_uact", UnitAmount(), nullable=True),
+        sa.Column("earned_uact", UnitAmount(), nullable=True),
         sa.PrimaryKeyConstraint("order_id", name="pk_simulated_orders"),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from docker import DockerClient
+from docker.errors import DockerException, ImageNotFound
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from httpx import AsyncClient, Response
@@ -22,9 +25,10 @@ from pydantic import SecretStr
 ROOT = Path(__file__).parents[3]
 SCOPES = ("deployer:deploy", "actions:invoke", "events:read")
 HELLO_WEB = (ROOT / "examples" / "sdl" / "hello-web.yaml").read_text()
+IMAGE = "debian:trixie-slim"
 CONFIG: dict[str, Any] = {
     "name": "web",
-    "image": "debian:trixie-slim",
+    "image": IMAGE,
     "env": {"GREETING": "hello"},
     "port": 8080,
     "cpu_millis": 500,
@@ -75,6 +79,15 @@ class Tenant:
         headers = {"Idempotency-Key": key or str(uuid4()), "Prefer": f"wait={wait}"}
         return await self.http.post("/v1/deployments", json=body, headers=headers)
 
+    async def act(self, action: str, parameters: dict[str, Any], *, key: str = "") -> dict[str, Any]:
+        """What the action answers."""
+        headers = {"Idempotency-Key": key} if key else {}
+        response = await self.http.post(
+            f"/actions/{action}", json={"parameters": parameters}, headers=headers
+        )
+        assert response.status_code == 200, response.text
+        return response.json()
+
     async def read(self, deployment: dict[str, Any], part: str = "") -> dict[str, Any]:
         return (await self.http.get(f"/v1/deployments/{deployment['deploymentId']}{part}")).json()
 
@@ -112,21 +125,34 @@ class Tenant:
         return changed(HELLO_WEB, *changes)
 
 
+@pytest.fixture(scope="session")
+def docker_url() -> str:
+    """A real engine that has the image of hello-web; without it a test of containers can say nothing."""
+    url = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    try:
+        client = DockerClient(base_url=url, timeout=5)
+        client.images.get(IMAGE)
+    except ImageNotFound:
+        pytest.skip(f"the Docker engine at {url} does not have {IMAGE}")
+    except DockerException:
+        pytest.skip(f"no Docker engine answers at {url}")
+    client.close()
+    return url
+
+
 @pytest.fixture
 def make_app(tmp_path: Path, redis_url: str, issuer: Issuer) -> MakeApp:
     """Builds the deployer on a database; settings of its own are given by name."""
 
     def make(database_url: str, **settings: Any) -> FastAPI:
-        given = {"port": 8373, "docker_url": f"unix://{tmp_path}/no-engine.sock"} | settings
-        return create_app(
-            Settings(
-                state_dir=tmp_path / "state",
-                database_url=SecretStr(database_url),
-                redis_url=SecretStr(redis_url),
-                **given,
-            ),
-            issuer.keys,
-        )
+        given: dict[str, Any] = {
+            "state_dir": tmp_path / "state",
+            "database_url": SecretStr(database_url),
+            "redis_url": SecretStr(redis_url),
+            "docker_url": f"unix://{tmp_path}/no-engine.sock",
+            "market_faults": True,
+        }
+        return create_app(Settings(**(given | settings)), issuer.keys)
 
     return make
 

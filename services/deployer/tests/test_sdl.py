@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
-from mesh_deployer.domain.issues import Severity
+from mesh_deployer.domain.issues import MAX_ISSUES, Severity
 from mesh_deployer.domain.manifest import manifest
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.tree import MAX_BYTES
+from mesh_deployer.domain.tree import MAX_BYTES, MAX_KEY, MAX_NODES
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "sdl").glob("*.yaml"))
 HELLO = next(path for path in EXAMPLES if path.stem == "hello-web").read_text()
@@ -63,7 +64,7 @@ def test_our_own_examples_compile_without_a_warning(path: Path):
         ("as: 80", 'http_options: {next_cases: ["off", error]}', f"{HTTP}.next_cases", "next-case"),
         ("as: 80", "http_options: {next_cases: [maybe]}", f"{HTTP}.next_cases", "next-case"),
         ("global: true", "global: yes", "services.web.expose[0].to[0].global", "not-a-flag"),
-        ("global: true", "global: true\n            ip: mine", "services.web.expose[0].to[0].ip", "unsupported"),
+        ("- global: true", "- {global: true, ip: a}", "services.web.expose[0].to[0].ip", "unsupported"),
         ("global: true", "service: web", "services", "no-global-service"),
         ("global: true", "service: db", "services.web.expose[0].to[0].service", "unknown-service"),
         ("count: 1", "count: 0", "deployment.web.dcloud.count", "out-of-range"),
@@ -121,6 +122,8 @@ def test_a_warning_does_not_keep_an_sdl_from_being_compiled():
         ("[" * 60_000, "too-deep"),
         ("- " * 30_000, "too-deep"),
         ("a" * (MAX_BYTES + 1), "too-large"),
+        ("- a\n" * (MAX_NODES + 1), "too-large"),
+        ("a" * (MAX_KEY + 1) + ": 1", "key"),
         ("€" * (MAX_BYTES // 2), "too-large"),
     ],
 )
@@ -129,6 +132,37 @@ def test_yaml_that_is_not_read_is_refused_before_anything_is_built_from_it(text:
 
     assert not compilation.ok
     assert [issue.code for issue in compilation.issues] == [code]
+
+
+def test_an_sdl_full_of_faults_gets_a_short_answer():
+    services = "".join(f"  a{i}: {{imgae: nginx}}\n" for i in range(1000))
+
+    issues = compile_sdl(f"version: '2.0'\nservices:\n{services}").issues
+
+    assert len(issues) == MAX_ISSUES + 1
+    assert (issues[-1].code, issues[-1].severity) == ("too-many", Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a\n" * 16_000,
+        "a: [" + "[]," * 20_000 + "]",
+        HELLO.replace("    env:", "".join(f"    k{i}: 1\n" for i in range(4_500)) + "    env:"),
+        HELLO.replace("- GREETING", "- " + "a." * 30_000),
+        HELLO.replace("- GREETING", "- " + "eyJ-" * 15_000),
+        HELLO.replace("- GREETING", "- KEY=" + "a://" * 15_000),
+        HELLO.replace("- GREETING", "- KEY=" + "/a" * 30_000),
+    ],
+    ids=["list", "flow", "unknown keys", "dots", "tokens", "addresses", "path"],
+)
+def test_no_text_keeps_the_compiler_busy_for_long(text: str):
+    started = time.process_time()
+
+    compile_sdl(text)
+
+    # some tens of milliseconds; a search that grows with the square of the text takes many seconds
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("text", ["just text", "[1, 2]", "{}", "~", "services: 5", "a: {b: {c: {}}}"])
@@ -143,7 +177,7 @@ def test_the_value_of_a_variable_is_in_no_message():
         )
     ).issues
 
-    assert [issue.code for issue in issues] == ["secret-in-sdl", "env-name", "env-name"]
+    assert sorted(issue.code for issue in issues) == ["env-name", "env-name", "secret-in-sdl"]
     assert "live" not in repr(issues)
 
 

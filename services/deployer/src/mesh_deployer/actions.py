@@ -11,17 +11,17 @@ from mesh_deployer.schemas.security import SecureDeploymentView, SecurityOptions
 from mesh_deployer.service.deployer import Deployer, Security, Wish
 
 SCOPE = "deployer:deploy"
-_WAIT_S = Field(default=10, ge=0, le=30, description="How long to wait for the lease.", examples=[10])
+_WAIT_S = Field(default=10, ge=0, le=30, description="How long to wait until it runs.", examples=[10])
 
 
 class DeployParameters(DeploymentOptions):
-    """A deployment, and how long to wait for its lease."""
+    """A deployment, and how long to wait until it runs."""
 
     wait_s: int = _WAIT_S
 
 
 class DeploySecurelyParameters(SecurityOptions):
-    """A secure deployment, and how long to wait for its lease."""
+    """A secure deployment, and how long to wait until it runs."""
 
     wait_s: int = _WAIT_S
 
@@ -39,7 +39,7 @@ async def deploy(
 ) -> bool:
     service = runtime.service
     deployment = await service.submit(_wish(runtime, "DEPLOY_AGENT", options, None))
-    deployment = await service.wait_for_lease(deployment, options.wait_s)
+    deployment = await service.wait(deployment, options.wait_s)
     view = DeploymentView.of(deployment, service.reduction(deployment), service.inputs)
     text = f"Deployment {deployment.id} is {deployment.state}: {deployment.explanation}"
     await callback(succeeded(text, view.model_dump(mode="json")))
@@ -56,7 +56,7 @@ async def deploy_securely(
     service = runtime.service
     wish = _wish(runtime, "DEPLOY_WITH_SECURITY", options, options.security())
     deployment = await service.submit(wish)
-    deployment = await service.wait_for_lease(deployment, options.wait_s)
+    deployment = await service.wait(deployment, options.wait_s)
     view = SecureDeploymentView.of(service.assess(deployment))
     text = f"Deployment {deployment.id} is {deployment.state}: {deployment.explanation}"
     await callback(succeeded(text, view.model_dump(mode="json")))

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from decimal import Decimal
 
 from fastapi import FastAPI
 from mesh_shared.app import About, build
 from mesh_shared.auth.tokens import KeySource
+from mesh_shared.background import beside, forever
 from mesh_shared.database.secret import service_secret
 from mesh_shared.platform import Platform
 
@@ -19,10 +19,12 @@ from mesh_deployer.adapters.gateway import GatewayProfiles
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.api import costs, deployments, sdl, secure
 from mesh_deployer.domain.cost import Inputs
-from mesh_deployer.domain.deployment import Backend
+from mesh_deployer.domain.deployment import Backend, Deadlines
 from mesh_deployer.ports import Marketplace
 from mesh_deployer.service.deployer import Deployer, Policy
 from mesh_deployer.service.driver import Driver
+from mesh_deployer.service.leftovers import Leftovers
+from mesh_deployer.service.steps import Steps
 from mesh_deployer.settings import Settings
 
 ABOUT = About(
@@ -37,30 +39,50 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def start(platform: Platform) -> AsyncGenerator[Deployer, None]:
-        markets = await _markets(settings, platform)
-        driver = Driver(
-            database=platform.database,
-            markets=markets,
-            instance=settings.instance,
-            parallel=settings.parallel_deployments,
-            step_timeout_s=settings.step_timeout_s,
-        )
-        await driver.recover()
-        platform.run("deployments", driver.turn)
-        platform.run("leftovers", driver.sweep)
-        try:
-            yield _deployer(settings, platform, markets)
-        finally:
-            await driver.stop()
+        async with _engine(settings, platform) as engine:
+            markets = _markets(settings, platform, engine)
+            driver, leftovers = _driver(settings, platform, markets), _leftovers(settings, platform, markets)
+            async with driver.working(), beside(forever("leftovers", leftovers.turn)):
+                yield _deployer(settings, platform, markets)
 
     routers = [sdl.router, deployments.router, secure.router, costs.router]
     return build(ABOUT, settings, routers=routers, plugin=plugin, start=start, keys=keys)
 
 
-async def _markets(settings: Settings, platform: Platform) -> dict[Backend, Marketplace]:
-    simulated = SimulatedMarketplace(platform.database, settings.market_seed, _inputs(settings))
+@asynccontextmanager
+async def _engine(settings: Settings, platform: Platform) -> AsyncGenerator[Engine, None]:
     engine = Engine(settings.docker_url, await service_secret(platform.database, "engine-owner"))
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _markets(settings: Settings, platform: Platform, engine: Engine) -> dict[Backend, Marketplace]:
+    simulated = SimulatedMarketplace(
+        platform.database, settings.market_seed, _inputs(settings), settings.market_faults
+    )
     return {"simulated": simulated, "docker": DockerMarketplace(simulated, engine)}
+
+
+def _driver(settings: Settings, platform: Platform, markets: dict[Backend, Marketplace]) -> Driver:
+    return Driver(
+        database=platform.database,
+        steps=Steps(markets),
+        instance=settings.instance,
+        parallel=settings.parallel_deployments,
+        step_timeout_s=settings.step_timeout_s,
+        watch_s=settings.watch_s,
+    )
+
+
+def _leftovers(settings: Settings, platform: Platform, markets: dict[Backend, Marketplace]) -> Leftovers:
+    return Leftovers(
+        database=platform.database,
+        markets=markets,
+        pause_s=settings.sweep_s,
+        timeout_s=settings.step_timeout_s,
+    )
 
 
 def _deployer(settings: Settings, platform: Platform, markets: dict[Backend, Marketplace]) -> Deployer:
@@ -71,9 +93,11 @@ def _deployer(settings: Settings, platform: Platform, markets: dict[Backend, Mar
         profiles=GatewayProfiles(platform.http, settings.gateway_url, auth),
         policy=Policy(
             reputation_floor=settings.reputation_floor,
-            bid_window=timedelta(seconds=settings.bid_window_s),
-            bid_deadline=timedelta(seconds=settings.bid_deadline_s),
-            manifest_deadline=timedelta(seconds=settings.manifest_deadline_s),
+            deadlines=Deadlines(
+                bid_window_s=settings.bid_window_s,
+                bid_s=settings.bid_deadline_s,
+                start_s=settings.manifest_deadline_s,
+            ),
             deposit_uact=settings.deposit_uact,
         ),
         snapshot=prices.newest(),

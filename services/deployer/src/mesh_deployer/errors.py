@@ -31,10 +31,18 @@ class SecretInSdl(Conflict, title="Secret in an SDL"):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(
-            f"These variables look like secrets: {', '.join(names)}. Providers can read an SDL; "
+            f"This looks like a secret: {', '.join(names)}. Providers can read an SDL; "
             "store the value in the security gateway and write gateway://<connection> instead.",
             names=list(names),
         )
+
+
+class ImageNotAReference(Conflict, title="Image not a reference"):
+    """An image is named as registries name it: host, path, tag, digest."""
+
+    def __init__(self, services: Sequence[str]) -> None:
+        text = f"The image of {', '.join(services)} has no name that a registry could have."
+        super().__init__(text, services=list(services))
 
 
 class SeveralGroups(Conflict, title="Several placement groups"):

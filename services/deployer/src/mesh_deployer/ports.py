@@ -36,7 +36,7 @@ class Marketplace(Protocol):
     """
 
     async def capabilities(self, group: Group) -> str:
-        """What running `group` here means, in a sentence. Raises a `CannotRun` when it cannot."""
+        """What running `group` here means, in a sentence. Raises a `CannotRun` when it cannot be run."""
         ...
 
     async def create(self, order: Order) -> None:
@@ -56,11 +56,14 @@ class Marketplace(Protocol):
         ...
 
     async def status(self, order_id: UUID) -> Condition:
-        """How the leased workload is."""
+        """How the leased workload is. Raises `OrderNotOpen`."""
         ...
 
     async def close(self, order_id: UUID) -> int:
-        """Ends whatever there is of the order; the part of the deposit that comes back, in uact."""
+        """Ends whatever there is of the order; what its provider has earned of the deposit, in uact.
+
+        An order that was never opened is ended as well: nobody has earned anything then.
+        """
         ...
 
     async def held(self) -> Sequence[UUID]:

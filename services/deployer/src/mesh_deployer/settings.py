@@ -17,11 +17,18 @@ class Settings(ServiceSettings):
     migrations_dir: Path = Path(__file__).parents[2] / "migrations"
     docker_url: str = Field(default="unix:///var/run/docker.sock", description="Where an engine may answer.")
     market_seed: int = Field(default=379, description="Which providers the simulated market has.")
+    market_faults: bool = Field(
+        default=False, description="Whether an SDL may ask it for a fault, to rehearse."
+    )
     reputation_floor: Decimal = Field(default=Decimal("0.7"), ge=0, le=1)
     bid_window_s: float = Field(default=5, ge=0, description="How long to gather bids before choosing.")
     bid_deadline_s: float = Field(default=300, gt=0, description="When to give up without a bid.")
     manifest_deadline_s: float = Field(default=300, gt=0, description="When to give up on a start.")
-    step_timeout_s: float = Field(default=30, gt=0, description="How long the market may take to answer.")
+    step_timeout_s: float = Field(
+        default=30, gt=0, le=50, description="How long the market may take to answer."
+    )
+    watch_s: float = Field(default=60, gt=0, description="How often a running workload is looked at.")
+    sweep_s: float = Field(default=60, gt=0, description="How often markets are searched for leftovers.")
     deposit_uact: int = Field(default=500_000, ge=500_000, description="Akash's least deposit, 0.5 ACT.")
     block_time_s: Decimal = Field(default=Decimal("6.098"), gt=0, description="Seconds per Akash block.")
     usd_per_act: Decimal = Field(default=Decimal(1), gt=0, description="1 ACT is 1,000,000 uact.")

@@ -16,6 +16,8 @@ from mesh_deployer.errors import DockerNotAvailable
 from mesh_deployer.ports import Condition, Order
 
 PROVIDER_URI = "docker://local"
+CHECK_S = 3
+"""How long an engine may take to say whether it can run something; a caller waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,9 @@ class DockerMarketplace:
     async def capabilities(self, group: Group) -> str:
         """Also raises `DockerNotAvailable`, `ImageNotPresent`, `NotOnDocker`."""
         try:
-            await asyncio.to_thread(self.engine.check, group)
-        except Unavailable:
+            async with asyncio.timeout(CHECK_S):
+                await self.engine.ask(lambda containers: containers.check(group))
+        except (Unavailable, TimeoutError):
             raise DockerNotAvailable from None
         return "The container really runs on the local Docker engine; bids, price and lease are simulated."
 
@@ -43,16 +46,18 @@ class DockerMarketplace:
         return replace(await self.market.accept(order_id, bid), provider_uri=PROVIDER_URI)
 
     async def send_manifest(self, order_id: UUID, group: Group) -> None:
-        await asyncio.to_thread(self.engine.run, order_id, group)
+        # the market first: it knows whether the order is still leased
         await self.market.send_manifest(order_id, group)
+        await self.engine.ask(lambda containers: containers.run(order_id, group))
 
     async def status(self, order_id: UUID) -> Condition:
         await self.market.status(order_id)
-        return await asyncio.to_thread(self.engine.condition, order_id)
+        return await self.engine.ask(lambda containers: containers.condition(order_id))
 
     async def close(self, order_id: UUID) -> int:
-        await asyncio.to_thread(self.engine.remove, order_id)
+        await self.engine.ask(lambda containers: containers.remove(order_id))
         return await self.market.close(order_id)
 
     async def held(self) -> Sequence[UUID]:
-        return await asyncio.to_thread(self.engine.held)
+        running = await self.engine.ask(lambda containers: containers.held())
+        return list({*running, *await self.market.held()})

@@ -1,17 +1,16 @@
 """The security gateway, as compiler of security profiles."""
 
-from http import HTTPStatus
 from uuid import UUID
 
 import httpx
+from mesh_shared.errors import Unavailable
 from mesh_shared.http import asking
 from mesh_shared.wire import ReadModel
+from pydantic import ValidationError
 
 from mesh_deployer.domain.deployment import Control, Policy, SecurityProfile, Status
 from mesh_deployer.domain.workload import Group
 from mesh_deployer.errors import SecurityProfileRefused
-
-REFUSALS = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 class _PolicyBody(ReadModel):
@@ -42,7 +41,7 @@ class _ProfileBody(ReadModel):
 
 
 class _RefusalBody(ReadModel):
-    detail: str = "no reason given"
+    detail: str
 
 
 class GatewayProfiles:
@@ -66,10 +65,20 @@ class GatewayProfiles:
             response = await self._http.post(
                 f"{self._url}/v1/security-profiles/{profile}/compile", json=body, auth=self._auth
             )
-            if response.status_code in REFUSALS:
-                raise SecurityProfileRefused(_RefusalBody.model_validate_json(response.content).detail)
+            if response.is_client_error:
+                raise SecurityProfileRefused(_detail(response))
             response.raise_for_status()
-        return _profile(_ProfileBody.model_validate_json(response.content), data_residency)
+        try:
+            return _profile(_ProfileBody.model_validate_json(response.content), data_residency)
+        except ValidationError:
+            raise Unavailable("security-gateway") from None
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return _RefusalBody.model_validate_json(response.content).detail
+    except ValidationError:
+        return f"status {response.status_code}, without a reason"
 
 
 def _profile(body: _ProfileBody, data_residency: str) -> SecurityProfile:

@@ -25,16 +25,11 @@ from mesh_deployer.repository.orders import SimulatedOrders
 from mesh_deployer.repository.tables import SimulatedOrderRow
 
 FAULT_ATTRIBUTE = "simulated/fault"
-"""Placement attribute with which an SDL asks for a fault of this market."""
-FAULTS = (
-    "no-bids",
-    "lost-bid",
-    "manifest-timeout",
-    "stall-after-create",
-    "stall-after-accept",
-    "stall-after-manifest",
-    "stall-after-close",
-)
+"""Placement attribute with which an SDL asks for a fault of this market, where faults are on offer.
+
+`no-bids`, `lost-bid` and `manifest-timeout` are refusals. `stall-after-` create, accept, manifest and close
+are silences: the work is done, and whoever asked for it never hears.
+"""
 PROVIDERS = 12
 SLOWEST_BLOCKS = 3
 _REGIONS = ("us-east", "us-west", "eu-west", "eu-central")
@@ -87,13 +82,14 @@ class SimulatedMarketplace:
     database: Database
     seed: int
     inputs: cost.Inputs
+    has_faults: bool = False
 
     async def capabilities(self, group: Group) -> str:
         return "Bids, price and lease are simulated, and nothing really runs."
 
     async def create(self, order: Order) -> None:
         wanted = {**dict(order.group.attributes or ()), **order.requirements}
-        fault = wanted.pop(FAULT_ATTRIBUTE, None)
+        fault = wanted.pop(FAULT_ATTRIBUTE, None) if self.has_faults else None
         silent = {p.address: why for p in providers(self.seed) if (why := self._declines(p, order, wanted))}
         bids = [] if fault == "no-bids" else list(self._bids(order, excluded=silent))
         declined = [Declined(provider=address, reason=why) for address, why in silent.items()]
@@ -152,11 +148,11 @@ class SimulatedMarketplace:
             row = await SimulatedOrders(session).find(order_id)
             if row is None:
                 return 0
-            if row.refunded_uact is None:
-                row.state, row.refunded_uact = "closed", row.deposit_uact - _owed(row)
-            refunded, stalls = row.refunded_uact, _fires(row, "stall-after-close")
+            if row.earned_uact is None:
+                row.state, row.earned_uact = "closed", _owed(row)
+            earned, stalls = row.earned_uact, _fires(row, "stall-after-close")
         await _answer(stalls)
-        return refunded
+        return earned
 
     async def held(self) -> Sequence[UUID]:
         async with self.database.read() as session:
@@ -194,7 +190,7 @@ class SimulatedMarketplace:
 
 
 async def _answer(stalls: bool) -> None:
-    """Returns, unless the order's fault is silence: the work is done and the caller cannot know."""
+    """Returns, unless the order's fault is silence."""
     if stalls:
         await asyncio.Event().wait()
 

@@ -25,7 +25,7 @@ Prefer = Annotated[
     str | None,
     Header(
         max_length=200,
-        description="`wait=n` answers when it is leased, after n (at most 30) seconds at the latest.",
+        description="`wait=n` answers when it runs or has ended, after n seconds (30 at most) at the latest.",
         examples=["wait=10"],
     ),
 ]
@@ -78,7 +78,7 @@ async def create_deployment(
         provider=body.provider,
         reputation_floor=body.floor(),
     )
-    deployment = await service.wait_for_lease(await service.submit(wish), wait_s(prefer))
+    deployment = await service.wait(await service.submit(wish), wait_s(prefer))
     response.headers["Location"] = f"/v1/deployments/{deployment.id}"
     return view(service, deployment)
 
@@ -117,8 +117,13 @@ async def list_bids(request: Request, deployment_id: DeploymentId, caller: Calle
     "/{deployment_id}/close", status_code=202, operation_id="close_deployment", summary="Close a deployment"
 )
 async def close_deployment(
-    request: Request, deployment_id: DeploymentId, caller: Caller, key: IdempotencyKey = None
+    request: Request,
+    deployment_id: DeploymentId,
+    caller: Caller,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
 ) -> DeploymentView:
     """Stops the workload, ends the lease and gets the rest of the deposit back; done twice is done once."""
     service = deployer(request)
-    return view(service, await service.close(deployment_id, owner(caller)))
+    closing = await service.close(deployment_id, owner(caller))
+    return view(service, await service.wait(closing, wait_s(prefer)))

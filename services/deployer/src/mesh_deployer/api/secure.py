@@ -36,7 +36,7 @@ async def create_secure_deployment(
         reputation_floor=body.floor(),
         security=body.security(),
     )
-    deployment = await service.wait_for_lease(await service.submit(wish), wait_s(prefer))
+    deployment = await service.wait(await service.submit(wish), wait_s(prefer))
     response.headers["Location"] = f"/v1/secure-deployments/{deployment.id}"
     return SecureDeploymentView.of(service.assess(deployment))
 

@@ -3,7 +3,9 @@
 import json
 from hashlib import sha256
 
+from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.deployment import Control, Deployment, Status
+from mesh_deployer.domain.images import is_pinned
 from mesh_deployer.domain.workload import Group, Service
 
 RESIDENCY_ATTRIBUTE = "region"
@@ -17,7 +19,7 @@ def assess(deployment: Deployment, group: Group) -> tuple[Control, ...]:
         _image_pinned(group),
         _exposure(deployment, group),
         _limits(group),
-        _secrets(),
+        _secrets(group),
         _residency(deployment),
     )
 
@@ -34,7 +36,7 @@ def _control(id: str, title: str, status: Status, evidence: str) -> Control:
 
 
 def _image_pinned(group: Group) -> Control:
-    loose = [image for image in group.images if "@sha256:" not in image]
+    loose = [image for image in group.images if not is_pinned(image)]
     evidence = f"Not pinned: {', '.join(loose)}." if loose else f"Pinned: {', '.join(group.images)}."
     title = "Images are pinned to a digest"
     return _control("CC8.1/deployer-image", title, "fail" if loose else "pass", evidence)
@@ -61,17 +63,24 @@ def _limits(group: Group) -> Control:
         f"{s.name}: {s.resources.cpu_millis}m CPU, {s.resources.memory_bytes} bytes of memory"
         for s in group.services
     )
-    return _control("A1.1/deployer-limits", "Every service has limits", "pass", f"{evidence}.")
+    return _control("A1.1/deployer-limits", "CPU and memory are limited", "pass", f"{evidence}.")
 
 
-def _secrets() -> Control:
-    evidence = "The SDL was searched for variables that look like secrets, and had none; one is refused."
-    return _control("CC6.1/deployer-secrets", "No secret is in the SDL", "pass", evidence)
+def _secrets(group: Group) -> Control:
+    shown = secrecy.exposed(group)
+    found = f"These look like secrets: {', '.join(shown)}." if shown else "None looks like a secret."
+    evidence = f"Variables and command lines were searched by name and by form. {found}"
+    return _control(
+        "CC6.1/deployer-secrets", "No secret is in the SDL", "fail" if shown else "pass", evidence
+    )
 
 
 def _residency(deployment: Deployment) -> Control:
     id, title = "C1.1/deployer-residency", "The provider is in the required region"
     wanted = deployment.terms.requirements.get(RESIDENCY_ATTRIBUTE)
+    if deployment.provider == "docker":
+        evidence = f"It runs on this machine, and nobody says where that is; {wanted} is required."
+        return _control(id, title, "not_assessed", evidence)
     if deployment.lease is None or deployment.chosen is None:
         return _control(id, title, "not_assessed", f"No provider is bound yet; {wanted} is required.")
     own = deployment.chosen.attributes.get(RESIDENCY_ATTRIBUTE)

@@ -7,12 +7,12 @@
 
 A state names what is already true, so it is also the intent of the next step: `chosen` means that the
 market is about to be asked for the lease. Each step is repeated after a crash, and the market takes it as
-done.
+done. No state but `active`, `closing` and the ends lasts longer than its deadline.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -40,8 +40,7 @@ class State(StrEnum):
 
 ENDED = frozenset({State.CLOSED, State.FAILED})
 SETTLED = ENDED | {State.ACTIVE}
-"""States in which nothing is to be done."""
-NOT_YET_LEASED = frozenset({State.CREATED, State.OPEN, State.CHOSEN})
+"""States that last."""
 
 _NEXT: Mapping[State, frozenset[State]] = {
     State.CREATED: frozenset({State.OPEN, State.CLOSING}),
@@ -124,11 +123,11 @@ class SecurityProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """Until when to gather bids, until when one must be there, and how long a start may take."""
+    """Seconds: how long bids are gathered, when to give up on a bid, and when on a start."""
 
-    bids_until: datetime
-    bid_by: datetime
-    manifest_s: float
+    bid_window_s: float
+    bid_s: float
+    start_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +153,6 @@ class Deployment:
     chosen: Bid | None = None
     lost: tuple[str, ...] = ()
     lease: Lease | None = None
-    leased_at: datetime | None = None
     uris: tuple[str, ...] = ()
     ending: Ending | None = None
     refunded_uact: int | None = None
@@ -170,6 +168,15 @@ class Deployment:
     def explanation(self) -> str:
         """The last thing that happened, in a sentence."""
         return self.history[-1].note if self.history else "Accepted."
+
+    @property
+    def since(self) -> datetime:
+        """When it came into its present state."""
+        return self.history[-1].at if self.history else self.created_at
+
+    def has_gathered(self, now: datetime) -> bool:
+        """True when bids were gathered for as long as they should be."""
+        return now >= self.since + timedelta(seconds=self.deadlines.bid_window_s)
 
     def opened(self, now: datetime) -> "Deployment":
         """The market has the order. Raises `IllegalTransition`."""
@@ -194,7 +201,7 @@ class Deployment:
     def got_lease(self, lease: Lease, now: datetime) -> "Deployment":
         """The provider is bound. Raises `IllegalTransition`."""
         changed = self._to(State.LEASED, now, f"Lease {lease.lease_id}; sending the manifest.")
-        return replace(changed, lease=lease, leased_at=now)
+        return replace(changed, lease=lease)
 
     def running(self, uris: tuple[str, ...], note: str, now: datetime) -> "Deployment":
         """The workload runs. Raises `IllegalTransition`."""
@@ -204,6 +211,22 @@ class Deployment:
         """It cannot go on; the order is about to be closed. Raises `IllegalTransition`."""
         return replace(self._to(State.CLOSING, now, text), ending=Ending(code=code, text=text))
 
+    def without_bid(self, now: datetime) -> "Deployment":
+        """No bid can be accepted; the order is about to be closed. Raises `IllegalTransition`."""
+        text = f"None of {len(self.bids)} bid(s) met the terms; {len(self.declined)} did not bid."
+        return self.failing("no-acceptable-bid", text, now)
+
+    def in_time(self, now: datetime) -> "Deployment":
+        """Unchanged until the deadline of its state, then about to be closed as failed."""
+        limit_s = self.deadlines.start_s if self.state is State.LEASED else self.deadlines.bid_s
+        if self.state in SETTLED | {State.CLOSING} or now < self.since + timedelta(seconds=limit_s):
+            return self
+        if self.state is State.OPEN:
+            return self.without_bid(now)
+        if self.state is State.LEASED:
+            return self.failing("manifest-timeout", "The workload did not start in time.", now)
+        return self.failing("market-timeout", "The market did not answer in time.", now)
+
     def closing(self, now: datetime) -> "Deployment":
         """Its owner wants it closed; unchanged when it is closing or ended already."""
         if self.state is State.CLOSING or self.state in ENDED:
@@ -211,12 +234,12 @@ class Deployment:
         text = "Closed by its owner."
         return replace(self._to(State.CLOSING, now, text), ending=Ending(code=None, text=text))
 
-    def ended(self, refunded_uact: int, now: datetime) -> "Deployment":
-        """The order is closed and the rest of the deposit is back. Raises `IllegalTransition`."""
+    def ended(self, earned_uact: int, now: datetime) -> "Deployment":
+        """The order is closed, and what its provider has not earned is back. Raises `IllegalTransition`."""
         failed = self.ending is not None and self.ending.code is not None
         text = self.ending.text if self.ending else "Closed."
         changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
-        return replace(changed, refunded_uact=refunded_uact, uris=())
+        return replace(changed, refunded_uact=self.deposit_uact - earned_uact, uris=())
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:

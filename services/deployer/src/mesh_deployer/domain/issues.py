@@ -1,7 +1,10 @@
 """What is wrong with an SDL, and what to do about it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+MAX_ISSUES = 100
 
 
 class Severity(StrEnum):
@@ -23,3 +26,29 @@ class Issue:
     message: str
     hint: str = ""
     severity: Severity = Severity.ERROR
+
+
+class Unreadable(ValueError):
+    """Reading ends here; `issue` says where and why."""
+
+    def __init__(self, issue: Issue) -> None:
+        super().__init__(issue.message)
+        self.issue = issue
+
+
+@dataclass(slots=True)
+class Findings:
+    """The issues so far in the order in which they were found, each once."""
+
+    has_errors: bool = False
+    _found: dict[Issue, None] = field(default_factory=dict[Issue, None])
+
+    def add(self, issue: Issue) -> None:
+        """Keeps `issue`. Raises `Unreadable` beyond `MAX_ISSUES`, so that no input makes a long answer."""
+        if issue not in self._found and len(self._found) == MAX_ISSUES:
+            raise Unreadable(Issue("", "too-many", f"More than {MAX_ISSUES} findings; the rest is not read."))
+        self._found[issue] = None
+        self.has_errors = self.has_errors or issue.severity is Severity.ERROR
+
+    def __iter__(self) -> Iterator[Issue]:
+        return iter(self._found)

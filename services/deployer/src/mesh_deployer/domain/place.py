@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
-from mesh_deployer.domain.issues import Issue, Severity
+from mesh_deployer.domain.issues import Findings, Issue, Severity
 from mesh_deployer.domain.tree import Listing, Mapping, Node, Scalar
 
 T = TypeVar("T")
@@ -27,11 +27,11 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node (None where nothing is written), where it is, and the list that findings go to."""
+    """A node (None where nothing is written), where it is, and where findings go."""
 
     node: Node | None
     path: str
-    issues: list[Issue]
+    findings: Findings
 
     @property
     def is_absent(self) -> bool:
@@ -40,16 +40,16 @@ class Place:
 
     def error(self, code: str, message: str, hint: str = "") -> None:
         """Notes a fault that keeps the document from being compiled."""
-        self.issues.append(Issue(self.path, code, message, hint))
+        self.findings.add(Issue(self.path, code, message, hint))
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
         """Notes what Akash accepts and the author hardly means."""
-        self.issues.append(Issue(self.path, code, message, hint, Severity.WARNING))
+        self.findings.add(Issue(self.path, code, message, hint, Severity.WARNING))
 
     def at(self, key: str) -> "Place":
         """The value under `key`; an absent place when this is no mapping or has no such key."""
         node = self.node.entries.get(key) if isinstance(self.node, Mapping) else None
-        return Place(node, f"{self.path}.{key}" if self.path else key, self.issues)
+        return Place(node, f"{self.path}.{key}" if self.path else key, self.findings)
 
     def fields(self, known: Collection[str]) -> "Place":
         """This place as a mapping with fixed keys; others are noted, with what was probably meant.
@@ -72,7 +72,7 @@ class Place:
         if self.is_absent:
             return []
         if isinstance(self.node, Listing):
-            return [Place(item, f"{self.path}[{i}]", self.issues) for i, item in enumerate(self.node.items)]
+            return [Place(item, f"{self.path}[{i}]", self.findings) for i, item in enumerate(self.node.items)]
         self.error("not-a-list", "A list is expected here.", "Start each item with a dash.")
         return []
 

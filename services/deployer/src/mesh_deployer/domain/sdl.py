@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mesh_deployer.domain import sections, tree
-from mesh_deployer.domain.issues import Issue, Severity
+from mesh_deployer.domain.issues import Findings, Issue, Severity, Unreadable
 from mesh_deployer.domain.manifest import version_hash
 from mesh_deployer.domain.place import Place
 from mesh_deployer.domain.workload import Group, Resources, Service
+from mesh_deployer.errors import SdlInvalid
 
 _TOP = ("version", "services", "profiles", "deployment", "endpoints", "include", "reclamation")
 _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -40,26 +41,29 @@ class Compilation:
         """True when it was compiled; what is in `issues` then are warnings."""
         return self.version_hash is not None
 
+    def deployed(self) -> tuple[Group, ...]:
+        """The groups. Raises `SdlInvalid` with every fault when it was not compiled."""
+        if not self.ok:
+            faults = [issue for issue in self.issues if issue.severity is Severity.ERROR]
+            raise SdlInvalid(
+                [{"path": i.path, "code": i.code, "message": i.message, "hint": i.hint} for i in faults]
+            )
+        return self.groups
+
 
 def compile_sdl(text: str) -> Compilation:
     """`text` as groups with their version hash, or every fault that was found in it.
 
     Sorted as Akash sorts, so that equal input has an equal hash. Raises nothing.
     """
-    issues: list[Issue] = []
+    findings = Findings()
     try:
-        groups = _Document.read(Place(tree.read(text), "", issues)).groups()
-    except tree.Unreadable as fault:
-        issues.append(fault.issue)
-        groups = ()
-    found = tuple(dict.fromkeys(issues))
-    if _has_errors(found):
-        return Compilation((), None, found)
-    return Compilation(groups, version_hash(groups), found)
-
-
-def _has_errors(issues: Iterable[Issue]) -> bool:
-    return any(issue.severity is Severity.ERROR for issue in issues)
+        groups = _Document.read(Place(tree.read(text), "", findings)).groups()
+    except Unreadable as fault:
+        return Compilation((), None, (*findings, fault.issue))
+    if findings.has_errors:
+        return Compilation((), None, tuple(findings))
+    return Compilation(groups, version_hash(groups), tuple(findings))
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ class _Document:
 
         None when a section has errors: what follows from them would only be noise.
         """
-        if _has_errors(self.place.issues):
+        if self.place.findings.has_errors:
             return ()
         placed: dict[str, list[tuple[Service, str]]] = {}
         for entry in self.deployments:
@@ -98,7 +102,7 @@ class _Document:
             if (service := self._placed(entry, resource_id)) is not None:
                 placed.setdefault(entry.placement, []).append(service)
         groups = tuple(self._group(name, placed[name]) for name in sorted(placed))
-        if _has_errors(self.place.issues):
+        if self.place.findings.has_errors:
             return ()
         self._check_whole(groups, {denom for services in placed.values() for _, denom in services})
         return groups

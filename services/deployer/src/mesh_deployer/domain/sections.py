@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mesh_deployer.domain import environment, quantities
+from mesh_deployer.domain import quantities, secrecy
 from mesh_deployer.domain.place import Place
 from mesh_deployer.domain.workload import Attributes, Expose, HttpOptions, Mount, Resources, Volume
 
@@ -27,6 +27,8 @@ _HTTP = (
 )
 _NEXT_CASES = frozenset({"error", "timeout", "500", "502", "503", "504", "403", "404", "429", "off"})
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_ENV_NAME = re.compile(r"(?!\.?$|\.\.)[-._a-zA-Z][-._a-zA-Z0-9]*")
+"""A name that Kubernetes takes (k8s.io/apimachinery, IsEnvVarName)."""
 _STORAGE_CLASSES = ("default", "beta1", "beta2", "beta3", "ram")
 
 
@@ -87,14 +89,12 @@ def service(place: Place) -> ServiceSection:
     place.at("credentials").unsupported("Registry credentials")
     for dependency in place.at("dependencies").items():
         dependency.fields(("service",))
-    env = place.at("env").texts()
-    _check_env(place.at("env"), env or ())
     return ServiceSection(
         place=place,
         image=place.at("image").text(),
-        command=place.at("command").texts(),
-        args=place.at("args").texts(),
-        env=env,
+        command=_words(place.at("command")),
+        args=_words(place.at("args")),
+        env=_env(place.at("env")),
         exposes=_exposes(place.at("expose")),
         mounts=_mounts(place.at("params")),
     )
@@ -153,17 +153,29 @@ def _required(place: Place, high: int) -> int:
     return place.whole(0, low=1, high=high)
 
 
-def _check_env(place: Place, env: tuple[str, ...]) -> None:
-    for entry, item in zip(env, place.items(), strict=True):
-        name, _, value = entry.partition("=")
-        if not environment.is_name(name):
+def _words(place: Place) -> tuple[str, ...] | None:
+    words, items = place.texts(), place.items()
+    for index in secrecy.in_words(words or (), place.path):
+        _warn_of_secret(items[index], "This")
+    return words
+
+
+def _env(place: Place) -> tuple[str, ...] | None:
+    entries, items = place.texts(), place.items()
+    for entry, item in zip(entries or (), items, strict=True):
+        if not _ENV_NAME.fullmatch(entry.partition("=")[0]):
             item.error("env-name", "This does not start with the name of a variable.", "Write NAME=value.")
-        if environment.is_exposed_secret(name, value):
-            item.warn(
-                "secret-in-sdl",
-                f"{name} looks like a secret, and providers can read it.",
-                "Store it in the security gateway and write gateway://<connection>.",
-            )
+    for index, name in secrecy.in_env(entries or ()).items():
+        _warn_of_secret(items[index], name)
+    return entries
+
+
+def _warn_of_secret(place: Place, what: str) -> None:
+    place.warn(
+        "secret-in-sdl",
+        f"{what} looks like a secret, and providers can read it.",
+        "Store it in the security gateway and write gateway://<connection>.",
+    )
 
 
 def _exposes(place: Place) -> tuple[Expose, ...]:

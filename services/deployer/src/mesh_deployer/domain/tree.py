@@ -10,10 +10,13 @@ from typing import Any, cast
 
 import yaml
 
-from mesh_deployer.domain.issues import Issue
+from mesh_deployer.domain.issues import Issue, Unreadable
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
+MAX_NODES = 5_000
+MAX_KEY = 253
+"""The longest name that Kubernetes has; keys are repeated in the path of every finding below them."""
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -47,19 +50,11 @@ class Mapping:
 Node = Scalar | Listing | Mapping
 
 
-class Unreadable(ValueError):
-    """The text is not YAML of the kind that is read here; `issue` says where and why."""
-
-    def __init__(self, issue: Issue) -> None:
-        super().__init__(issue.message)
-        self.issue = issue
-
-
 def read(text: str) -> Node:
     """The only document in `text`.
 
-    At most `MAX_BYTES` of UTF-8 and `MAX_DEPTH` levels, so that no input takes more than some
-    milliseconds. Raises `Unreadable` at the first fault.
+    At most `MAX_BYTES` of UTF-8, `MAX_NODES` nodes and `MAX_DEPTH` levels, so that no input keeps the
+    event loop for long. Raises `Unreadable` at the first fault.
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise Unreadable(Issue("", "too-large", f"At most {MAX_BYTES} bytes are read."))
@@ -78,6 +73,7 @@ class _Composer:
 
     events: Iterator[Any]
     path: list[str] = field(default_factory=list[str])
+    nodes: int = 0
 
     def document(self) -> Node:
         event = self._next()
@@ -100,6 +96,9 @@ class _Composer:
         return event
 
     def _node(self, event: Any) -> Node:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self._fault("too-large", f"At most {MAX_NODES} values are read.")
         if len(self.path) > MAX_DEPTH:
             raise self._fault("too-deep", f"At most {MAX_DEPTH} levels are read.")
         if isinstance(event, yaml.ScalarEvent):
@@ -133,6 +132,8 @@ class _Composer:
             raise self._fault("key", "A key must be a name.")
         if event.value == "<<" and not event.style:
             raise self._fault("merge-key", "Merge keys are not read.", "Write the entries out.")
+        if len(event.value) > MAX_KEY:
+            raise self._fault("key", f"A key has at most {MAX_KEY} characters.")
         return event.value
 
     def _fault(self, code: str, message: str, hint: str = "") -> Unreadable:

@@ -13,6 +13,8 @@ from mesh_deployer.domain.deployment import ENDED, Deployment
 from mesh_deployer.repository.tables import DeploymentRow
 
 _DEPLOYMENT = TypeAdapter(Deployment)
+_MOST_IDS = 1_000
+"""Databases bound the parameters of a query."""
 
 
 class Deployments:
@@ -104,8 +106,11 @@ class Deployments:
     async def live(self, ids: Sequence[UUID]) -> Sequence[UUID]:
         """Those of `ids` that are deployments and have not ended."""
         living = DeploymentRow.state.not_in([state.value for state in ENDED])
-        query = select(DeploymentRow.id).where(DeploymentRow.id.in_(ids), living)
-        return (await self._session.scalars(query)).all()
+        found: list[UUID] = []
+        for first in range(0, len(ids), _MOST_IDS):
+            some = DeploymentRow.id.in_(ids[first : first + _MOST_IDS])
+            found += await self._session.scalars(select(DeploymentRow.id).where(some, living))
+        return found
 
     async def _update(self, seen: Deployment, **values: Any) -> bool:
         unchanged = (DeploymentRow.id == seen.id, DeploymentRow.revision == seen.revision)

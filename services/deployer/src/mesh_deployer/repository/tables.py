@@ -57,4 +57,4 @@ class SimulatedOrderRow(Base):
     provider: Mapped[str | None] = mapped_column(String(100))
     leased_height: Mapped[int | None]
     has_manifest: Mapped[bool]
-    refunded_uact: Mapped[int | None] = mapped_column(UnitAmount)
+    earned_uact: Mapped[int | None] = mapped_column(UnitAmount)

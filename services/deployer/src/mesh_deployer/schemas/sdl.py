@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from mesh_shared.wire import WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
+from mesh_deployer.domain import images
 from mesh_deployer.domain.generation import Config
 from mesh_deployer.domain.issues import Severity
 from mesh_deployer.domain.sdl import Compilation
@@ -47,28 +48,24 @@ deployment:
       count: 1
 """
 _NO_NUL = r"^[^\x00]*$"
-# A reference as registries read it: host, path, tag, digest. No path can leave its registry.
-_IMAGE = (
-    r"^([a-z0-9]([a-z0-9.-]{0,120}[a-z0-9])?(:[0-9]{1,5})?/)?"
-    r"[a-z0-9]{1,60}([._-][a-z0-9]{1,60}){0,8}(/[a-z0-9]{1,60}([._-][a-z0-9]{1,60}){0,8}){0,4}"
-    r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$"
-)
-
 Sdl = Annotated[
     str,
     StringConstraints(max_length=MAX_BYTES, pattern=_NO_NUL),
     Field(description="The text of an SDL, at most 64 KiB.", examples=[HELLO]),
 ]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
-EnvValue = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)]
+Text = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)]
+Words = Annotated[list[Text], Field(max_length=100, examples=[["sleep", "infinity"]])]
 
 
 class ConfigModel(WireModel):
     """One service in plain words."""
 
     name: str = Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$", examples=["web"])
-    image: str = Field(max_length=512, pattern=_IMAGE, examples=["debian:trixie-slim"])
-    env: dict[EnvName, EnvValue] = Field(
+    image: str = Field(max_length=512, pattern=images.REFERENCE, examples=["debian:trixie-slim"])
+    command: Words | None = Field(default=None, description="Instead of the image's entry point.")
+    args: Words | None = Field(default=None, description="Instead of the image's arguments.")
+    env: dict[EnvName, Text] = Field(
         default={},
         max_length=100,
         description="A secret is written as gateway://<connection>, never as its value.",
@@ -87,6 +84,8 @@ class ConfigModel(WireModel):
         return Config(
             name=self.name,
             image=self.image,
+            command=self.command,
+            args=self.args,
             env=self.env,
             port=self.port,
             cpu_millis=self.cpu_millis,

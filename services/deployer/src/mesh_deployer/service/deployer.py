@@ -6,7 +6,7 @@ Nothing here talks to a market about an order: that is the driver's work.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
@@ -19,7 +19,7 @@ from mesh_shared.events import outbox
 
 from mesh_deployer.domain import controls, cost
 from mesh_deployer.domain.deployment import (
-    NOT_YET_LEASED,
+    SETTLED,
     Backend,
     Control,
     Deadlines,
@@ -45,9 +45,7 @@ class Policy:
     """The operator's choices for every deployment."""
 
     reputation_floor: Decimal
-    bid_window: timedelta
-    bid_deadline: timedelta
-    manifest_deadline: timedelta
+    deadlines: Deadlines
     deposit_uact: int
 
 
@@ -152,16 +150,16 @@ class Deployer:
                 if await Deployments(session).replace(deployment, closing, due_at=now):
                     return closing
 
-    async def wait_for_lease(self, deployment: Deployment, seconds: float) -> Deployment:
-        """The deployment once it is leased or cannot be any more, or as it is after `seconds`."""
+    async def wait(self, deployment: Deployment, seconds: float) -> Deployment:
+        """The deployment once it runs or has ended, or as it is after `seconds`."""
         ends = asyncio.get_running_loop().time() + seconds
-        while deployment.state in NOT_YET_LEASED:
+        while deployment.state not in SETTLED:
             ticket = self.database.committed.ticket()
             deployment = await self._find(deployment.id) or deployment
             left = ends - asyncio.get_running_loop().time()
             if left <= 0:
                 break
-            if deployment.state in NOT_YET_LEASED:
+            if deployment.state not in SETTLED:
                 await bell.wait(ticket, min(left, _LOOK_S))
         return deployment
 
@@ -234,11 +232,7 @@ class Deployer:
             shape=group.shape,
             terms=Terms(reputation_floor=floor, ceiling_uact_per_block=group.ceiling, requirements=required),
             deposit_uact=policy.deposit_uact,
-            deadlines=Deadlines(
-                bids_until=now + policy.bid_window,
-                bid_by=now + policy.bid_deadline,
-                manifest_s=policy.manifest_deadline.total_seconds(),
-            ),
+            deadlines=policy.deadlines,
             created_at=now,
             security=security,
         )

@@ -8,126 +8,113 @@ twice, and a market takes the second time as done.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from mesh_shared import bell
+from mesh_shared import background, bell
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events import outbox
 
-from mesh_deployer.domain.deployment import SETTLED, Backend, Deployment, State
-from mesh_deployer.domain.market import choose_bid
-from mesh_deployer.errors import BidLost, ManifestRefused, ManifestTimeout, OrderNotOpen
+from mesh_deployer.domain.deployment import ENDED, SETTLED, Deployment, State
 from mesh_deployer.events import DeploymentClosed, DeploymentEvent, DeploymentFailed, LeaseCreated
-from mesh_deployer.ports import Marketplace, Order
 from mesh_deployer.repository.deployments import Deployments
-from mesh_deployer.service.workloads import group_of
+from mesh_deployer.service.steps import Steps, now
 
 log = structlog.get_logger()
 
 CLAIM = timedelta(seconds=60)
 """How long a replica may be silent before another takes its work; longer than a step may take."""
 IDLE_S = 1.0
-SWEEP_S = 60.0
-_FIRST_LOOK_S, _SLOWEST_LOOK_S = 0.01, 2.0
-_FIRST_RETRY_S, _SLOWEST_RETRY_S = 0.2, 15.0
+_FIRST_LOOK_S, _SLOWEST_LOOK_S = 0.01, 5.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Driver:
-    """One per replica; at most `parallel` deployments are moved at a time."""
+    """One per replica; at most `parallel` deployments are moved at a time, and active ones watched."""
 
     database: Database
-    markets: Mapping[Backend, Marketplace]
+    steps: Steps
     instance: str
     parallel: int
     step_timeout_s: float
+    watch_s: float
     _tasks: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, asyncio.Task[None]])
 
-    async def recover(self) -> None:
-        """Takes up what this replica was doing when it died."""
+    @asynccontextmanager
+    async def working(self) -> AsyncGenerator[None, None]:
+        """Drives while the block lasts; what is under way at its end is due again at the next start."""
         async with self.database.write() as session:
-            await Deployments(session).release(self.instance, _now())
+            await Deployments(session).release(self.instance, now())
+        try:
+            async with background.beside(background.forever("deployments", self.turn)):
+                yield
+        finally:
+            tasks = list(self._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def turn(self) -> None:
         """Starts whatever is due, then waits for more."""
         ticket = self.database.committed.ticket()
         await bell.wait(ticket, await self._start_due())
 
-    async def stop(self) -> None:
-        """Drops what is under way; it is due again at the next start."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    async def sweep(self) -> None:
-        """Ends what a market still holds for deployments that have ended, or that we do not know."""
-        async with self.database.read() as session:
-            used = await Deployments(session).backends()
-        for name, market in self.markets.items():
-            if name in used:
-                await self._sweep(market)
-        await asyncio.sleep(SWEEP_S)
-
-    async def _sweep(self, market: Marketplace) -> None:
-        try:
-            held = await market.held()
-        except Unavailable:
-            return
-        async with self.database.read() as session:
-            live = await Deployments(session).live(held)
-        for id in set(held).difference(live):
-            log.warning("leftover_removed", deployment=str(id))
-            await market.close(id)
-
     async def _start_due(self) -> float:
         """Seconds until the next one is due."""
         if len(self._tasks) >= self.parallel:
             return IDLE_S
-        now, busy = _now(), list(self._tasks)
+        moment, busy = now(), list(self._tasks)
         async with self.database.read() as session:
-            due = await Deployments(session).due(now, busy, self.parallel - len(busy))
+            due = await Deployments(session).due(moment, busy, self.parallel - len(busy))
             next_due = await Deployments(session).next_due(busy)
         if due:
             async with self.database.write() as session:
-                due = await Deployments(session).claim(due, self.instance, now, now + CLAIM)
+                due = await Deployments(session).claim(due, self.instance, moment, moment + CLAIM)
         for id in due:
             self._tasks[id] = asyncio.create_task(self._drive(id), name=f"deployment {id}")
-            self._tasks[id].add_done_callback(self._done)
-        return IDLE_S if next_due is None else min(IDLE_S, max(0.0, (next_due - now).total_seconds()))
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks = {id: running for id, running in self._tasks.items() if running is not task}
-        if not task.cancelled() and (bug := task.exception()) is not None:
-            log.error("step_failed", task=task.get_name(), exc_info=bug)
+            self._tasks[id].add_done_callback(_report)
+        return IDLE_S if next_due is None else min(IDLE_S, max(0.0, (next_due - moment).total_seconds()))
 
     async def _drive(self, id: UUID) -> None:
+        try:
+            await self._move(id)
+        finally:
+            # here and not in a callback: the commit above has rung for the place that is free now
+            del self._tasks[id]
+
+    async def _move(self, id: UUID) -> None:
         """Moves one deployment as far as it goes now."""
         async with self.database.read() as session:
             deployment = await Deployments(session).find(id)
             attempts = await Deployments(session).attempts(id)
-        while deployment is not None and deployment.state not in SETTLED:
-            try:
-                async with asyncio.timeout(self.step_timeout_s):
-                    after = await self._step(deployment)
-            except (Unavailable, TimeoutError) as error:
-                log.warning("step_postponed", deployment=str(id), state=deployment.state, error=repr(error))
-                await self._rest(deployment, _pause(attempts, _FIRST_RETRY_S, _SLOWEST_RETRY_S), attempts + 1)
-                return
+        while deployment is not None and deployment.state not in ENDED:
+            after = await self._attempt(deployment)
             if not await self._store(deployment, after):
                 async with self.database.read() as session:
                     deployment = await Deployments(session).find(id)
-                continue
-            if after.state is deployment.state:
-                await self._rest(after, _pause(attempts, _FIRST_LOOK_S, _SLOWEST_LOOK_S), attempts + 1)
-                return
-            deployment, attempts = after, 0
+            elif after.state is deployment.state or after.state in SETTLED:
+                return await self._rest(after, attempts)
+            else:
+                deployment, attempts = after, 0
         if deployment is not None:
-            await self._rest(deployment, None, 0)
+            await self._rest(deployment, 0)
+
+    async def _attempt(self, deployment: Deployment) -> Deployment:
+        """The deployment after a step, or after its deadline when that brought nothing."""
+        after = deployment
+        try:
+            async with asyncio.timeout(self.step_timeout_s):
+                after = await self.steps.take(deployment)
+        except (Unavailable, TimeoutError) as error:
+            log.warning(
+                "step_postponed", deployment=str(deployment.id), state=deployment.state, error=repr(error)
+            )
+        return after.in_time(now()) if after.state is deployment.state else after
 
     async def _store(self, before: Deployment, after: Deployment) -> bool:
         """False when somebody changed the deployment meanwhile; what was found out is dropped then."""
@@ -140,72 +127,20 @@ class Driver:
                 outbox.record(session, fact)
         return True
 
-    async def _rest(self, deployment: Deployment, pause: timedelta | None, attempts: int) -> None:
-        due_at = None if pause is None else _now() + pause
+    async def _rest(self, deployment: Deployment, attempts: int) -> None:
+        """Ends the look; the next comes later and later while nothing happens, and never after the end."""
+        pause_s = min(_SLOWEST_LOOK_S, _FIRST_LOOK_S * 2 ** min(attempts, 20))
+        if deployment.state is State.ACTIVE:
+            pause_s = self.watch_s
+        due_at = None if deployment.state in ENDED else now() + timedelta(seconds=pause_s)
         async with self.database.write() as session:
-            await Deployments(session).rest(deployment, due_at, attempts)
+            await Deployments(session).rest(deployment, due_at, attempts + 1)
 
-    async def _step(self, deployment: Deployment) -> Deployment:
-        """The deployment after its next step; the same one when there is nothing new."""
-        steps: Mapping[State, Callable[[Deployment, Marketplace], Awaitable[Deployment]]] = {
-            State.CREATED: self._open,
-            State.OPEN: self._choose,
-            State.CHOSEN: self._lease,
-            State.LEASED: self._start_workload,
-            State.CLOSING: self._close,
-        }
-        try:
-            return await steps[deployment.state](deployment, self.markets[deployment.provider])
-        except OrderNotOpen as lost:
-            return deployment.failing(lost.code(), lost.detail, _now())
 
-    async def _open(self, deployment: Deployment, market: Marketplace) -> Deployment:
-        order = Order(
-            id=deployment.id,
-            group=group_of(deployment.sdl),
-            requirements=deployment.terms.requirements,
-            deposit_uact=deployment.deposit_uact,
-        )
-        await market.create(order)
-        return deployment.opened(_now())
-
-    async def _choose(self, deployment: Deployment, market: Marketplace) -> Deployment:
-        book = await market.bids(deployment.id)
-        choice = choose_bid(book.bids, deployment.terms, lost=deployment.lost)
-        seen, now = deployment.saw(choice, book.declined), _now()
-        if choice.chosen is not None and (book.is_complete or now >= deployment.deadlines.bids_until):
-            return seen.chose(choice.chosen, now)
-        if book.is_complete or now >= deployment.deadlines.bid_by:
-            text = f"None of {len(book.bids)} bid(s) met the terms; {len(book.declined)} did not bid."
-            return seen.failing("no-acceptable-bid", text, now)
-        return seen
-
-    async def _lease(self, deployment: Deployment, market: Marketplace) -> Deployment:
-        bid = deployment.chosen
-        if bid is None:
-            raise ValueError("chosen, but no bid is")
-        try:
-            lease = await market.accept(deployment.id, bid)
-        except BidLost:
-            return deployment.lost_bid(bid.provider, _now())
-        return deployment.got_lease(lease, _now())
-
-    async def _start_workload(self, deployment: Deployment, market: Marketplace) -> Deployment:
-        try:
-            await market.send_manifest(deployment.id, group_of(deployment.sdl))
-            condition = await market.status(deployment.id)
-        except (ManifestTimeout, ManifestRefused) as refusal:
-            return deployment.failing(refusal.code(), refusal.detail, _now())
-        if condition.phase == "exited":
-            return deployment.failing("workload-exited", condition.note, _now())
-        if condition.phase == "running":
-            return deployment.running(condition.uris, condition.note, _now())
-        if _is_late(deployment, _now()):
-            return deployment.failing("manifest-timeout", "The workload did not start in time.", _now())
-        return deployment
-
-    async def _close(self, deployment: Deployment, market: Marketplace) -> Deployment:
-        return deployment.ended(await market.close(deployment.id), _now())
+def _report(task: asyncio.Task[None]) -> None:
+    """A bug of ours ends one look and no other's; the deployment is due again when the claim ends."""
+    if not task.cancelled() and (bug := task.exception()) is not None:
+        log.error("step_failed", task=task.get_name(), exc_info=bug)
 
 
 def _fact(deployment: Deployment) -> DeploymentEvent | None:
@@ -234,16 +169,3 @@ def _fact(deployment: Deployment) -> DeploymentEvent | None:
             )
         case _:
             return None
-
-
-def _is_late(deployment: Deployment, now: datetime) -> bool:
-    limit = timedelta(seconds=deployment.deadlines.manifest_s)
-    return deployment.leased_at is not None and now >= deployment.leased_at + limit
-
-
-def _pause(attempts: int, first_s: float, slowest_s: float) -> timedelta:
-    return timedelta(seconds=min(slowest_s, first_s * 2 ** min(attempts, 20)))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -1,0 +1,250 @@
+"""What a deployment is on a Docker engine: containers and networks, found again by their labels."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from threading import Lock
+from typing import Any, cast
+from uuid import UUID
+
+from docker import DockerClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.models.networks import Network
+from docker.types import LogConfig
+from mesh_shared.errors import Unavailable
+from requests.exceptions import RequestException
+
+from mesh_deployer.domain.workload import Group, Service
+from mesh_deployer.errors import ImageNotPresent, ManifestRefused, NotOnDocker
+from mesh_deployer.ports import Condition
+
+FAILURES = (DockerException, RequestException)
+OWNER, ORDER, SERVICE, HTTP = (f"mesh.deployer.{name}" for name in ("owner", "order", "service", "http"))
+TIMEOUT_S = 20
+MAX_CONTAINERS = 20
+MAX_PROCESSES = 256
+LEAST_MEMORY = 6 * 2**20
+"""Docker starts nothing with less."""
+LOOPBACK = "127.0.0.1"
+SETTLED = timedelta(seconds=0.5)
+"""A container that runs for this long did not end at once."""
+_LOG = LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"})
+
+Filters = dict[str, str | list[str] | bool]
+
+
+def connect(url: str) -> DockerClient:
+    """A client of the engine at `url`. Raises one of `FAILURES`."""
+    return DockerClient(base_url=url, timeout=TIMEOUT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """The containers and networks with our `owner` label; nothing else on the engine is touched.
+
+    Every method raises one of `FAILURES` when the engine does not do what it is asked.
+    """
+
+    docker: DockerClient
+    owner: str
+    turn: Lock
+    """Held while an order is changed: an engine asked twice makes two networks of one name."""
+
+    def check(self, group: Group) -> None:
+        """Raises `ImageNotPresent` or `NotOnDocker` when `group` cannot run here."""
+        machine: dict[str, Any] = self.docker.info()
+        if missing := [image for image in group.images if not self._has_image(image)]:
+            raise ImageNotPresent(missing)
+        if fault := _misfit(group, machine["NCPU"], machine["MemTotal"]):
+            raise NotOnDocker(fault)
+
+    def run(self, order_id: UUID, group: Group) -> None:
+        """Starts what is not there yet. Raises `ManifestRefused`."""
+        with _held(self.turn), _refusals():
+            edge = self._network(order_id, "edge")
+            inner = self._network(order_id, "inner") if len(group.services) > 1 else None
+            for service in group.services:
+                for number in range(1, service.count + 1):
+                    network = inner if inner and not service.is_public else edge
+                    _start(self._created(order_id, service, number, network), service, inner)
+
+    def condition(self, order_id: UUID) -> Condition:
+        """How the containers of an order are."""
+        containers = self._containers(order_id)
+        for container in containers:
+            if container.status in ("exited", "dead"):
+                code = container.attrs["State"]["ExitCode"]
+                return Condition("exited", f"{_labels(container)[SERVICE]} ended with exit code {code}.")
+        if not containers:
+            return Condition("exited", "Its containers are gone.")
+        if not all(_has_settled(container) for container in containers):
+            return Condition("starting", "The containers are starting.")
+        uris = tuple(uri for container in containers for uri in _uris(container))
+        return Condition("running", f"{len(containers)} container(s) run on the local Docker engine.", uris)
+
+    def remove(self, order_id: UUID) -> None:
+        """Removes every container and network of an order, running or not."""
+        with _held(self.turn):
+            networks = self.docker.networks.list(filters=self._mine(order_id))
+            for thing in (*self._containers(order_id), *networks):
+                _remove(thing)
+
+    def held(self) -> Sequence[UUID]:
+        """The orders of which something is on the engine."""
+        containers = self.docker.containers.list(all=True, filters=self._mine(), ignore_removed=True)
+        networks = self.docker.networks.list(filters=self._mine())
+        labels = [*map(_labels, containers), *(network.attrs["Labels"] for network in networks)]
+        return [UUID(order) for order in {found[ORDER] for found in labels}]
+
+    def _mine(self, order_id: UUID | None = None) -> Filters:
+        order = [] if order_id is None else [f"{ORDER}={order_id}"]
+        return {"label": [f"{OWNER}={self.owner}", *order]}
+
+    def _containers(self, order_id: UUID) -> list[Container]:
+        return self.docker.containers.list(all=True, filters=self._mine(order_id), ignore_removed=True)
+
+    def _has_image(self, image: str) -> bool:
+        try:
+            self.docker.images.get(image)
+        except ImageNotFound:
+            return False
+        return True
+
+    def _network(self, order_id: UUID, kind: str) -> Network:
+        """`edge` lets published ports in and nothing out; `inner` joins the services and leads nowhere."""
+        name = f"mesh-{order_id.hex}-{kind}"
+        if known := self.docker.networks.list(names=[name]):
+            return known[0]
+        return self.docker.networks.create(
+            name,
+            driver="bridge",
+            internal=kind == "inner",
+            options={"com.docker.network.bridge.enable_ip_masquerade": "false"} if kind == "edge" else {},
+            labels={OWNER: self.owner, ORDER: str(order_id)},
+        )
+
+    def _created(self, order_id: UUID, service: Service, number: int, network: Network) -> Container:
+        """The container of one replica, made when there is none."""
+        name = f"mesh-{order_id.hex}-{service.name}-{number}"
+        try:
+            container = self.docker.containers.create(
+                service.image,
+                name=name,
+                labels=_labels_for(service) | {OWNER: self.owner, ORDER: str(order_id)},
+                **_process(service),
+                **_confined(service),
+                **self._reachable(service, network),
+            )
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            return self.docker.containers.get(name)
+        container.reload()
+        return container
+
+    def _reachable(self, service: Service, network: Network) -> dict[str, Any]:
+        """By its name for the others, and on loopback at ports that the engine chooses for the world."""
+        aliases = self.docker.api.create_endpoint_config(aliases=[service.name])
+        ports = {f"{e.port}/{e.protocol.lower()}": (LOOPBACK, 0) for e in service.exposes if e.is_global}
+        return {"network": network.name, "networking_config": {network.name: aliases}, "ports": ports}
+
+
+def _process(service: Service) -> dict[str, Any]:
+    return {
+        "command": None if service.args is None else list(service.args),
+        "entrypoint": None if service.command is None else list(service.command),
+        "environment": list(service.env or ()),
+    }
+
+
+def _confined(service: Service) -> dict[str, Any]:
+    return {
+        "nano_cpus": service.resources.cpu_millis * 10**6,
+        "mem_limit": service.resources.memory_bytes,
+        "memswap_limit": service.resources.memory_bytes,
+        "pids_limit": MAX_PROCESSES,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "log_config": _LOG,
+    }
+
+
+def _labels_for(service: Service) -> dict[str, str]:
+    http = ",".join(str(expose.port) for expose in service.exposes if expose.is_ingress)
+    return {SERVICE: service.name, HTTP: http}
+
+
+def _labels(container: Container) -> dict[str, str]:
+    return cast("dict[str, str]", container.labels)
+
+
+def _start(container: Container, service: Service, inner: Network | None) -> None:
+    """Joins the others and starts, as far as that is not done."""
+    if container.status != "created":
+        return
+    if inner is not None and inner.name not in container.attrs["NetworkSettings"]["Networks"]:
+        inner.connect(container, aliases=[service.name])
+    container.start()
+
+
+@contextmanager
+def _held(turn: Lock) -> Generator[None, None, None]:
+    if not turn.acquire(timeout=TIMEOUT_S):
+        raise Unavailable("docker")
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+@contextmanager
+def _refusals() -> Generator[None, None, None]:
+    """Turns what the engine will never do, however often it is asked, into `ManifestRefused`."""
+    try:
+        yield
+    except APIError as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST and not isinstance(error, ImageNotFound):
+            raise
+        raise ManifestRefused(f"The Docker engine refused: {str(error.explanation)[:300]}") from None
+
+
+def _remove(thing: Container | Network) -> None:
+    """Removes a container, running or not, or a network, unless somebody else just did."""
+    try:
+        if isinstance(thing, Container):
+            thing.remove(force=True, v=True)
+        else:
+            thing.remove()
+    except NotFound:
+        pass
+
+
+def _has_settled(container: Container) -> bool:
+    started = datetime.fromisoformat(container.attrs["State"]["StartedAt"])
+    return container.status == "running" and datetime.now(UTC) - started >= SETTLED
+
+
+def _uris(container: Container) -> Iterator[str]:
+    http = _labels(container)[HTTP].split(",")
+    for address, bindings in sorted((container.ports or {}).items()):
+        port, _, protocol = address.partition("/")
+        for binding in bindings or ():
+            yield f"{'http' if port in http else protocol}://{LOOPBACK}:{binding['HostPort']}"
+
+
+def _misfit(group: Group, cpus: int, memory_bytes: int) -> str:
+    """Why `group` is not run on a machine with so much; empty when it is."""
+    if any(service.mounts for service in group.services):
+        return "The Docker backend mounts no volumes."
+    if (count := sum(service.count for service in group.services)) > MAX_CONTAINERS:
+        return f"The Docker backend runs at most {MAX_CONTAINERS} containers, not {count}."
+    if max(service.resources.cpu_millis for service in group.services) > cpus * 1000:
+        return f"A replica asks for more than the machine's {cpus} CPUs."
+    if min(service.resources.memory_bytes for service in group.services) < LEAST_MEMORY:
+        return f"Docker starts nothing with less than {LEAST_MEMORY} bytes of memory."
+    if group.shape.memory_bytes > memory_bytes:
+        return f"All replicas together ask for more than the machine's {memory_bytes} bytes of memory."
+    return ""

@@ -1,0 +1,99 @@
+"""What is done for a deployment in each of its states. Every step may be taken twice."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mesh_deployer.domain.deployment import Backend, Deployment, State
+from mesh_deployer.domain.market import choose_bid
+from mesh_deployer.errors import BidLost, ManifestRefused, ManifestTimeout, OrderNotOpen
+from mesh_deployer.ports import Marketplace, Order
+from mesh_deployer.service.workloads import group_of
+
+Step = Callable[[Deployment, Marketplace], Awaitable[Deployment]]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Asks a deployment's market for what its state intends."""
+
+    markets: Mapping[Backend, Marketplace]
+
+    async def take(self, deployment: Deployment) -> Deployment:
+        """The deployment after its next step; the same one when there is nothing new.
+
+        Raises `Unavailable` while the market cannot be reached.
+        """
+        try:
+            return await _STEPS[deployment.state](deployment, self.markets[deployment.provider])
+        except OrderNotOpen as lost:
+            return deployment.failing(lost.code(), lost.detail, now())
+
+
+def now() -> datetime:
+    """The time of what happens now."""
+    return datetime.now(UTC)
+
+
+async def _open(deployment: Deployment, market: Marketplace) -> Deployment:
+    order = Order(
+        id=deployment.id,
+        group=group_of(deployment.sdl),
+        requirements=deployment.terms.requirements,
+        deposit_uact=deployment.deposit_uact,
+    )
+    await market.create(order)
+    return deployment.opened(now())
+
+
+async def _choose(deployment: Deployment, market: Marketplace) -> Deployment:
+    book = await market.bids(deployment.id)
+    choice = choose_bid(book.bids, deployment.terms, lost=deployment.lost)
+    seen = deployment.saw(choice, book.declined)
+    if choice.chosen is not None and (book.is_complete or deployment.has_gathered(now())):
+        return seen.chose(choice.chosen, now())
+    if choice.chosen is None and book.is_complete:
+        return seen.without_bid(now())
+    return seen
+
+
+async def _lease(deployment: Deployment, market: Marketplace) -> Deployment:
+    bid = deployment.chosen
+    if bid is None:
+        raise ValueError("chosen, but no bid is")
+    try:
+        lease = await market.accept(deployment.id, bid)
+    except BidLost:
+        return deployment.lost_bid(bid.provider, now())
+    return deployment.got_lease(lease, now())
+
+
+async def _start(deployment: Deployment, market: Marketplace) -> Deployment:
+    try:
+        await market.send_manifest(deployment.id, group_of(deployment.sdl))
+    except (ManifestTimeout, ManifestRefused) as refusal:
+        return deployment.failing(refusal.code(), refusal.detail, now())
+    return await _watch(deployment, market)
+
+
+async def _watch(deployment: Deployment, market: Marketplace) -> Deployment:
+    condition = await market.status(deployment.id)
+    if condition.phase == "exited":
+        return deployment.failing("workload-exited", condition.note, now())
+    if condition.phase == "running" and deployment.state is State.LEASED:
+        return deployment.running(condition.uris, condition.note, now())
+    return deployment
+
+
+async def _close(deployment: Deployment, market: Marketplace) -> Deployment:
+    return deployment.ended(await market.close(deployment.id), now())
+
+
+_STEPS: Mapping[State, Step] = {
+    State.CREATED: _open,
+    State.OPEN: _choose,
+    State.CHOSEN: _lease,
+    State.LEASED: _start,
+    State.ACTIVE: _watch,
+    State.CLOSING: _close,
+}

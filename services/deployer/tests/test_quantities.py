@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mesh_deployer.domain.quantities import NotAQuantity, cpu_millis, price, size_bytes, spelled
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [("100m", 100), ("0.5", 500), ("1", 1000), (".25", 250), ("1.0015", 1001), ("0.0001", 0), ("2.", 2000)],
+)
+def test_cpu_is_counted_in_thousandths_and_the_rest_is_cut_off(text: str, millis: int):
+    assert cpu_millis(text) == millis
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m", "-1", "+1", "1e3", "0x10", "1 ", "1,5", "٣", "1m0", "NaN", "9" * 31]
+)
+def test_what_is_no_amount_of_cpu_is_refused_with_a_hint(text: str):
+    with pytest.raises(NotAQuantity) as refusal:
+        cpu_millis(text)
+
+    assert refusal.value.hint == "Write 500m or 0.5."
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("1k", 1000),
+        ("1Ki", 1024),
+        ("0.5Gi", 2**29),
+        ("1.1Mi", 1153433),
+        ("1M", 10**6),
+        ("2Ti", 2**41),
+        ("1Ei", 2**60),
+    ],
+)
+def test_sizes_are_bytes(text: str, size: int):
+    assert size_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("1GB", "Write 1Gi."),
+        ("512MB", "Write 512Mi."),
+        ("1gi", "Write 1Gi."),
+        ("2Mb", "Write 2Mi."),
+        ("1TiB", "Write 1Ti."),
+        ("1Kib", "Write 1Ki."),
+        ("x", "Write a number and Ki, Mi, Gi or Ti, such as 512Mi."),
+        ("-1Mi", "Write a number and Ki, Mi, Gi or Ti, such as 512Mi."),
+        ("1e3Mi", "Write a number and Ki, Mi, Gi or Ti, such as 512Mi."),
+        ("9" * 400, "Write a number and Ki, Mi, Gi or Ti, such as 512Mi."),
+    ],
+)
+def test_a_size_that_akash_does_not_read_is_refused_with_a_hint(text: str, hint: str):
+    with pytest.raises(NotAQuantity) as refusal:
+        size_bytes(text)
+
+    assert refusal.value.hint == hint
+
+
+@pytest.mark.parametrize("text", ["0", "0.0", "-1", "1e3", "", "NaN", "Infinity", "1.0000000000000000001"])
+def test_a_price_is_a_plain_positive_number(text: str):
+    with pytest.raises(NotAQuantity):
+        price(text)
+
+
+@given(st.decimals("0.000001", 10**12, places=6))
+def test_a_price_is_read_to_its_last_digit(amount: object):
+    assert price(f"{amount:f}") == amount
+
+
+@given(st.integers(1, 2**50))
+def test_a_size_is_spelled_so_that_it_is_read_back(size: int):
+    assert size_bytes(spelled(size)) == size
