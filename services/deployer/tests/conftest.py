@@ -115,6 +115,15 @@ class Tenant:
                 await asyncio.sleep(0.02)
         return items
 
+    async def fact(self, name: str) -> dict[str, Any]:
+        """The data of the first event of that name, such as `deployment-failed`, once it is there."""
+        async with asyncio.timeout(10):
+            while True:
+                for event in await self.events(0):
+                    if event["type"] == f"deployer.{name}.v1":
+                        return event["data"]
+                await asyncio.sleep(0.02)
+
     @staticmethod
     def with_attributes(sdl: str = HELLO_WEB, **attributes: str) -> str:
         return with_attributes(sdl, **attributes)
