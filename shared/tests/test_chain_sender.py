@@ -13,6 +13,7 @@ from eth_account import Account
 from mesh_cli import parts
 from mesh_cli.processes import Process
 from mesh_shared import background
+from mesh_shared.bell import wait
 from mesh_shared.chain import versions_dir
 from mesh_shared.chain.errors import ChainUnavailable, TransactionRejected
 from mesh_shared.chain.journal import Call, Journal, State
@@ -186,6 +187,20 @@ async def test_what_a_node_forgot_while_we_were_away_is_sent_at_once(
     assert (found.hash, found.state, await slot(rpc)) == (forgotten.hash, State.MINED, 1)
 
 
+async def test_a_lane_without_news_writes_nothing(sender: TransactionSender, rpc: Rpc, database: Database):
+    await install(rpc, COUNTER)
+    async with working(sender):
+        id = await prepare(sender, "count")
+        await until(sender, id, State.BROADCAST)
+        await rpc.request("evm_mine")
+        await until(sender, id, State.MINED)
+        ticket = database.committed.ticket()
+
+        is_rung = await wait(ticket, 1.5)
+
+    assert not is_rung
+
+
 async def test_a_transaction_that_became_too_cheap_is_replaced_under_its_nonce(
     sender: TransactionSender, rpc: Rpc
 ):
@@ -261,6 +276,7 @@ WORKER = """
 import asyncio, sys
 from eth_account import Account
 from mesh_shared import background
+from mesh_shared.bell import wait
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.chain.sender import TransactionSender
 from mesh_shared.database import engine

@@ -170,16 +170,20 @@ class TransactionSender:
         head = await self.rpc.block_number()
         receipts = await self._receipts(rows)
         chain_nonce = await self._chain_nonce()
-        before = [row.state for row in rows]
+        before = [_standing(row) for row in rows]
         for row in rows:
             await self._judge(row, receipts.get(row.id), head, chain_nonce)
         self._was_away = False
-        async with self.database.write() as session:
-            for row in rows:
-                await session.merge(row)
-        if before != [row.state for row in rows]:
-            self.changed.ring()
+        await self._store([row for row, was in zip(rows, before, strict=True) if _standing(row) != was])
         return any(row.state in OUTSTANDING for row in rows)
+
+    async def _store(self, changed: Sequence[TransactionRow]) -> None:
+        # A commit rings for the next turn: one without news would keep the lane turning for ever.
+        if changed:
+            async with self.database.write() as session:
+                for row in changed:
+                    await session.merge(row)
+            self.changed.ring()
 
     async def _receipts(self, rows: Sequence[TransactionRow]) -> dict[UUID, Any]:
         asked = [(row.id, hash) for row in rows for hash in row.hashes]
@@ -249,6 +253,11 @@ def succeeded(row: TransactionRow) -> TransactionRow:
     if row.succeeded is False:
         raise TransactionReverted("Mined without effect.", transaction_hash=row.hash or "")
     return row
+
+
+def _standing(row: TransactionRow) -> tuple[object, ...]:
+    """What a look at the chain can change."""
+    return row.state, row.hash, row.block_hash, row.broadcast_at
 
 
 def _above(fees: Fees, row: TransactionRow) -> Fees:
