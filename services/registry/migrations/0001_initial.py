@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("metadata", sa.JSON(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", Utc(), nullable=False),
+        sa.Column("leased_by", sa.String(100), nullable=True),
         sa.PrimaryKeyConstraint("cid", name="pk_documents"),
     )
     op.create_index("ix_documents_state_due_at", "documents", ["state", "due_at"])

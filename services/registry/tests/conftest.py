@@ -5,12 +5,14 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
@@ -18,6 +20,7 @@ from mesh_cli import parts
 from mesh_registry.adapters.contracts import APPROVE, REGISTER_AGENT
 from mesh_registry.app import create_app
 from mesh_registry.domain import naming
+from mesh_registry.repository.tables import OperationRow
 from mesh_registry.settings import Settings
 from mesh_shared.canonical import canonical_json
 from mesh_shared.chain import deployment, keys
@@ -27,6 +30,7 @@ from mesh_shared.chain.rpc import Rpc
 from mesh_shared.events.outbox import EventLog
 from mesh_shared.testing import Issuer, running
 from pydantic import SecretStr
+from sqlalchemy import func, select
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "contracts" / "script" / "deploy.py"
@@ -42,7 +46,14 @@ SET_ACTIVE = Function("setActive", ["bytes32", "bool", "uint64"])
 SET_URI = Function("setAgentURI", ["uint256", "string"])
 TRANSFER_FROM = Function("transferFrom", ["address", "address", "uint256"])
 STAKE = Function("stake", ["bytes32", "uint256"])
+REQUEST_UNSTAKE = Function("requestUnstake", ["bytes32", "uint256"])
+GRANT_ROLE = Function("grantRole", ["bytes32", "address"])
+PROPOSE_SLASH = Function("proposeSlash", ["bytes32", "uint256", "bytes32"])
+EXECUTE_SLASH = Function("executeSlash", ["bytes32"])
+SLASH_DELAY_S = 86_400
+BALANCE_OF = Function("balanceOf", ["address"], ["uint256"])
 TOTAL_AGENTS = Function("totalAgents", [], ["uint256"])
+AGENT_KEY_OF = Function("agentKeyOf", ["uint256"], ["bytes32"])
 AGENT_ID_OF = Function("agentIdOf", ["bytes32"], ["uint256"])
 OPEN = Function("open", [TERMS])
 ESCROW_ID = Function("escrowId", ["address", TERMS], ["bytes32"])
@@ -55,12 +66,17 @@ REVOKE_FEEDBACK = Function("revokeFeedback", ["uint256", "uint64"])
 Body = dict[str, Any]
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 15) -> Any:
+async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 30) -> Any:
     """The first answer of `look` that is true."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):
             await asyncio.sleep(0.02)
         return found
+
+
+@pytest.fixture(name="eventually", scope="session")
+def _eventually() -> Callable[..., Awaitable[Any]]:
+    return eventually
 
 
 def deploy(rpc_url: str, out: Path) -> Path:
@@ -86,15 +102,19 @@ class Chain:
 
     async def send(self, sender: str, contract: str, function: Function, *values: Any) -> str:
         """Sends as one of Anvil's own accounts, mined at once; returns the hash."""
+        return await self.send_data(sender, contract, function.encode(*values))
+
+    async def send_data(self, sender: str, contract: str, data: bytes) -> str:
         call = {
             "from": sender,
             "to": self.deployed.address(contract),
-            "data": "0x" + function.encode(*values).hex(),
-            "gas": hex(2_000_000),
+            "data": "0x" + data.hex(),
+            "gas": hex(8_000_000),
         }
         sent = await self.rpc.request("eth_sendTransaction", call)
-        receipt = await self.rpc.request("eth_getTransactionReceipt", sent)
-        assert receipt["status"] == "0x1", function.name
+        # Just after the send a node may have no receipt yet.
+        receipt = await eventually(lambda: self.rpc.request("eth_getTransactionReceipt", sent))
+        assert receipt["status"] == "0x1", data.hex()
         return sent
 
     async def fund(self, account: str, units: int = 0) -> None:
@@ -113,6 +133,19 @@ class Chain:
         )
         (token_id,) = await self.rpc.call(self.registry, AGENT_ID_OF, keccak(text=name))
         return token_id
+
+    async def register_plainly(self, owner: str, uri: str) -> tuple[int, str]:
+        """Registers as ERC-8004 has it, which knows no names; returns the token's and the agent's id."""
+        await self.send(owner, "AgentRegistry", REGISTER, uri)
+        token_id = await self.total_agents()
+        (agent_id,) = await self.rpc.call(self.registry, AGENT_KEY_OF, token_id)
+        return token_id, "0x" + agent_id.hex()
+
+    async def register_raw(self, owner: str, name: str, *, did: bytes, ipfs_hash: bytes) -> None:
+        """Solidity calls any bytes a string."""
+        kinds = ["bytes32", "bytes", "bytes", "uint256", "bytes32[]"]
+        data = REGISTER_AGENT.selector + encode(kinds, [keccak(text=name), did, ipfs_hash, 0, []])
+        await self.send_data(owner, "AgentRegistry", data)
 
     async def settled_escrow(self, payer: str, provider: str) -> bytes:
         """An escrow that `payer` funded and `provider` gave back."""
@@ -167,12 +200,43 @@ class Chain:
         await self.send(account, "MeshToken", APPROVE, self.registry, units)
         await self.send(account, "AgentRegistry", STAKE, keccak(text=name), units)
 
+    async def unbond(self, owner: str, name: str, units: int) -> None:
+        await self.send(owner, "AgentRegistry", REQUEST_UNSTAKE, keccak(text=name), units)
+
+    async def slash(self, name: str, units: int) -> None:
+        """Slashes as the one who may, after the delay."""
+        slasher, reason = self.accounts[8], bytes(32)
+        await self.send(self.accounts[0], "AgentRegistry", GRANT_ROLE, keccak(text="SLASHER_ROLE"), slasher)
+        await self.send(slasher, "AgentRegistry", PROPOSE_SLASH, keccak(text=name), units, reason)
+        await self.rpc.request("evm_increaseTime", hex(SLASH_DELAY_S))
+        await self.send(slasher, "AgentRegistry", EXECUTE_SLASH, keccak(text=name))
+
     async def total_agents(self) -> int:
         (total,) = await self.rpc.call(self.registry, TOTAL_AGENTS)
         return total
 
+    async def tokens_of(self, account: str) -> int:
+        (units,) = await self.rpc.call(self.deployed.address("MeshToken"), BALANCE_OF, account)
+        return units
+
+    async def nonce_of(self, account: str) -> int:
+        return int(await self.rpc.request("eth_getTransactionCount", account, "latest"), 16)
+
     async def mine(self, blocks: int) -> None:
         await self.rpc.request("anvil_mine", hex(blocks))
+
+    async def now(self) -> int:
+        """The newest block's time in Unix seconds."""
+        return int((await self.rpc.request("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncGenerator[None]:
+        """Nothing is mined while the block lasts, unless by `mine`."""
+        await self.rpc.request("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            await self.rpc.request("evm_setAutomine", True)
 
 
 @pytest.fixture(scope="session")
@@ -237,6 +301,28 @@ def writer(issuer: Issuer) -> dict[str, str]:
     return issuer.headers(*SCOPES, audience="registry")
 
 
+def metadata(*capabilities: str, **more: Any) -> Body:
+    said: Body = {
+        "name": "Summarizer",
+        "description": "Summarizes.",
+        "endpoint": "http://127.0.0.1:9100",
+        "capabilities": list(capabilities) or ["text.summarize"],
+        "toolDefinitions": [],
+        "reputationHistory": [],
+    }
+    return said | more
+
+
+def wish(name: str, *capabilities: str, stake: int = 0, **more: Any) -> Body:
+    """What registers an agent, as the API takes it."""
+    return {"id": name, "metadata": metadata(*capabilities), "stake": str(stake)} | more
+
+
+@pytest.fixture(name="wish", scope="session")
+def _wish() -> Callable[..., Body]:
+    return wish
+
+
 @dataclass
 class Caller:
     """Somebody who may write, and how they talk to the service."""
@@ -244,30 +330,36 @@ class Caller:
     http: AsyncClient
     app: FastAPI
 
-    @staticmethod
-    def metadata(*capabilities: str, **more: Any) -> Body:
-        said: Body = {
-            "name": "Summarizer",
-            "description": "Summarizes.",
-            "endpoint": "http://127.0.0.1:9100",
-            "capabilities": list(capabilities) or ["text.summarize"],
-            "toolDefinitions": [],
-            "reputationHistory": [],
-        }
-        return said | more
-
-    def wish(self, name: str, *capabilities: str, stake: int = 0, **more: Any) -> Body:
-        return {"id": name, "metadata": self.metadata(*capabilities), "stake": str(stake)} | more
+    metadata = staticmethod(metadata)
+    wish = staticmethod(wish)
 
     async def register(self, body: Body, key: str | None = None, **params: str) -> Response:
+        """Repeats a 503, as its answer says: a busy machine is not what a test is about."""
         headers = {"Idempotency-Key": key or f"register:{body['id']}"}
-        return await self.http.post("/v1/agents", json=body, headers=headers, params=params)
+
+        async def ask() -> Response | None:
+            answer = await self.http.post("/v1/agents", json=body, headers=headers, params=params)
+            return None if answer.status_code == 503 else answer
+
+        return await eventually(ask, 60)
 
     async def registered(self, name: str, *capabilities: str, **more: Any) -> Body:
         """Registers an agent of the operator and waits until it can be found."""
         answer = await self.register(self.wish(name, *capabilities, **more), wait="confirmed")
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+    async def listed(self, **params: Any) -> list[Body]:
+        return (await self.http.get("/v1/agents", params=params)).json()["items"]
+
+    async def has_accepted(self, count: int) -> None:
+        """Waits until `count` registrations have been accepted."""
+
+        async def look() -> bool:
+            async with self.app.state.platform.database.read() as session:
+                return await session.scalar(select(func.count()).select_from(OperationRow)) == count
+
+        await eventually(look)
 
     async def found(self, capability: str = "text.summarize", **params: Any) -> list[Body]:
         page = await self.http.get("/v1/agents", params={"capability": capability} | params)
@@ -278,14 +370,17 @@ class Caller:
         answer = await self.http.get(f"/v1/agents/{naming.agent_id_of(name)}")
         return answer.json() if answer.status_code == 200 else None
 
-    async def agent_when(self, name: str, is_so: Callable[[Body], bool]) -> Body:
-        """The agent once `is_so` of it."""
+    async def when(self, address: str, is_so: Callable[[Body], bool]) -> Body:
+        """What is at `address` once `is_so` of it."""
 
         async def look() -> Body | None:
-            agent = await self.agent(name)
-            return agent if agent and is_so(agent) else None
+            answer = await self.http.get(address)
+            return answer.json() if answer.status_code == 200 and is_so(answer.json()) else None
 
         return await eventually(look)
+
+    async def agent_when(self, name: str, is_so: Callable[[Body], bool]) -> Body:
+        return await self.when(f"/v1/agents/{naming.agent_id_of(name)}", is_so)
 
     async def store(self, data: bytes) -> str:
         headers = {"Content-Type": "application/octet-stream"}
@@ -307,6 +402,12 @@ class Caller:
 
         items = await eventually(look)
         return [event for event in items if event["type"].startswith(f"registry.{topic}")]
+
+
+@pytest.fixture(scope="session")
+def caller_of() -> type[Caller]:
+    """For tests that start the service themselves."""
+    return Caller
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             store = await _open_store(settings, stack)
             platform.checks.add("chain", rpc.ping)
             platform.checks.add("store", store.ping)
-            registry, turns = _wire(settings, platform, rpc, store)
+            registry, turns = await _wire(settings, platform, rpc, store)
             # Not `platform.run`: these must have ended before what they use is closed.
             for name, turn in turns:
                 await stack.enter_async_context(background.beside(background.forever(name, turn)))
@@ -77,7 +77,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> ContentStore
     return EmbeddedStore(settings.content_dir)
 
 
-def _wire(
+async def _wire(
     settings: Settings, platform: Platform, rpc: Rpc, store: ContentStore
 ) -> tuple[Registry, list[tuple[str, Turn]]]:
     """The use cases, and the loops that work beside them."""
@@ -94,7 +94,8 @@ def _wire(
         hint=sender.changed,
         poll_s=settings.index_poll_s,
     )
-    fetcher = Fetcher(database, store, indexer.indexed)
+    fetcher = Fetcher(database, store, settings.instance, indexer.indexed)
+    await fetcher.recover()
     registrar = Registrar(
         database=database,
         store=store,

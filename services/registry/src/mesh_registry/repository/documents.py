@@ -39,7 +39,7 @@ class Documents:
         """Whether there is something to look for."""
         return await self._session.scalar(_due(now).with_only_columns(DocumentRow.cid)) is not None
 
-    async def lease(self, now: datetime, until: datetime) -> Search | None:
+    async def lease(self, instance: str, now: datetime, until: datetime) -> Search | None:
         """The document to look for next, which nobody else looks for before `until`.
 
         New ones come first, so that those that were not found again and again hold up nobody; those that no
@@ -48,19 +48,24 @@ class Documents:
         row = await self._session.scalar(_due(now).with_for_update(skip_locked=True))
         if row is None:
             return None
-        row.due_at = until
+        row.due_at, row.leased_by = until, instance
         return Search(row.cid, row.attempts)
+
+    async def free(self, instance: str, now: datetime) -> None:
+        """Ends the leases of a replica that is at its start: it looks for nothing yet."""
+        query = update(DocumentRow).where(DocumentRow.leased_by == instance)
+        await self._session.execute(query.values(due_at=now, leased_by=None))
 
     async def postpone(self, search: Search, due_at: datetime, state: DocumentState | None = None) -> None:
         """Looks for it again at `due_at`; with `state`, one more attempt has ended so."""
         tried = {} if state is None else {"state": state, "attempts": search.attempts + 1}
         query = update(DocumentRow).where(DocumentRow.cid == search.cid)
-        await self._session.execute(query.values(due_at=due_at, **tried))
+        await self._session.execute(query.values(due_at=due_at, leased_by=None, **tried))
 
     async def decide(self, cid: str, document: Document) -> None:
         """Ends the search."""
         row = await self._session.get_one(DocumentRow, cid)
-        row.state = document.state
+        row.state, row.leased_by = document.state, None
         row.metadata_ = document.metadata and document.metadata.model_dump(mode="json")
 
 

@@ -100,7 +100,10 @@ class OfferRow(Base):
 
 
 class DocumentRow(Base):
-    """What was found under a CID that an agent's URI names. `due_at` is when to look (again)."""
+    """What was found under a CID that an agent's URI names. `due_at` is when to look (again).
+
+    While the replica `leased_by` looks, `due_at` is when another may.
+    """
 
     __tablename__ = "documents"
     __table_args__ = (Index("ix_documents_state_due_at", "state", "due_at"),)
@@ -110,6 +113,7 @@ class DocumentRow(Base):
     metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime]
+    leased_by: Mapped[str | None] = mapped_column(String(100))
 
 
 class FeedbackRow(Base):

@@ -29,8 +29,14 @@ class Fetcher:
 
     database: Database
     store: ContentStore
+    instance: str
     indexed: Bell
     """Rings when there may be something to look for, and when we found it."""
+
+    async def recover(self) -> None:
+        """Frees what this replica was looking for when it died."""
+        async with self.database.write() as session:
+            await Documents(session).free(self.instance, datetime.now(UTC))
 
     async def turn(self) -> None:
         """Looks for one document, or waits when none is due. Raises `StoreUnavailable`, to be tried again."""
@@ -53,7 +59,7 @@ class Fetcher:
             if not await Documents(session).is_due(now):
                 return None
         async with self.database.write() as session:
-            return await Documents(session).lease(now, now + LEASE)
+            return await Documents(session).lease(self.instance, now, now + LEASE)
 
     async def _look(self, cid: str) -> Document:
         """What the store has under `cid`. Bytes that do not match it count as not there."""

@@ -1,0 +1,160 @@
+"""The service as a process that is killed: what it accepted it keeps, and what it sent it sends once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from mesh_cli import parts, processes
+from mesh_shared.auth.tokens import jwks
+from mesh_shared.testing import Issuer, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mesh_cli.processes import Process
+
+    from conftest import Body, Chain
+
+COUNT = 50
+AT_ONCE = 16
+
+
+@dataclass
+class Service:
+    """`python -m mesh_registry` with an environment, started as often as it dies."""
+
+    environment: dict[str, str]
+    log: Path
+    http: httpx.AsyncClient
+    eventually: Callable[..., Awaitable[Any]]
+    running: list[Process] = field(default_factory=list["Process"])
+
+    async def start(self) -> None:
+        argv = [sys.executable, "-m", "mesh_registry"]
+        self.running.append(processes.start("registry", argv, self.log, self.environment))
+        await self.eventually(self._is_ready, 60)
+
+    def kill(self) -> None:
+        self.running.pop().stop(signal.SIGKILL)
+
+    async def _is_ready(self) -> bool:
+        try:
+            return (await self.http.get("/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def register(self, body: Body) -> Body:
+        """Asks until there is an answer, as a client does whose server dies."""
+
+        async def ask() -> Body | None:
+            headers = {"Idempotency-Key": body["id"]}
+            try:
+                answer = await self.http.post(
+                    "/v1/agents", json=body, headers=headers, params={"wait": "confirmed"}
+                )
+            except httpx.TransportError:
+                return None
+            return answer.json() if answer.status_code == 201 else None
+
+        return await self.eventually(ask, 90)
+
+
+@pytest.fixture
+async def gateway(issuer: Issuer) -> AsyncIterator[str]:
+    """Where the service finds the keys of the tokens that it gets."""
+    app = FastAPI()
+
+    @app.get("/.well-known/jwks.json")
+    async def keys() -> dict[str, Any]:
+        return jwks([issuer.key])
+
+    async with served(app) as url:
+        yield url
+
+
+@pytest.fixture
+async def service(
+    state_dir: Path,
+    redis_url: str,
+    database_url: str,
+    gateway: str,
+    chain: Chain,
+    writer: dict[str, str],
+    eventually: Callable[..., Awaitable[Any]],
+) -> AsyncIterator[Service]:
+    port = parts.free_port()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "MESH_STATE_DIR": str(state_dir),
+        "MESH_DATABASE_URL": database_url,
+        "MESH_REDIS_URL": redis_url,
+        "MESH_GATEWAY_URL": gateway,
+        "MESH_CHAIN_RPC_URL": chain.url,
+        "MESH_CONTRACTS_FILE": str(chain.contracts_file),
+        "MESH_PORT": str(port),
+    }
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, headers=writer, timeout=40) as http:
+        service = Service(environment, state_dir / "registry.log", http, eventually)
+        yield service
+    for process in service.running:
+        process.stop()
+
+
+async def test_killed_in_the_middle_of_fifty_registrations_it_makes_fifty_agents(
+    service: Service,
+    chain: Chain,
+    operator: str,
+    wish: Callable[[str], Body],
+    eventually: Callable[..., Awaitable[Any]],
+):
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def register(n: int) -> Body:
+        async with turn:
+            return await service.register(wish(f"acme/{n}"))
+
+    async def is_in_the_middle() -> bool:
+        return await chain.total_agents() >= COUNT // 5
+
+    await service.start()
+    async with asyncio.TaskGroup() as tasks:
+        answers = [tasks.create_task(register(n)) for n in range(COUNT)]
+        await eventually(is_in_the_middle, 60)
+        service.kill()
+        at_death = await chain.total_agents()
+        await service.start()
+
+    assert at_death < COUNT
+    assert len({answer.result()["transactionHash"] for answer in answers}) == COUNT
+    assert await chain.total_agents() == COUNT
+    assert await chain.nonce_of(operator) == COUNT
+    assert "nonce" not in service.log.read_text()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_was_accepted_before_the_end_is_done_after_it(
+    service: Service, chain: Chain, operator: str, wish: Callable[[str], Body]
+):
+    await service.start()
+    async with chain.holding():
+        answer = await service.http.post(
+            "/v1/agents", json=wish("acme/one"), headers={"Idempotency-Key": "one"}
+        )
+        service.kill()
+    await service.start()
+
+    operation = await service.register(wish("acme/one"))
+
+    assert answer.status_code == 202
+    assert operation["operationId"] == answer.json()["operationId"]
+    assert operation["transactionHash"] == answer.json()["transactionHash"]
+    assert await chain.nonce_of(operator) == 1
