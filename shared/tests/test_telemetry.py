@@ -60,6 +60,24 @@ async def test_a_call_to_another_service_joins_our_trace():
     assert seen.split("-")[1] == format(span.get_span_context().trace_id, "032x")
 
 
+def test_work_that_is_done_later_is_part_of_the_trace_that_asked_for_it():
+    with trace.get_tracer("tests").start_as_current_span("asked") as asked:
+        stored = telemetry.traceparent()
+
+    with telemetry.continued("done", stored):
+        done = trace.get_current_span().get_span_context()
+
+    assert done.trace_id == asked.get_span_context().trace_id
+    assert done.span_id != asked.get_span_context().span_id
+
+
+def test_work_that_nobody_asked_for_has_a_trace_of_its_own():
+    with telemetry.continued("done", None):
+        done = trace.get_current_span().get_span_context()
+
+    assert done.is_valid
+
+
 async def test_a_span_names_the_route_and_never_the_address():
     provider, spans = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(spans))

@@ -3,11 +3,13 @@
 import logging
 import sys
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
 from fastapi.telemetry import TelemetryConfig
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -65,6 +67,21 @@ class _ByRouteTracer(trace.Tracer):
 
 def _without_address(attributes: types.Attributes) -> types.Attributes:
     return {key: value for key, value in (attributes or {}).items() if key not in _ADDRESS}
+
+
+def traceparent() -> str | None:
+    """The trace that we are in, to be stored with work that is done later (W3C Trace Context)."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def continued(name: str, stored: str | None) -> Generator[None, None, None]:
+    """A span of the trace that was `stored` with the work; of a new one without it."""
+    context = propagate.extract({"traceparent": stored} if stored else {})
+    with trace.get_tracer(__name__).start_as_current_span(name, context=context):
+        yield
 
 
 def logs(service: str, level: str) -> None:

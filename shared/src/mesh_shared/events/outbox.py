@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from opentelemetry import propagate
 from sqlalchemy import Index, String, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from mesh_shared import telemetry
 from mesh_shared.database.types import TYPES, BigId, metadata
 from mesh_shared.events.event import CloudEvent, Event
 
@@ -55,13 +55,11 @@ class EventRow(Foundation):
 
 def record(session: AsyncSession, event: Event) -> None:
     """Queue `event` for delivery if, and only if, `session` commits."""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
     session.add(
         EventRow(
             type=event.topic,
             subject=event.subject(),
-            traceparent=carrier.get("traceparent"),
+            traceparent=telemetry.traceparent(),
             data=event.model_dump(mode="json"),
         )
     )
