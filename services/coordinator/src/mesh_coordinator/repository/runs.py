@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.attempt import ENDED, Failure, State
@@ -162,11 +162,6 @@ class Facts:
         """Attempts on which there is something left to do, oldest first."""
         query = select(AttemptRow.id).where(AttemptRow.state.not_in(ENDED)).order_by(AttemptRow.created_at)
         return (await self._session.scalars(query)).all()
-
-    async def open_count(self) -> int:
-        """How many attempts there is something left to do on."""
-        query = select(func.count()).select_from(AttemptRow).where(AttemptRow.state.not_in(ENDED))
-        return await self._session.scalar(query) or 0
 
     async def _facts(self, ids: Select[UUID]) -> dict[UUID, RunFacts]:
         attempts = await self._attempts(ids)

@@ -1,7 +1,7 @@
 """The loop that carries runs out: it asks the reducer what is due, and gives every open attempt a hand."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -54,22 +54,25 @@ class Conductor:
             try:
                 while True:
                     ticket = self.database.committed.ticket()
-                    await self._schedule()
-                    await self._staff()
+                    await self._look()
                     await asyncio.sleep(BREATH_S)  # every commit rings; this bounds the looking
                     await wait(ticket, IDLE_S)
             finally:
                 await self._dismiss(set(self._hands))
 
-    async def _schedule(self) -> None:
-        """Makes every move that is due in any run, the oldest run first."""
+    async def _look(self) -> None:
+        """Makes every move that is due, the oldest run first, and sees that every attempt is in hand.
+
+        What a move opens is staffed at the next look, for which its commit rings.
+        """
         async with self.database.read() as session:
             facts = Facts(session, self.parallel_steps)
-            runs = await facts.of_open()
-            room = self.parallel_attempts - await facts.open_count()
+            runs, attempts = await facts.of_open(), await facts.open_attempts()
+        room = self.parallel_attempts - len(attempts)
         for id, run in runs.items():
             if decide(run, room):
                 room -= await self._move(id, room)
+        await self._staff(attempts)
 
     async def _move(self, id: UUID, room: int) -> int:
         """Decides again under the run's lock and records the moves; returns how many attempts were opened."""
@@ -84,15 +87,13 @@ class Conductor:
                     break
         return opened
 
-    async def _staff(self) -> None:
+    async def _staff(self, attempts: Sequence[UUID]) -> None:
         """A hand for every open attempt; those whose attempt has ended may go."""
-        async with self.database.read() as session:
-            open_ids = await Facts(session, self.parallel_steps).open_attempts()
-        for id in open_ids:
+        for id in attempts:
             if id not in self._hands:
                 work = background.forever("attempt", partial(self.attempts.advance, id))
                 self._hands[id] = asyncio.create_task(work)
-        await self._dismiss(self._hands.keys() - set(open_ids))
+        await self._dismiss(self._hands.keys() - set(attempts))
 
     async def _dismiss(self, ids: set[UUID]) -> None:
         hands = [self._hands.pop(id) for id in ids]

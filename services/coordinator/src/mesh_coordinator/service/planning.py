@@ -55,7 +55,7 @@ class Planner:
 
         Raises `NoRequirementRecognised`, `InvalidPlan`, `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`.
         """
-        needed = await self._requirements(task)
+        needed = await self.requirements(task)
         budget_units = self.budget(task)
         places = asyncio.Semaphore(PARALLEL_SEARCHES)
         return Plan(
@@ -70,7 +70,8 @@ class Planner:
             raise BudgetAboveLimit(self.max_budget_units)
         return task.budget_units
 
-    async def _requirements(self, task: Task) -> tuple[Requirement, ...]:
+    async def requirements(self, task: Task) -> tuple[Requirement, ...]:
+        """What the task needs, step by step. Raises `NoRequirementRecognised` or `InvalidPlan`."""
         needed = requirements.recognised(task.text) if task.requirements is None else task.requirements
         if not needed:
             raise NoRequirementRecognised([rule.capability for rule in requirements.RULES])

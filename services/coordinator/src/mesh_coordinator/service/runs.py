@@ -46,23 +46,26 @@ class RunDesk:
         """
         async with self.database.read() as session:
             is_known = await Runs(session).find(id) is not None
-        if not is_known:
-            plan = await self.planner.plan(task)
-            budget_units = self.planner.budget(task)
-            _check(task, plan, budget_units)
-            with suppress(IntegrityError):  # the same request at another replica was first
-                await self._add(_run_row(task, id, budget_units), self._steps(plan, task, id))
+        if is_known:
+            await self.planner.requirements(task)  # what makes no sense has no hash either
+        else:
+            await self._accept(task, id)
         record = await self.get(id)
         if record.run.task_hash != _hash(task):
             raise IdempotencyKeyReused("This key belongs to the run of another task.")
         return record
 
-    async def _add(self, run: RunRow, steps: Sequence[StepRow]) -> None:
-        async with self.database.write() as session:
-            Runs(session).add(run, steps)
-            await session.flush()
-            await Runs(session).happened(run.id, "run.started", {"steps": len(steps)}, run.created_at)
-            outbox.record(session, RunStarted(run_id=run.id, steps=len(steps), budget=str(run.budget_units)))
+    async def _accept(self, task: Task, id: UUID) -> None:
+        plan = await self.planner.plan(task)
+        budget_units = self.planner.budget(task)
+        _check(task, plan, budget_units)
+        run, steps = _run_row(task, id, budget_units), self._steps(plan, task, id)
+        with suppress(IntegrityError):  # the same request at another replica was first
+            async with self.database.write() as session:
+                Runs(session).add(run, steps)
+                await session.flush()
+                await Runs(session).happened(id, "run.started", {"steps": len(steps)}, run.created_at)
+                outbox.record(session, RunStarted(run_id=id, steps=len(steps), budget=str(budget_units)))
 
     async def get(self, id: UUID) -> RunRecord:
         """Everything on record of a run. Raises `RunNotFound`."""

@@ -1,0 +1,268 @@
+"""The reducer: whatever happens to attempts, a run keeps its order, its limits and its word, and ends."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
+from mesh_coordinator.domain.run import (
+    CLOSED_STEPS,
+    NO_AGENT,
+    AttemptFacts,
+    Close,
+    End,
+    Move,
+    OnFailure,
+    RunFacts,
+    RunStatus,
+    Start,
+    StepFacts,
+    StepStatus,
+    Stop,
+    Stopping,
+    decide,
+)
+
+ROOM = 1_000
+DONE = AttemptFacts(state=State.RATED)
+POOR = AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY)
+WORKING = AttemptFacts(state=State.INVOKING)
+
+
+def step(id: str, *needs: str, **more: Any) -> StepFacts:
+    told: dict[str, Any] = {"status": StepStatus.PENDING, "is_optional": False, "chances": 2}
+    return StepFacts(id=id, needs=needs, **(told | more))
+
+
+def running(id: str, *attempts: AttemptFacts, **more: Any) -> StepFacts:
+    return step(id, status=StepStatus.RUNNING, attempts=attempts, **more)
+
+
+def run(*steps: StepFacts, **more: Any) -> RunFacts:
+    told: dict[str, Any] = {"on_failure": OnFailure.PARTIAL, "stopping": None, "parallel": 8}
+    return RunFacts(steps=steps, **(told | more))
+
+
+def moves(*steps: StepFacts, room: int = ROOM, **more: Any) -> list[Move]:
+    return list(decide(run(*steps, **more), room))
+
+
+def test_every_step_whose_needs_are_met_starts_at_once():
+    assert moves(step("a"), step("b"), step("c", "a")) == [Start("a", 1), Start("b", 1)]
+
+
+def test_a_step_waits_until_all_that_it_needs_has_succeeded():
+    done = step("a", status=StepStatus.SUCCEEDED, attempts=(DONE,))
+
+    assert moves(done, running("b", WORKING), step("c", "a", "b")) == []
+
+
+def test_no_more_steps_run_at_once_than_the_run_allows():
+    assert moves(running("a", WORKING), step("b"), step("c"), parallel=2) == [Start("b", 1)]
+
+
+def test_no_more_attempts_are_opened_than_there_is_room():
+    assert moves(step("a"), step("b"), room=1) == [Start("a", 1)]
+
+
+@pytest.mark.parametrize("room", [0, -3])
+def test_without_room_a_run_waits_and_does_not_end(room: int):
+    assert moves(step("a"), room=room) == []
+
+
+def test_good_work_closes_its_step():
+    assert moves(running("a", DONE)) == [Close("a", StepStatus.SUCCEEDED)]
+
+
+def test_a_step_succeeds_as_soon_as_its_money_is_settled_and_before_it_is_rated():
+    assert moves(running("a", AttemptFacts(state=State.RELEASED))) == [Close("a", StepStatus.SUCCEEDED)]
+
+
+def test_after_a_failure_the_next_agent_is_tried():
+    assert moves(running("a", POOR)) == [Start("a", 2)]
+
+
+def test_a_step_fails_with_the_last_agent_s_failure_when_nobody_is_left():
+    timed_out = AttemptFacts(state=State.CLOSED, failure=Failure.TIMED_OUT)
+
+    assert moves(running("a", POOR, timed_out)) == [Close("a", StepStatus.FAILED, "timed-out")]
+
+
+def test_a_step_for_which_nobody_can_be_hired_fails_by_itself():
+    assert moves(step("a", chances=0), step("b")) == [Close("a", StepStatus.FAILED, NO_AGENT)]
+
+
+def test_what_needs_a_failed_step_is_skipped():
+    failed = step("a", status=StepStatus.FAILED, attempts=(POOR,))
+
+    assert moves(failed, step("b", "a")) == [Close("b", StepStatus.SKIPPED, "need-not-met")]
+
+
+def test_fail_fast_stops_the_run_at_the_first_failure_of_a_required_step():
+    failed = step("a", status=StepStatus.FAILED)
+
+    assert moves(failed, running("b", WORKING), step("c"), on_failure=OnFailure.FAIL_FAST) == [
+        Stop(Stopping.FAILED)
+    ]
+
+
+def test_fail_fast_goes_on_when_an_optional_step_fails():
+    failed = step("a", status=StepStatus.FAILED, is_optional=True)
+
+    assert moves(failed, step("b"), on_failure=OnFailure.FAIL_FAST) == [Start("b", 1)]
+
+
+@pytest.mark.parametrize("reason", list(Stopping))
+def test_a_stopping_run_starts_nothing_and_waits_for_what_runs(reason: Stopping):
+    assert moves(running("a", WORKING), step("b"), stopping=reason) == [
+        Close("b", StepStatus.SKIPPED, f"run-{reason}")
+    ]
+    assert moves(running("a", WORKING), stopping=reason) == []
+    assert moves(running("a", POOR), stopping=reason) == [Close("a", StepStatus.FAILED, "poor-quality")]
+
+
+def test_a_run_ends_only_when_its_ratings_are_given():
+    settled = step("a", status=StepStatus.SUCCEEDED, attempts=(AttemptFacts(state=State.RELEASED),))
+
+    assert moves(settled) == []
+    assert moves(replace(settled, attempts=(DONE,))) == [End(RunStatus.SUCCEEDED)]
+
+
+SUCCEEDED = step("ok", status=StepStatus.SUCCEEDED, attempts=(DONE,))
+FAILED = step("no", status=StepStatus.FAILED, attempts=(POOR, POOR))
+SKIPPED = step("skipped", status=StepStatus.SKIPPED)
+
+
+@pytest.mark.parametrize(
+    ("steps", "stopping", "status"),
+    [
+        ([SUCCEEDED], None, RunStatus.SUCCEEDED),
+        ([SUCCEEDED, replace(FAILED, is_optional=True)], None, RunStatus.SUCCEEDED),
+        ([SUCCEEDED], Stopping.CANCELLED, RunStatus.SUCCEEDED),
+        ([SUCCEEDED, FAILED], None, RunStatus.PARTIAL),
+        ([SUCCEEDED, FAILED], Stopping.FAILED, RunStatus.FAILED),
+        ([SUCCEEDED, SKIPPED], Stopping.CANCELLED, RunStatus.CANCELLED),
+        ([FAILED], None, RunStatus.FAILED),
+        ([FAILED, SKIPPED], None, RunStatus.FAILED),
+        ([FAILED], Stopping.CANCELLED, RunStatus.CANCELLED),
+        ([replace(FAILED, is_optional=True)], None, RunStatus.SUCCEEDED),
+    ],
+)
+def test_how_a_run_ends(steps: list[StepFacts], stopping: Stopping | None, status: RunStatus):
+    assert moves(*steps, stopping=stopping) == [End(status)]
+
+
+@dataclass
+class Story:
+    """A run carried out by `decide` alone, with agents and interruptions as the dice have it."""
+
+    facts: RunFacts
+    status: RunStatus = RunStatus.RUNNING
+    started: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+
+    def change(self, id: str, **changes: Any) -> None:
+        steps = tuple(replace(one, **changes) if one.id == id else one for one in self.facts.steps)
+        self.facts = replace(self.facts, steps=steps)
+
+    def step(self, id: str) -> StepFacts:
+        return next(one for one in self.facts.steps if one.id == id)
+
+    def carry_out(self, move: Move) -> None:
+        match move:
+            case Start(id, number):
+                assert all(self.step(need).status is StepStatus.SUCCEEDED for need in self.step(id).needs)
+                assert number == len(self.step(id).attempts) + 1 <= self.step(id).chances
+                self.started.append((id, number))
+                opened = AttemptFacts(state=State.SELECTED)
+                self.change(id, status=StepStatus.RUNNING, attempts=(*self.step(id).attempts, opened))
+            case Close(id, status, reason):
+                assert self.step(id).status not in CLOSED_STEPS
+                assert (reason is None) == (status is StepStatus.SUCCEEDED)
+                self.change(id, status=status)
+            case Stop(reason):
+                assert self.facts.stopping is None
+                self.facts = replace(self.facts, stopping=reason)
+            case End(status):
+                self.status = status
+
+    @property
+    def open_attempts(self) -> list[tuple[str, int, AttemptFacts]]:
+        numbered = [
+            (one.id, place, attempt) for one in self.facts.steps for place, attempt in enumerate(one.attempts)
+        ]
+        return [(id, place, attempt) for id, place, attempt in numbered if attempt.state not in ENDED]
+
+    def happens(self, id: str, place: int, outcome: AttemptFacts) -> None:
+        attempts = self.step(id).attempts
+        self.change(id, attempts=(*attempts[:place], outcome, *attempts[place + 1 :]))
+
+
+OUTCOMES = [
+    AttemptFacts(state=State.INVOKING),
+    AttemptFacts(state=State.SETTLING, failure=Failure.TIMED_OUT),
+    AttemptFacts(state=State.RELEASED),
+    AttemptFacts(state=State.REFUNDED, failure=Failure.POOR_QUALITY),
+    AttemptFacts(state=State.RATED),
+    AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY),
+    AttemptFacts(state=State.CLOSED),
+    AttemptFacts(state=State.CLOSED, failure=Failure.UNREACHABLE),
+]
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    steps: list[StepFacts] = []
+    for n in range(draw(st.integers(1, 12))):
+        needs = (
+            draw(st.lists(st.sampled_from([one.id for one in steps]), unique=True, max_size=3))
+            if steps
+            else []
+        )
+        chances, is_optional = draw(st.integers(0, 3)), draw(st.booleans())
+        steps.append(step(f"s{n}", *needs, chances=chances, is_optional=is_optional))
+    on_failure, parallel = draw(st.sampled_from(OnFailure)), draw(st.integers(1, 4))
+    return Story(run(*steps, on_failure=on_failure, parallel=parallel))
+
+
+@given(stories(), st.data())
+@settings(max_examples=200)
+def test_every_run_ends_and_keeps_its_order_and_limits_on_the_way(story: Story, data: st.DataObject):
+    for _ in range(400):
+        while due := decide(story.facts, ROOM):
+            for move in due:
+                story.carry_out(move)
+            if story.status is not RunStatus.RUNNING:
+                break
+        working = [
+            s
+            for s in story.facts.steps
+            if s.status is StepStatus.RUNNING and s.attempts[-1].state not in DECIDED
+        ]
+        assert len(working) <= story.facts.parallel
+        if story.status is not RunStatus.RUNNING:
+            break
+        if story.facts.stopping is None and data.draw(st.integers(0, 30)) == 0:
+            story.facts = replace(story.facts, stopping=Stopping.CANCELLED)
+            continue
+        id, place, attempt = data.draw(st.sampled_from(story.open_attempts))
+        nexts = OUTCOMES[4:] if attempt.state in DECIDED else OUTCOMES
+        kept = [o for o in nexts if attempt.state not in DECIDED or o.failure == attempt.failure]
+        story.happens(id, place, data.draw(st.sampled_from(kept)))
+
+    event(f"ended {story.status}")
+    assert story.status is not RunStatus.RUNNING
+    assert all(one.status in CLOSED_STEPS for one in story.facts.steps)
+    assert not story.open_attempts
+    assert len(story.started) == len(set(story.started))
+
+
+@given(stories(), st.integers(-2, 20))
+def test_deciding_twice_from_one_record_gives_the_same_moves(story: Story, room: int):
+    assert list(decide(story.facts, room)) == list(decide(story.facts, room))
+
+
+@given(stories(), st.integers(0, 5))
+def test_never_more_starts_than_room(story: Story, room: int):
+    assert sum(isinstance(move, Start) for move in decide(story.facts, room)) <= room
