@@ -198,6 +198,12 @@ def tenant_of(headers: dict[str, str]) -> TenantOf:
 
 
 @pytest.fixture
+def tenant_at() -> type[Tenant]:
+    """For a tenant of a deployer somewhere else."""
+    return Tenant
+
+
+@pytest.fixture
 async def tenant(sqlite_app: FastAPI, headers: dict[str, str]) -> AsyncGenerator[Tenant, None]:
     async with running(sqlite_app, headers) as http:
         yield Tenant(http)
