@@ -1,6 +1,9 @@
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -10,9 +13,10 @@ from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 from mesh_shared.database.secret import service_secret
 from mesh_shared.database.types import TYPES, UnitAmount, metadata
+from mesh_shared.errors import Unavailable
 from mesh_shared.events.outbox import Foundation
 from mesh_shared.testing import schema_differences
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -79,6 +83,47 @@ async def test_a_reader_is_not_kept_waiting_by_a_writer(database: Database):
             seen = await account(database, "a")
 
     assert seen is None
+
+
+# Takes half a second to its first row, and has another one.
+SLOW = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000000)
+SELECT count(*) FROM n UNION ALL SELECT 0
+"""
+
+
+async def test_a_write_that_is_cancelled_in_mid_statement_locks_nobody_out(tmp_path: Path):
+    database = engine.connect(f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    frames = list[BaseException]()
+
+    async def write() -> None:
+        try:
+            async with database.write() as session:
+                await session.execute(text(SLOW))
+        except asyncio.CancelledError as error:
+            frames.append(error)  # they keep the statement alive, as any cycle of references would
+            raise
+
+    task = asyncio.create_task(write())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await database.engine.dispose()
+
+    assert frames
+    with closing(sqlite3.connect(tmp_path / "test.db", timeout=0, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert other.in_transaction
+
+
+async def test_a_database_that_cannot_be_reached_is_unavailable():
+    database = engine.connect("postgresql+asyncpg://mesh@127.0.0.1:1/mesh")
+
+    for block in (database.read, database.write):
+        with pytest.raises(Unavailable) as refused:
+            async with block():
+                pytest.fail("the block was entered")
+        assert refused.value.members == {"down": ["database"]}
 
 
 async def test_a_commit_rings_the_bell(database: Database):

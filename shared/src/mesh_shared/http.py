@@ -1,7 +1,9 @@
 """Control calls between services: one pooled client, bounded waits, no surprises from the environment."""
 
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import httpx
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
@@ -14,10 +16,16 @@ LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 def client() -> httpx.AsyncClient:
     """A client that joins our trace, follows no redirect and reads no proxy from the environment."""
-    transport = httpx.AsyncHTTPTransport(retries=1, limits=LIMITS)
+    transport = httpx.AsyncHTTPTransport(verify=_trust(), retries=1, limits=LIMITS)
     http = httpx.AsyncClient(transport=transport, timeout=TIMEOUT, trust_env=False, follow_redirects=False)
     HTTPXClientInstrumentor.instrument_client(http)
     return http
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The system's certificates, read once: that takes longer than everything else at a client's start."""
+    return httpx.create_ssl_context()
 
 
 @asynccontextmanager

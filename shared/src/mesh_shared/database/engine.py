@@ -1,21 +1,27 @@
 """Sessions: `read()` never blocks a writer, `write()` commits when its block ends."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from mesh_shared.bell import Bell
+from mesh_shared.errors import Unavailable
 
 BUSY_TIMEOUT_S = 10
 
 
 class Database:
-    """Hands out sessions. Explicit blocks, so that a commit is always before the answer."""
+    """Hands out sessions. Explicit blocks, so that a commit is always before the answer.
+
+    A block is not entered, and `Unavailable` is raised, while the database cannot be reached.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
@@ -29,12 +35,14 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession, None]:
         async with self._readers() as session:
+            await _begin(session)
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession, None]:
         """One transaction; commits at the end of the block, rolls back when it raises."""
         async with self._turn, self._writers.begin() as session:
+            await _begin(session)
             yield session
         self.committed.ring()
 
@@ -66,7 +74,15 @@ def connect(url: str) -> Database:
     if _is_sqlite(url):
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "invalidate", _end_sqlite)
     return Database(engine)
+
+
+async def _begin(session: AsyncSession) -> None:
+    try:
+        await session.connection()
+    except (SQLAlchemyError, OSError):  # drivers raise the socket's own errors
+        raise Unavailable("database") from None
 
 
 def _is_sqlite(url: str) -> bool:
@@ -87,3 +103,10 @@ def _begin_sqlite(connection: Connection) -> None:
     # A transaction that starts reading and turns to writing can only fail with SQLITE_BUSY.
     writes = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _end_sqlite(connection: Any, *_: object) -> None:
+    # A statement that was cancelled keeps a closed connection open, and with it the write lock, until the
+    # garbage collector comes: the transaction must end before the connection is dropped.
+    with suppress(sqlite3.OperationalError):  # there was none
+        connection.execute("ROLLBACK").close()
