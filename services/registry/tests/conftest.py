@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,16 @@ from mesh_cli import parts
 from mesh_registry.adapters.contracts import APPROVE, REGISTER_AGENT
 from mesh_registry.app import create_app
 from mesh_registry.domain import naming
-from mesh_registry.repository.tables import OperationRow
+from mesh_registry.repository.tables import Base, OperationRow
 from mesh_registry.settings import Settings
 from mesh_shared.canonical import canonical_json
 from mesh_shared.chain import deployment, keys
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.deployment import Deployment
 from mesh_shared.chain.rpc import Rpc
-from mesh_shared.events.outbox import EventLog
+from mesh_shared.database import engine
+from mesh_shared.database.engine import Database
+from mesh_shared.events.outbox import EventLog, Foundation
 from mesh_shared.testing import Issuer, running
 from pydantic import SecretStr
 from sqlalchemy import func, select
@@ -77,6 +79,30 @@ async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 30) 
 @pytest.fixture(name="eventually", scope="session")
 def _eventually() -> Callable[..., Awaitable[Any]]:
     return eventually
+
+
+OpenDatabase = Callable[[str], AbstractAsyncContextManager[Database]]
+
+
+@pytest.fixture(scope="session")
+def empty_database() -> OpenDatabase:
+    @asynccontextmanager
+    async def opened(url: str) -> AsyncGenerator[Database]:
+        database = engine.connect(url)
+        async with database.engine.begin() as connection:
+            for tables in (Base, Foundation):
+                await connection.run_sync(tables.metadata.create_all)
+        yield database
+        await database.engine.dispose()
+
+    return opened
+
+
+@pytest.fixture
+async def database(database_url: str, empty_database: OpenDatabase) -> AsyncIterator[Database]:
+    """The registry's tables and nothing in them, on each database in turn."""
+    async with empty_database(database_url) as database:
+        yield database
 
 
 def deploy(rpc_url: str, out: Path) -> Path:
@@ -225,6 +251,10 @@ class Chain:
     async def mine(self, blocks: int) -> None:
         await self.rpc.request("anvil_mine", hex(blocks))
 
+    async def reorganise(self, depth: int) -> None:
+        """The newest `depth` blocks are replaced by as many empty ones."""
+        await self.rpc.request("anvil_reorg", depth, [])
+
     async def now(self) -> int:
         """The newest block's time in Unix seconds."""
         return int((await self.rpc.request("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
@@ -318,6 +348,11 @@ def wish(name: str, *capabilities: str, stake: int = 0, **more: Any) -> Body:
     return {"id": name, "metadata": metadata(*capabilities), "stake": str(stake)} | more
 
 
+@pytest.fixture(name="metadata", scope="session")
+def _metadata() -> Callable[..., Body]:
+    return metadata
+
+
 @pytest.fixture(name="wish", scope="session")
 def _wish() -> Callable[..., Body]:
     return wish
@@ -381,6 +416,14 @@ class Caller:
 
     async def agent_when(self, name: str, is_so: Callable[[Body], bool]) -> Body:
         return await self.when(f"/v1/agents/{naming.agent_id_of(name)}", is_so)
+
+    async def gone(self, name: str) -> None:
+        """Waits until there is no such agent."""
+
+        async def look() -> bool:
+            return await self.agent(name) is None
+
+        await eventually(look)
 
     async def store(self, data: bytes) -> str:
         headers = {"Content-Type": "application/octet-stream"}

@@ -1,13 +1,15 @@
 """The index is a fold of the chain as it is now, whatever the chain was before and however it was read."""
 
+from __future__ import annotations
+
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_utils.crypto import keccak
@@ -31,15 +33,17 @@ from mesh_registry.domain.chain import (
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.feedback import FeedbackBook
 from mesh_registry.repository.ledger import WINDOW, Ledger
-from mesh_registry.repository.tables import Base
 from mesh_registry.service.indexing import Indexer
 from mesh_shared.bell import Bell
 from mesh_shared.chain.errors import ChainUnavailable, RpcError
-from mesh_shared.database import engine
-from mesh_shared.database.engine import Database
-from mesh_shared.events.outbox import EventRow, Foundation
+from mesh_shared.events.outbox import EventRow
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+
+if TYPE_CHECKING:
+    from mesh_shared.database.engine import Database
+
+    from conftest import OpenDatabase
 
 OWNER, CLIENT = "0x" + "11" * 20, "0x" + "c1" * 20
 FIRST_BLOCK = 1
@@ -125,16 +129,6 @@ class PaperChain:
             raise ChainUnavailable
 
 
-@asynccontextmanager
-async def empty_database(url: str):
-    database = engine.connect(url)
-    async with database.engine.begin() as connection:
-        for tables in (Base, Foundation):
-            await connection.run_sync(tables.metadata.create_all)
-    yield database
-    await database.engine.dispose()
-
-
 def indexer(database: Database, chain: PaperChain) -> Indexer:
     return Indexer(database, chain, FIRST_BLOCK, Bell(), poll_s=0.001)
 
@@ -177,12 +171,6 @@ async def told(database: Database) -> dict[str, int]:
     return {agent_id: count for agent_id, count in counts.items() if count}
 
 
-@pytest.fixture
-async def database(database_url: str):
-    async with empty_database(database_url) as database:
-        yield database
-
-
 tokens = st.integers(1, 4)
 steps = st.one_of(
     st.just(("register",)),
@@ -213,7 +201,7 @@ def write(chain: PaperChain, name: str, *values: Any) -> None:
         chain.mine(values[0], Revoked(client=CLIENT, index=index))
 
 
-async def replay(story: list[tuple[Any, ...]], folder: Path) -> None:
+async def replay(story: list[tuple[Any, ...]], folder: Path, empty_database: OpenDatabase) -> None:
     chain = PaperChain()
     async with empty_database(f"sqlite+aiosqlite:///{folder}/grown.db") as grown:
         index = indexer(grown, chain)
@@ -234,9 +222,11 @@ async def replay(story: list[tuple[Any, ...]], folder: Path) -> None:
 
 @settings(max_examples=25)
 @given(st.lists(steps, min_size=2, max_size=25))
-def test_an_index_that_lived_through_reorganisations_is_the_one_made_anew(story: list[tuple[Any, ...]]):
+def test_an_index_that_lived_through_reorganisations_is_the_one_made_anew(
+    empty_database: OpenDatabase, story: list[tuple[Any, ...]]
+):
     with TemporaryDirectory() as folder:
-        asyncio.run(replay(story, Path(folder)))
+        asyncio.run(replay(story, Path(folder), empty_database))
 
 
 async def test_a_reorganisation_deeper_than_the_memory_starts_the_index_anew(database: Database):

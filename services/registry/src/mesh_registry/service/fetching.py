@@ -17,8 +17,6 @@ from mesh_registry.repository.documents import Documents, Search
 from mesh_registry.service.projection import INDEX_ROLE, Projection
 
 LEASE = timedelta(seconds=60)
-LOOK_S = 30.0
-"""Whoever puts a document together from very many blocks waits; nobody else does."""
 LONGEST_PAUSE_S = 3600
 IDLE_S = 1.0
 
@@ -32,6 +30,8 @@ class Fetcher:
     instance: str
     indexed: Bell
     """Rings when there may be something to look for, and when we found it."""
+    look_s: float = 30.0
+    """Half a lease. A document that takes longer, such as one of very many blocks, counts as not there."""
 
     async def recover(self) -> None:
         """Frees what this replica was looking for when it died."""
@@ -64,7 +64,7 @@ class Fetcher:
     async def _look(self, cid: str) -> Document:
         """What the store has under `cid`. Bytes that do not match it count as not there."""
         try:
-            async with asyncio.timeout(LOOK_S):
+            async with asyncio.timeout(self.look_s):
                 data = await collect(self.store.cat(cid), MAX_DOCUMENT_BYTES)
             return Document(DocumentState.FETCHED, metadata.read(data))
         except (ContentNotFound, ContentCorrupt, TimeoutError):
