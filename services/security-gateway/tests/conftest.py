@@ -240,10 +240,12 @@ async def operator(make_app: MakeApp, operate: Callable[[FastAPI], Any]) -> Asyn
 
 @pytest.fixture
 async def operator_live(make_app: MakeApp, state_dir: Path, canary: str) -> AsyncIterator[Operator]:
-    """The operator of a gateway behind a real server: in-process calls would tidy addresses and buffer streams."""
+    """The operator of a gateway behind a real server: in this process addresses would be tidied and streams
+    buffered.
+    """
     limits = {"max_proxied_body_bytes": 100_000, "max_proxied_response_bytes": 1_000_000}
-    app = make_app(upstream_idle_s=1, **limits)
-    async with served(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    app = make_app(upstream_idle_s=1, upload_idle_s=1, **limits)
+    async with served(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as http:  # noqa: S501 - plain HTTP
         yield Operator(http, app, (state_dir / "admin.key").read_text().strip(), canary)
 
 

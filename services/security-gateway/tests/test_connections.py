@@ -183,6 +183,16 @@ async def test_rotations_at_the_same_time_each_get_a_version(operator_everywhere
     assert (await operator.get("/v1/audit/verification")).json()["valid"]
 
 
+async def test_the_same_said_at_the_same_time_makes_one(operator_everywhere: Operator):
+    operator = operator_everywhere
+
+    providers = await asyncio.gather(*(operator.post("/v1/providers", PROVIDER) for _ in range(8)))
+    connections = await asyncio.gather(*(operator.post("/v1/connections", CONNECTION) for _ in range(8)))
+
+    assert {answer.status_code for answer in (*providers, *connections)} == {201}
+    assert len({answer.json()["created_at"] for answer in connections}) == 1
+
+
 async def test_a_connection_is_deleted_by_who_knows_its_version(operator_everywhere: Operator):
     operator = operator_everywhere
     await operator.post("/v1/providers", PROVIDER)

@@ -4,8 +4,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from mesh_security_gateway.service.gateway import Gateway
 from mesh_shared.auth.tokens import Principal
+from mesh_shared.errors import IdempotencyKeyReused
 
 if TYPE_CHECKING:
     from conftest import Operator, Origin
@@ -157,6 +159,7 @@ async def test_the_same_request_gives_one_grant(operator_everywhere: Operator):
 
 
 async def test_a_grant_that_was_given_before_a_crash_is_recognised(operator: Operator):
+    """The route forgets the key with the crash; the grant remembers it."""
     await operator.connect("https://api.github.com", allow_private=False)
     gateway: Gateway = operator.app.state.service
     asked: dict[str, Any] = {
@@ -173,6 +176,8 @@ async def test_a_grant_that_was_given_before_a_crash_is_recognised(operator: Ope
     second = await gateway.granting.give(admin, **asked)
 
     assert first == second
+    with pytest.raises(IdempotencyKeyReused):
+        await gateway.granting.give(admin, **dict(asked, subject="another"))
 
 
 UNFIT: list[dict[str, Any]] = [

@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_security_gateway.domain import headers
 from mesh_security_gateway.domain.grants import Grant, matches, permissions
-from mesh_security_gateway.domain.injection import Injector, Provider, check_provider, inject, secret_parts
-from mesh_security_gateway.domain.scopes import SERVICES, exceeding, service_scopes
+from mesh_security_gateway.domain.injection import (
+    Injector,
+    Kind,
+    Provider,
+    check_provider,
+    inject,
+    secret_parts,
+)
+from mesh_security_gateway.domain.scopes import SERVICES, exceeding, may_name, service_scopes
 from mesh_security_gateway.errors import PathRefused, ProviderUnfit, SecretUnfit
 from mesh_shared.auth.tokens import Principal
 
@@ -133,6 +140,10 @@ def test_what_an_upstream_says_to_a_browser_about_its_origin_stays_here():
         ("Alt-Svc", "h3"),
         ("Access-Control-Allow-Origin", "*"),
         ("X-Mesh-Gateway-Error", "forged"),
+        ("Date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("X-Split", "a\rSet-Cookie: sid=1"),
+        ("X Blank", "1"),
+        ("X-Nul", "\0"),
         ("Content-Type", "text/plain"),
         ("Link", "</a>"),
         ("ETag", '"1"'),
@@ -189,7 +200,7 @@ def test_a_parameter_of_the_agent_gives_way_to_the_injected_one():
         ("basic", "sk_live_1234:", ("sk_live_1234:", "sk_live_1234")),
     ],
 )
-def test_what_must_not_come_back_is_what_is_secret(kind: str, secret: str, parts: tuple[str, ...]):
+def test_what_must_not_come_back_is_what_is_secret(kind: Kind, secret: str, parts: tuple[str, ...]):
     assert secret_parts(kind, secret) == parts
 
 
@@ -207,7 +218,7 @@ def test_what_must_not_come_back_is_what_is_secret(kind: str, secret: str, parts
         ("basic", "short:"),
     ],
 )
-def test_a_secret_that_cannot_be_told_from_text_or_breaks_out_is_unfit(kind: str, secret: str):
+def test_a_secret_that_cannot_be_told_from_text_or_breaks_out_is_unfit(kind: Kind, secret: str):
     with pytest.raises(SecretUnfit) as refused:
         secret_parts(kind, secret)
 
@@ -249,6 +260,15 @@ def test_nobody_passes_on_more_than_they_hold():
         "mesh:admin",
     ]
     assert exceeding(Principal("root", frozenset({"mesh:admin"})), ["anything:at-all"]) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_own"),
+    [("me", True), ("me/agent", True), ("me/a/b", True), ("me2", False), ("m", False), ("you/me/", False)],
+)
+def test_nobody_speaks_for_a_subject_outside_their_own(subject: str, is_own: bool):
+    assert may_name(Principal("me", frozenset({"gateway:keys"})), subject) is is_own
+    assert may_name(Principal("root", frozenset({"mesh:admin"})), subject)
 
 
 def test_a_service_holds_what_its_calls_need_and_no_more():

@@ -12,12 +12,14 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from mesh_cli import parts
 from mesh_security_gateway.adapters.keyfiles import OwnKeys
-from mesh_security_gateway.domain.scopes import SERVICES
+from mesh_security_gateway.domain.scopes import SERVICES, service_scopes
+from mesh_security_gateway.ports import KeyFileUnfit
 from mesh_shared.auth.keys import RemoteKeys
 from mesh_shared.auth.session import Sessions
 from mesh_shared.auth.tokens import TokenVerifier
 from mesh_shared.errors import Unauthenticated, Unavailable
 from mesh_shared.testing import running
+from sqlalchemy import text
 
 if TYPE_CHECKING:
     from conftest import MakeApp, Operator
@@ -128,8 +130,8 @@ async def test_unknown_revoked_expired_and_missing_keys_get_the_same_answer(oper
 async def test_a_new_key_is_shown_once_and_its_scopes_are_among_its_makers(operator_everywhere: Operator):
     operator = operator_everywhere
     keeper = await operator.agent("keeper", "gateway:keys", "gateway:proxy")
-    within = {"subject": "agent-7", "scopes": ["gateway:proxy"], "expires_in_s": 60}
-    beyond = {"subject": "agent-7", "scopes": ["gateway:proxy", "gateway:audit", "mesh:admin"]}
+    within = {"subject": "keeper/agent-7", "scopes": ["gateway:proxy"], "expires_in_s": 60}
+    beyond = {"subject": "keeper/agent-7", "scopes": ["gateway:proxy", "gateway:audit", "mesh:admin"]}
 
     made = await operator.http.post("/v1/api-keys", json=within, headers=keeper)
     refused = await operator.http.post("/v1/api-keys", json=beyond, headers=keeper)
@@ -139,7 +141,7 @@ async def test_a_new_key_is_shown_once_and_its_scopes_are_among_its_makers(opera
     assert made.json()["created_by"] == "keeper"
     assert (refused.status_code, refused.json()["missing"]) == (403, ["gateway:audit", "mesh:admin"])
     assert made.json()["key"] not in listed.text
-    assert [key["subject"] for key in listed.json()["items"]][-1] == "agent-7"
+    assert [key["subject"] for key in listed.json()["items"]] == ["keeper", "keeper/agent-7"]
 
 
 async def test_keys_are_listed_page_by_page(operator: Operator):
@@ -150,18 +152,34 @@ async def test_keys_are_listed_page_by_page(operator: Operator):
     assert second["next_cursor"] is None
 
 
-async def test_nobody_revokes_a_key_that_can_do_more_than_they(operator: Operator):
-    keeper = await operator.agent("keeper", "gateway:keys")
-    keys = (await operator.get("/v1/api-keys")).json()["items"]
-    admin = next(key["id"] for key in keys if key["subject"] == "admin")
-    own = next(key["id"] for key in keys if key["subject"] == "keeper")
+async def test_a_key_for_somebody_else_would_be_a_key_to_their_grants(operator_everywhere: Operator):
+    operator = operator_everywhere
+    keeper = await operator.agent("keeper", "gateway:keys", "gateway:connect")
 
-    refused = await operator.http.post(f"/v1/api-keys/{admin}/revoke", headers=keeper)
+    for subject in ("admin", "coordinator", "keepers", "keeper-2", "agent-7", "Keeper/x"):
+        body = {"subject": subject, "scopes": ["gateway:connect"]}
+        refused = await operator.http.post("/v1/api-keys", json=body, headers=keeper)
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "subject-foreign"), subject
+
+
+async def test_nobody_revokes_a_key_that_can_do_more_than_they_or_is_not_theirs(
+    operator_everywhere: Operator,
+):
+    operator = operator_everywhere
+    keeper = await operator.agent("keeper", "gateway:keys")
+    await operator.agent("keeper/strong", "gateway:audit")
+    keys = {key["subject"]: key["id"] for key in (await operator.get("/v1/api-keys")).json()["items"]}
+    own = keys["keeper"]
+
+    refused = await operator.http.post(f"/v1/api-keys/{keys['keeper/strong']}/revoke", headers=keeper)
+    foreign = await operator.http.post(f"/v1/api-keys/{keys['registry']}/revoke", headers=keeper)
     done = await operator.http.post(f"/v1/api-keys/{own}/revoke", headers=keeper)
     again = await operator.http.post(f"/v1/api-keys/{own}/revoke", headers=keeper)
     unknown = await operator.post("/v1/api-keys/00000000-0000-4000-8000-000000000000/revoke", {})
 
     assert (refused.status_code, refused.json()["code"]) == (403, "scopes-exceeded")
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "key-not-found")
     assert done.json()["revoked_at"] == again.json()["revoked_at"] is not None
     assert (unknown.status_code, unknown.json()["code"]) == (404, "key-not-found")
 
@@ -195,6 +213,49 @@ async def test_a_key_file_that_was_there_first_is_kept(
 
     assert headers["Authorization"]
     assert operator.admin_key == "the-operators-own-admin-key"
+
+
+@pytest.mark.parametrize("content", ["", "\n", "short", "two words that are long enough"])
+async def test_nobody_starts_with_a_key_that_anybody_could_guess(
+    make_app: MakeApp, operate: Callable[[Any], Any], state_dir: Path, content: str
+):
+    """An empty admin key would be one that every caller has who sends none."""
+    state_dir.mkdir()
+    (state_dir / "admin.key").write_text(content)
+
+    with pytest.raises(KeyFileUnfit, match="at least 20 visible characters"):
+        async with operate(make_app()):
+            pytest.fail("it started")
+
+
+async def test_nobody_starts_with_the_key_of_another(
+    make_app: MakeApp, operate: Callable[[Any], Any], state_dir: Path
+):
+    async with operate(make_app()):
+        deployer, registry = (state_dir / "keys" / name / "service.key" for name in ("deployer", "registry"))
+    registry.write_text(deployer.read_text())
+
+    with pytest.raises(KeyFileUnfit, match="registry holds the key of deployer"):
+        async with operate(make_app()):
+            pytest.fail("it started")
+
+
+async def test_a_service_key_gets_the_scopes_that_its_service_needs_by_now(
+    make_app: MakeApp, operate: Callable[[Any], Any], database_url: str, state_dir: Path
+):
+    async with operate(make_app(database_url)) as before:
+        database = before.app.state.platform.database
+        async with database.write() as session:
+            await session.execute(text("UPDATE api_keys SET scopes = '[\"events:read\"]'"))
+
+    async with operate(make_app(database_url)) as after:
+        key = (state_dir / "keys" / "deployer" / "service.key").read_text().strip()
+        opened = await after.http.post("/v1/sessions", headers={"X-API-Key": key})
+        entries = (await after.get("/v1/audit")).json()["items"]
+
+    assert opened.json()["scopes"] == list(service_scopes("deployer"))
+    rescoped = [entry["holder"] for entry in entries if entry["action"] == "api-key-rescoped"]
+    assert sorted(rescoped) == sorted([*SERVICES, "admin"])
 
 
 async def test_a_service_key_that_is_lost_is_replaced_and_ends(

@@ -157,7 +157,7 @@ async def test_a_caller_that_leaves_takes_the_upstreams_answer_with_it(
         await anext(response.aiter_raw())
 
     entry = await outcome(operator)
-    assert (entry["code"], entry["status"]) == ("caller-left", 200)
+    assert (entry["code"], entry["status"]) == ("interrupted", 200)
     async with asyncio.timeout(5):
         await origin.left.wait()
 

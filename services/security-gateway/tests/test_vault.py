@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mesh_security_gateway.adapters.vault import FileVault
+from mesh_security_gateway.domain.injection import Injector, Provider
 from mesh_security_gateway.errors import SecretUnreadable
 from mesh_security_gateway.ports import Envelope, Sealing
 from mesh_security_gateway.settings import Settings
@@ -19,7 +20,14 @@ from sqlalchemy import text
 if TYPE_CHECKING:
     from conftest import Operator, Origin
 
-SEALING = Sealing(connection="c1", version=1, kind="bearer", origin="https://api.example")
+PROVIDER = Provider(
+    name="p",
+    origin="https://api.example",
+    base_path="",
+    injector=Injector("header", "X-Token"),
+    allow_private=False,
+)
+SEALING = Sealing(connection="c1", version=1, provider=PROVIDER)
 
 
 @pytest.fixture
@@ -40,8 +48,16 @@ def test_what_is_sealed_opens_again_and_shows_nothing(vault: FileVault, canary: 
     [
         replace(SEALING, connection="c2"),
         replace(SEALING, version=2),
-        replace(SEALING, kind="query"),
-        replace(SEALING, origin="https://evil.example"),
+        *(
+            replace(SEALING, provider=replace(PROVIDER, **other))
+            for other in (
+                {"origin": "https://evil.example"},
+                {"base_path": "/echo"},
+                {"injector": Injector("query", "X-Token")},
+                {"injector": Injector("header", "X-Echo")},
+                {"allow_private": True},
+            )
+        ),
     ],
 )
 def test_a_secret_opens_in_no_others_place(vault: FileVault, canary: str, other: Sealing):
@@ -87,6 +103,8 @@ SWAPS = {
     "the providers of two connections": "UPDATE connections SET provider = 'second' WHERE name = 'github'",
     "the origin of a provider": "UPDATE providers SET origin = '{origin}/' WHERE name = 'github'",
     "the injector of a provider": "UPDATE providers SET injector_kind = 'query', injector_name = 'q'",
+    "the path of a provider": "UPDATE providers SET base_path = '/echo' WHERE name = 'github'",
+    "the policy of a provider": "UPDATE providers SET allow_private = NOT allow_private",
 }
 
 
@@ -94,7 +112,7 @@ SWAPS = {
 async def test_rows_that_were_swapped_send_nothing(operator_everywhere: Operator, origin: Origin, swap: str):
     operator = operator_everywhere
     await operator.connect(origin.url)
-    await operator.connect(f"{origin.url[:-1]}1", "sk-of-the-second", name="second")
+    await operator.connect(origin.url, "sk-of-the-second", name="second")
     agent = await operator.agent("agent-7")
     await operator.grant("agent-7")
     database = operator.app.state.platform.database

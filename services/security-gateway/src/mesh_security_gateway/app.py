@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from mesh_shared.app import About, build
 from mesh_shared.auth.tokens import KeySource
+from mesh_shared.database.engine import Database
 from mesh_shared.platform import Platform
 
 from mesh_security_gateway.actions import plugin
@@ -13,9 +15,9 @@ from mesh_security_gateway.adapters import keyfiles
 from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, TextKeyFile
 from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
 from mesh_security_gateway.adapters.vault import FileVault
-from mesh_security_gateway.api import audit, connections, grants, operations, proxy, sessions
-from mesh_security_gateway.api.refusals import Refusals
+from mesh_security_gateway.api import audit, connections, grants, operations, proxy, refusals, sessions
 from mesh_security_gateway.domain.scopes import SERVICES
+from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.gateway import Gateway
@@ -48,8 +50,9 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def start(platform: Platform) -> AsyncGenerator[Gateway, None]:
+        kek = await _kek(settings.kek_file, platform.database)
         async with open_upstream(settings.upstream_idle_s) as upstream:
-            gateway = _wire(settings, platform, own, upstream)
+            gateway = _wire(settings, platform, own, kek, upstream)
             async with platform.database.sole("first-start"):
                 await gateway.trail.begin()
                 await gateway.keys.welcome(
@@ -66,18 +69,32 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         start=start,
         keys=keys or own,
         # Sessions must open and calls must pass while Redis is down; both need the database only.
-        always_open=("/v1/sessions", f"{proxy.PREFIX}/"),
+        always_open=(
+            "/v1/sessions",
+            f"{proxy.PREFIX}/",
+            "/v1/secure-operations",
+            "/actions/SECURE_OPERATION",
+        ),
         body_limits={f"{proxy.PREFIX}/": settings.max_proxied_body_bytes},
     )
-    app.add_middleware(Refusals)
+    refusals.install(app)
     return app
 
 
-def _wire(settings: Settings, platform: Platform, own: OwnKeys, upstream: AiohttpUpstream) -> Gateway:
+async def _kek(file: Path, database: Database) -> bytes:
+    """The key-encryption key, made only while there are no secrets: a new one would open none of them."""
+    async with database.read() as session:
+        is_needed = await Connections(session).exist()
+    return keyfiles.known(file) if is_needed else keyfiles.kept(file, keyfiles.random_seed)
+
+
+def _wire(
+    settings: Settings, platform: Platform, own: OwnKeys, kek: bytes, upstream: AiohttpUpstream
+) -> Gateway:
     """The use cases on their adapters; makes the key files that are not there yet."""
     database, state = platform.database, settings.state_dir
     pepper = keyfiles.kept(state / "pepper", keyfiles.random_seed)
-    vault = FileVault(keyfiles.kept(settings.kek_file, keyfiles.random_seed), pepper)
+    vault = FileVault(kek, pepper)
     head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
     trail = Trail(database=database, head_key=head_key)
     calls = Calls(

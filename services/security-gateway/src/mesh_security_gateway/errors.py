@@ -19,7 +19,18 @@ class ScopesExceeded(Forbidden, title="Scopes exceeded"):
         super().__init__("Nobody passes on more than they hold.", missing=missing)
 
 
-class KeyNotFound(NotFound, title="API key not found"): ...
+class SubjectForeign(Forbidden, title="Subject foreign"):
+    """Grants and connections hang on a subject, so a key for somebody else's would be a key to those."""
+
+    def __init__(self) -> None:
+        super().__init__("Keys are made for oneself and for subjects below, such as `me/agent`.")
+
+
+class KeyNotFound(NotFound, title="API key not found"):
+    """There is no such key, or it is not the caller's business; the answer never says which."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such API key.")
 
 
 class ProviderNotFound(NotFound, title="Provider not found"): ...
@@ -88,6 +99,20 @@ class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="
         super().__init__("The stored secret does not open. Nothing was sent.")
 
 
+class Interrupted(MeshError, status=HTTPStatus.BAD_REQUEST, title="Interrupted"):
+    """The caller left before the call was over, or the gateway was told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("The request ended before its end.")
+
+
+class UploadTimeout(MeshError, status=HTTPStatus.REQUEST_TIMEOUT, title="Upload timed out"):
+    """The caller said nothing for too long while its request was under way."""
+
+    def __init__(self) -> None:
+        super().__init__("The rest of the request did not come.")
+
+
 class UpstreamFailure(MeshError, status=HTTPStatus.BAD_GATEWAY, title="Upstream failure"):
     """The upstream could not be used; the call may have reached it."""
 
@@ -119,6 +144,13 @@ class UpstreamEncoding(UpstreamFailure, title="Upstream encoding"):
 
     def __init__(self) -> None:
         super().__init__("The upstream's answer is encoded.")
+
+
+class UpstreamStatus(UpstreamFailure, title="Upstream status refused"):
+    """The upstream's status is none that ends an exchange, such as 101 or 999."""
+
+    def __init__(self) -> None:
+        super().__init__("The upstream's status is not one that is passed on.")
 
 
 class UpstreamTooLarge(UpstreamFailure, title="Upstream answer too large"):

@@ -20,6 +20,11 @@ class ApiKeyCreated(_KeyEvent):
     scopes: list[str]
 
 
+class ApiKeyRescoped(_KeyEvent):
+    topic: ClassVar[str] = "security-gateway.api-key-rescoped.v1"
+    scopes: list[str]
+
+
 class ApiKeyRevoked(_KeyEvent):
     topic: ClassVar[str] = "security-gateway.api-key-revoked.v1"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mesh_security_gateway.domain.headers import Fields
+from mesh_security_gateway.domain.injection import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -46,12 +47,11 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealing:
-    """What a ciphertext is tied to: it opens for no other connection, version, kind or origin."""
+    """What a ciphertext is tied to: it opens for no other connection or version, and is sent nowhere else."""
 
     connection: str
     version: int
-    kind: str
-    origin: str
+    provider: Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,10 @@ class HeadKey(Protocol):
     def holds(self, statement: bytes, signature: bytes) -> bool: ...
 
 
+class KeyFileUnfit(Exception):
+    """A key file that is there and holds no key of its own; nobody may start with it."""
+
+
 class KeyFile(Protocol):
     """A text that only its owner can read."""
 
@@ -87,7 +91,7 @@ class KeyFile(Protocol):
     def place(self) -> str: ...
 
     def read(self) -> str | None:
-        """The text; None when there is no file."""
+        """The text; None when there is no file. Raises `KeyFileUnfit` for a text that could be guessed."""
         ...
 
     def create(self, text: str) -> str:

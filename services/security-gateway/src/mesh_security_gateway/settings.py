@@ -40,6 +40,9 @@ class Settings(ServiceSettings):
     max_operation_bytes: int = Field(
         default=1 << 20, ge=1024, description="Answer of a secure operation, which is kept in memory."
     )
+    upload_idle_s: float = Field(
+        default=60.0, gt=0, description="How long a caller may say nothing within its request."
+    )
     upstream_idle_s: float = Field(
         default=60.0, gt=0, description="How long an upstream may say nothing, before and within its answer."
     )

@@ -1,6 +1,7 @@
 """Keys in files that only their owner can read, made at first start and kept for ever."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,10 @@ from joserfc.jwk import OKPKey
 from mesh_shared.auth.keys import StaticKeys
 from mesh_shared.errors import Unavailable
 
+from mesh_security_gateway.ports import KeyFileUnfit
+
 SEED_BYTES = 32
+_KEY = re.compile(r"[\x21-\x7e]{20,}")
 
 
 def kept(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -21,6 +25,14 @@ def kept(path: Path, make: Callable[[], bytes]) -> bytes:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_once(path, make())
     return path.read_bytes()
+
+
+def known(path: Path) -> bytes:
+    """What is in the file. Raises `KeyFileUnfit` when it is gone."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise KeyFileUnfit(f"{path} is gone, and nothing else opens the secrets in the database.") from None
 
 
 def _write_once(path: Path, content: bytes) -> None:
@@ -36,6 +48,16 @@ def _write_once(path: Path, content: bytes) -> None:
             path.hardlink_to(draft)
     finally:
         draft.unlink()
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Makes the folder's entries durable: secrets that are sealed next must not outlive the key to them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def random_seed() -> bytes:
@@ -53,7 +75,12 @@ class TextKeyFile:
         return str(self._path)
 
     def read(self) -> str | None:
-        return self._path.read_text().strip() if self._path.exists() else None
+        if not self._path.exists():
+            return None
+        text = self._path.read_text().strip()
+        if not _KEY.fullmatch(text):
+            raise KeyFileUnfit(f"{self._path} must hold one key of at least 20 visible characters.")
+        return text
 
     def create(self, text: str) -> str:
         return kept(self._path, f"{text}\n".encode).decode().strip()

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from dataclasses import asdict
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -46,7 +47,7 @@ class FileVault:
 
 
 def _bound(what: str, sealing: Sealing) -> bytes:
-    return canonical_json([what, sealing.connection, sealing.version, sealing.kind, sealing.origin])
+    return canonical_json([what, sealing.connection, sealing.version, asdict(sealing.provider)])
 
 
 def _encrypt(key: AESGCM, plain: bytes, bound: bytes) -> bytes:

@@ -1,8 +1,7 @@
 """The data path over HTTP: streams in, streams out."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -12,13 +11,15 @@ from mesh_shared.errors import BodyTooLarge, MeshError
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
-from mesh_security_gateway.errors import PathRefused
+from mesh_security_gateway.errors import Interrupted, PathRefused, UploadTimeout
 from mesh_security_gateway.schemas import NAME
 from mesh_security_gateway.service.calls import Asked, Exchange
 from mesh_security_gateway.service.gateway import Gateway
+from mesh_security_gateway.settings import Settings
 
 PREFIX = "/v1/proxy"
 RELAYED = "mesh.relayed"
@@ -57,15 +58,25 @@ class Upload:
         return None if declared is None else int(declared)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        limit: int = self._request.app.state.platform.settings.max_proxied_body_bytes
+        stream = self._request.stream()
         try:
-            async for piece in self._request.stream():
-                if piece:
-                    yield piece
-        except HTTPException:  # the body gate's only one
-            raise BodyTooLarge(limit) from None
+            while piece := await self._next(stream):
+                yield piece
         finally:
             self.done.set()
+
+    async def _next(self, stream: AsyncGenerator[bytes, None]) -> bytes:
+        """The next piece; empty at the end."""
+        settings: Settings = self._request.app.state.platform.settings
+        try:
+            async with asyncio.timeout(settings.upload_idle_s):
+                return await anext(stream)
+        except TimeoutError:
+            raise UploadTimeout from None
+        except ClientDisconnect:
+            raise Interrupted from None
+        except HTTPException:  # the body gate's only one
+            raise BodyTooLarge(settings.max_proxied_body_bytes) from None
 
 
 class Relay(Response):
@@ -79,28 +90,25 @@ class Relay(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[RELAYED] = True
-        stream = asyncio.create_task(self._stream(send))
-        gone = asyncio.create_task(self._gone(receive))
-        try:
-            await asyncio.wait((stream, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            if not stream.done():
+        async with self._exchange.answer() as pieces:
+            stream = asyncio.create_task(self._stream(pieces, send))
+            gone = asyncio.create_task(self._gone(receive))
+            try:
+                await asyncio.wait((stream, gone), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
                 stream.cancel()
-            await asyncio.gather(stream, gone, return_exceptions=True)
+                await asyncio.gather(stream, gone, return_exceptions=True)
         if not stream.cancelled():
             stream.result()
 
-    async def _stream(self, send: Send) -> None:
-        async with aclosing(self._exchange.body()) as pieces:
-            await send(
-                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-            )
-            try:
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            except MeshError:
-                return  # the server closes a connection whose answer has no end
+    async def _stream(self, pieces: AsyncIterator[bytes], send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except MeshError:
+            return  # the server closes a connection whose answer has no end
         await send({"type": "http.response.body", "body": b""})
 
     async def _gone(self, receive: Receive) -> None:

@@ -1,13 +1,29 @@
 """Marks every problem document of ours, so that it cannot be taken for an upstream's answer."""
 
+from typing import Any
+
 import orjson
+from fastapi import FastAPI, Request, Response
 from mesh_shared.web.problems import MEDIA_TYPE
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh_security_gateway.api.proxy import RELAYED
 
-FIELD = b"x-mesh-gateway-error"
+FIELD = "x-mesh-gateway-error"
+
+
+def install(app: FastAPI) -> None:
+    """Marks the refusals of all routes, and the answer to a bug, which the framework sends by itself."""
+    app.add_middleware(Refusals)
+    on_bug: Any = app.exception_handlers[Exception]
+
+    async def marked(request: Request, raised: Exception) -> Response:
+        response: Response = await on_bug(request, raised)
+        response.headers[FIELD] = "internal_error"
+        return response
+
+    app.add_exception_handler(Exception, marked)
 
 
 class Refusals:
@@ -26,7 +42,7 @@ class Refusals:
                 return
             if waiting is not None:
                 code: str = orjson.loads(message["body"])["code"]
-                field = (FIELD, code.replace("-", "_").encode())
+                field = (FIELD.encode(), code.replace("-", "_").encode())
                 waiting["headers"] = [*waiting["headers"], field]
                 await send(waiting)
                 waiting = None

@@ -49,7 +49,7 @@ async def open_session(
     """A token for 15 minutes. An unknown, revoked or expired key is answered like none at all."""
     gateway: Gateway = request.app.state.service
     asked = body or SessionRequest()
-    session = await gateway.keys.open_session(key or "", audiences=asked.audiences, scopes=asked.scopes)
+    session = await gateway.keys.open_session(key, audiences=asked.audiences, scopes=asked.scopes)
     return SessionView(
         token=session.token,
         expires_at=session.expires_at,
@@ -67,7 +67,10 @@ async def open_session(
     tags=["api-keys"],
 )
 async def create_api_key(request: Request, body: ApiKeyRequest, caller: KeyAdmin) -> NewApiKeyView:
-    """The key is in this answer and nowhere else. Its scopes are among the caller's own."""
+    """The key is in this answer and nowhere else. Its scopes are among the caller's own.
+
+    Its subject is the caller or below it (`me/agent`); only an admin names others.
+    """
     gateway: Gateway = request.app.state.service
     made, text = await gateway.keys.create(
         caller, subject=body.subject, scopes=body.scopes, expires_in_s=body.expires_in_s
@@ -83,10 +86,10 @@ async def list_api_keys(
     cursor: pages.Cursor = None,
     limit: pages.Limit = 50,
 ) -> pages.Page[ApiKeyView]:
-    """All keys, revoked ones too, in the order of their making; none is told."""
+    """The caller's keys and those below it, all for an admin, in the order of their making."""
     gateway: Gateway = request.app.state.service
     after = pages.position(request, cursor)
-    keys = await gateway.keys.page(after[0] if after else 0, limit)
+    keys = await gateway.keys.page(caller, after[0] if after else 0, limit)
     return pages.page(
         request, response, [_view(key) for key in keys], limit, [key.position for key in keys[-1:]]
     )

@@ -40,12 +40,14 @@ _REQUEST = frozenset(
         "user-agent",
     }
 )
-# What an upstream says to a browser about its own origin would be said about the gateway's.
+# What an upstream says to a browser about its own origin would be said about the gateway's. The length
+# changes with the redaction, and our server says the date.
 _RESPONSE_DROPPED = HOP_BY_HOP | {
     "alt-svc",
     "clear-site-data",
     "content-encoding",
     "content-length",
+    "date",
     "set-cookie",
     "set-cookie2",
     "strict-transport-security",
@@ -53,6 +55,9 @@ _RESPONSE_DROPPED = HOP_BY_HOP | {
     "x-mesh-gateway-error",
 }
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
+# RFC 9110 §5.1 and §5.5. Answers are parsed leniently; a CR that got through would begin another field.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_ANSWERED_VALUE = re.compile(r"[\x20-\x7e\t\x80-\xff]*")
 # What frames a message cannot be what authenticates it.
 _NOT_INJECTED = HOP_BY_HOP | {"accept-encoding", "content-length", "content-type", "cookie", "expect", "host"}
 
@@ -76,10 +81,17 @@ def _goes_out(name: str) -> bool:
 
 
 def for_caller(fields: Iterable[tuple[str, str]]) -> Fields:
-    """The upstream's fields that come back. Cookies, framing and what speaks of an origin do not."""
+    """The upstream's fields that come back: no cookies, no framing, nothing that speaks of an origin, and
+    nothing that is not a field of RFC 9110.
+    """
     given = [(name.lower(), value) for name, value in fields]
     stays = _named_by_connection(given) | _RESPONSE_DROPPED
-    return tuple((n, v) for n, v in given if n not in stays and not n.startswith("access-control-"))
+    return tuple((n, v) for n, v in given if n not in stays and _comes_back(n, v))
+
+
+def _comes_back(name: str, value: str) -> bool:
+    is_field = _NAME.fullmatch(name) and _ANSWERED_VALUE.fullmatch(value)
+    return bool(is_field) and not name.startswith("access-control-")
 
 
 def _named_by_connection(fields: list[tuple[str, str]]) -> frozenset[str]:

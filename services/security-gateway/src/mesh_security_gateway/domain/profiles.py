@@ -85,7 +85,7 @@ def policies(deployment: Deployment) -> tuple[Policy, ...]:
     return (
         Policy(
             id="no-standing-credentials",
-            rule="No credential is in an image, an environment or a manifest; calls go through the gateway.",
+            rule="A credential leaves the gateway for its provider's origin and for nowhere else.",
             applies_to=everything,
             enforced_by="security-gateway",
             evidence_level="enforced",
@@ -147,8 +147,8 @@ def _access(known: Known) -> Control:
         id="CC6.1",
         title="Logical access to protected information",
         status="fail" if known.grants_without_expiry else "pass",
-        evidence=f"The deployment holds no credential; access is denied by default. {known.grants} live "
-        f"grants, {known.grants_without_expiry} of them without expiry.",
+        evidence=f"Credentials stay in the gateway; access is denied by default. {known.grants} live grants, "
+        f"{known.grants_without_expiry} of them without expiry.",
     )
 
 

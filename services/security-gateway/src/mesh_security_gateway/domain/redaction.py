@@ -4,29 +4,74 @@ Bytes are held back only while they could be the beginning of a secret, so that 
 """
 
 import base64
-import html
-import json
-import re
-from collections.abc import Iterable
-from urllib.parse import quote
+from collections.abc import Iterable, Mapping
 
 # Spelled with blanks at both ends, which no spelling of a secret has: what is left can never join up to one.
 REDACTED = b" [***] "
 
-# RFC 3986's reserved characters, as the common encoders leave them: all, urllib's, and JavaScript's two.
-_ESCAPE = re.compile("%[0-9A-F]{2}")
-_UNICODE = re.compile(r"\\u([0-9a-f]{4})")
-_UNTOUCHED = ("", "/", "!'()*", "!'()*;,/?:@&=+$#")
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_SPECIAL = frozenset(c for c in _VISIBLE if not c.isalnum() and c not in "-._")
+"""What at least one encoder does not leave as it is."""
+Escapes = Mapping[int, str]
+
+
+def _coded(characters: Iterable[str], form: str) -> dict[int, str]:
+    """Writes each of `characters` as its number in the format `form`."""
+    return {ord(c): form.format(ord(c)) for c in characters}
+
+
+# What percent-encoders leave as it is, beside letters, digits and -._ : RFC 3986, urllib's quote, forms of
+# browsers and Java, PHP, JavaScript's two, Go's path.
+_KEPT = ("~", "~/", "*", "", "~!'()*", "~!'()*;,/?:@&=+$#", "~$&+:=@")
+_IN_URLS = ('"#<>', "\"#<>'", '"#<>?`{}')
+"""What the WHATWG's URLs encode in a query, in one of http, and in a path."""
+_PERCENT = (*(_SPECIAL.difference(kept) for kept in _KEPT), *_IN_URLS)
+
+_QUOTED = {ord("\\"): "\\\\", ord('"'): '\\"'}
+# What JSON encoders write as numbers: nothing; Go, Rails and Django; Gson; .NET.
+_NUMBERED = ("", "&<>", "&<>='", "&<>'+`\"")
+
+_AMP = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+_QUOT = _AMP | {ord('"'): "&quot;"}
+_HTML: tuple[Escapes, ...] = (
+    _AMP,
+    _QUOT,
+    *(_QUOT | {ord("'"): quote} for quote in ("&#x27;", "&#39;", "&#039;", "&apos;")),
+    _AMP | {ord('"'): "&#34;", ord("'"): "&#39;"},  # Go
+    _QUOT | {ord("'"): "&#39;"} | _coded("/`=", "&#x{:02X};"),  # Mustache
+    _QUOT | _coded("'`=", "&#x{:02X};"),  # Handlebars
+)
+_PERCENT_FORMS, _JSON_FORMS = ("%{:02X}", "%{:02x}"), ("\\u{:04x}", "\\u{:04X}")
+_ESCAPES: tuple[Escapes, ...] = (
+    {},
+    *(_coded(characters, form) for characters in _PERCENT for form in _PERCENT_FORMS),
+    *(_QUOTED | _coded(numbered, form) for numbered in _NUMBERED for form in _JSON_FORMS),
+    _QUOTED | {ord("/"): "\\/"},  # PHP
+    *_HTML,
+)
+_EVERY_CHARACTER = tuple(_coded(_VISIBLE, form) for form in (*_PERCENT_FORMS, *_JSON_FORMS))
 
 
 def spellings(secret: str) -> tuple[bytes, ...]:
-    """The byte strings under which an upstream may repeat `secret`."""
+    """The byte strings under which an upstream may repeat `secret`, which is visible ASCII.
+
+    As it is, reversed, in hex, in base64 wherever it stands, in UTF-16, and each escaped for an address, for
+    JSON or for HTML as the common encoders do it.
+    """
     plain = secret.encode()
-    found = {plain, plain[::-1], plain.hex().encode(), plain.hex().upper().encode()}
-    found |= {text.encode() for text in (*_percent(secret), *_json(secret), *_html(secret))}
-    found |= set(_base64(plain))
+    texts = {secret, secret[::-1], plain.hex(), plain.hex().upper(), *_base64(plain)}
+    found = {spelling.encode() for text in texts for spelling in _escaped(text)}
+    found |= {secret.translate(numbers).encode() for numbers in _EVERY_CHARACTER}
     found.add(secret.encode("utf-16-le")[:-1])  # UTF-16 of either byte order
     return tuple(found)
+
+
+def _escaped(text: str) -> Iterable[str]:
+    """`text` after each of the escapes; most of them treat the few special characters of a text alike."""
+    special = [ord(c) for c in set(text) if c in _SPECIAL]
+    ways = {tuple(escapes.get(code) for code in special) for escapes in _ESCAPES}
+    for way in ways:
+        yield text.translate({code: spelled for code, spelled in zip(special, way, strict=True) if spelled})
 
 
 def needles(secrets: Iterable[str]) -> tuple[bytes, ...]:
@@ -34,39 +79,13 @@ def needles(secrets: Iterable[str]) -> tuple[bytes, ...]:
     return tuple({spelling for secret in secrets for spelling in spellings(secret)})
 
 
-def _percent(secret: str) -> Iterable[str]:
-    every = "".join(f"%{ord(c):02X}" for c in secret)
-    yield from (every, every.lower())
-    for safe in _UNTOUCHED:
-        encoded = quote(secret, safe=safe)
-        yield from (encoded, _ESCAPE.sub(lambda escape: escape[0].lower(), encoded))
-
-
-def _json(secret: str) -> Iterable[str]:
-    every = "".join(f"\\u{ord(c):04x}" for c in secret)
-    escaped = json.dumps(secret)[1:-1]
-    yield from (every, _UNICODE.sub(_upper, every), escaped, escaped.replace("/", "\\/"))
-    for escaping in ("&<>", "&<>'+`"):  # Go's and Rails' encoders; .NET's
-        codes = str.maketrans({c: f"\\u{ord(c):04x}" for c in escaping})
-        yield from (escaped.translate(codes), _UNICODE.sub(_upper, escaped.translate(codes)))
-
-
-def _upper(escape: re.Match[str]) -> str:
-    return f"\\u{escape[1].upper()}"
-
-
-def _html(secret: str) -> Iterable[str]:
-    escaped = html.escape(secret)
-    yield from (escaped, escaped.replace("&quot;", "&#34;").replace("&#x27;", "&#39;"))
-
-
-def _base64(plain: bytes) -> Iterable[bytes]:
+def _base64(plain: bytes) -> Iterable[str]:
     """What base64 makes of `plain` wherever it stands: whole at the start, else its sure letters."""
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(plain).rstrip(b"=")
+        yield encode(plain).rstrip(b"=").decode()
         for before in range(3):
             first, end = -(-before * 8 // 6), (before + len(plain)) * 8 // 6
-            yield encode(bytes(before) + plain)[first:end]
+            yield encode(bytes(before) + plain)[first:end].decode()
 
 
 class Redactor:
@@ -131,7 +150,12 @@ class Redactor:
         return earliest + min(begins)
 
 
+def scrubbed(data: bytes, needles: tuple[bytes, ...]) -> bytes:
+    """`data` without the needles."""
+    redactor = Redactor(needles)
+    return redactor.feed(data) + redactor.end()
+
+
 def redacted(text: str, needles: tuple[bytes, ...]) -> str:
     """`text` without the needles; it has Latin-1 characters only, as header fields do."""
-    redactor = Redactor(needles)
-    return (redactor.feed(text.encode("latin-1")) + redactor.end()).decode("latin-1").strip()
+    return scrubbed(text.encode("latin-1"), needles).decode("latin-1").strip()

@@ -1,8 +1,8 @@
-"""What may be passed on: never more than one holds."""
+"""What may be passed on: never more than one holds, and to nobody outside one's own."""
 
 from collections.abc import Iterable
 
-from mesh_shared.auth.tokens import Principal
+from mesh_shared.auth.tokens import ADMIN, Principal
 
 SERVICES = ("registry", "coordinator", "deployer", "security-gateway", "workspace-analyzer")
 
@@ -27,3 +27,8 @@ def service_scopes(service: str) -> tuple[str, ...]:
 def exceeding(holder: Principal, scopes: Iterable[str]) -> list[str]:
     """Those of `scopes` that `holder` does not have, sorted."""
     return sorted(scope for scope in scopes if not holder.can(scope))
+
+
+def may_name(holder: Principal, subject: str) -> bool:
+    """True for the holder itself and what is below it (`a`, `a/b`); an admin may name anyone."""
+    return holder.can(ADMIN) or subject == holder.subject or subject.startswith(f"{holder.subject}/")

@@ -31,11 +31,19 @@ class AuditChain:
             signature = self._key.sign(empty.statement())
             self._session.add(AuditHeadRow(id=_HEAD, sequence=0, hash=GENESIS, signature=signature))
 
-    async def append(self, happening: Happening) -> str:
-        """Adds an entry after the newest, and returns its id. Writers wait for each other here."""
+    async def turn(self) -> AuditHeadRow:
+        """The head, held until the transaction ends: whoever writes waits here for those before.
+
+        Raises `AuditUnavailable` when the head is gone.
+        """
         row = await self._session.get(AuditHeadRow, _HEAD, with_for_update=True, populate_existing=True)
         if row is None:
             raise AuditUnavailable
+        return row
+
+    async def append(self, happening: Happening) -> str:
+        """Adds an entry after the newest, and returns its id."""
+        row = await self.turn()
         id, at = str(uuid4()), datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = audit.seal(happening, id=id, at=at, head=Head(sequence=row.sequence, hash=row.hash))
         self._session.add(

@@ -50,9 +50,7 @@ class Wired:
 
 def sealing(connection: UUID, version: int, provider: Provider) -> Sealing:
     """What the secret of that version is tied to."""
-    return Sealing(
-        connection=str(connection), version=version, kind=provider.injector.kind, origin=provider.origin
-    )
+    return Sealing(connection=str(connection), version=version, provider=provider)
 
 
 class Providers:
@@ -135,6 +133,10 @@ class Connections:
         query = _WIRED.where(ConnectionRow.name == name).execution_options(populate_existing=True)
         found = (await self._session.execute(query)).first()
         return None if found is None else _wired(*found)
+
+    async def exist(self) -> bool:
+        """True when there is at least one."""
+        return await self._session.scalar(select(ConnectionRow.id).limit(1)) is not None
 
     async def get(self, name: str, *, lock: bool = False) -> Wired:
         """Raises `ConnectionNotFound`."""

@@ -59,18 +59,27 @@ class ApiKeys:
         """Raises `KeyNotFound`."""
         row = await self._session.scalar(select(ApiKeyRow).where(ApiKeyRow.id == id))
         if row is None:
-            raise KeyNotFound("There is no such API key.")
+            raise KeyNotFound
         return _key(row)
 
-    async def after(self, position: int, limit: int) -> list[ApiKey]:
+    async def after(self, position: int, limit: int, *, within: str | None) -> list[ApiKey]:
+        """Keys in the order of their making, of the subject `within` and those below it if so asked."""
         query = (
             select(ApiKeyRow).where(ApiKeyRow.position > position).order_by(ApiKeyRow.position).limit(limit)
         )
+        if within is not None:
+            below = ApiKeyRow.subject.startswith(f"{within}/", autoescape=True)
+            query = query.where((ApiKeyRow.subject == within) | below)
         return [_key(row) for row in await self._session.scalars(query)]
 
     async def of_subject(self, subject: str) -> list[ApiKey]:
         rows = await self._session.scalars(select(ApiKeyRow).where(ApiKeyRow.subject == subject))
         return [_key(row) for row in rows]
+
+    async def rescope(self, id: UUID, scopes: Sequence[str]) -> None:
+        await self._session.execute(
+            update(ApiKeyRow).where(ApiKeyRow.id == id).values(scopes=sorted(set(scopes)))
+        )
 
     async def revoke(self, id: UUID) -> None:
         live = (ApiKeyRow.id == id, ApiKeyRow.revoked_at.is_(None))

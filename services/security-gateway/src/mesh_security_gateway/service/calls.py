@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.database.engine import Database
@@ -13,11 +15,14 @@ from mesh_security_gateway.domain import grants, headers, injection, paths
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.grants import Grant
 from mesh_security_gateway.domain.headers import Fields
-from mesh_security_gateway.domain.redaction import Redactor, needles, redacted
+from mesh_security_gateway.domain.injection import Provider
+from mesh_security_gateway.domain.redaction import Redactor, needles, redacted, scrubbed
 from mesh_security_gateway.errors import (
     ConnectionNotFound,
     GrantMissing,
+    Interrupted,
     UpstreamEncoding,
+    UpstreamStatus,
     UpstreamTooLarge,
 )
 from mesh_security_gateway.ports import Incoming, Outgoing, Upstream, Vault
@@ -25,7 +30,7 @@ from mesh_security_gateway.repository.connections import Connections, Wired
 from mesh_security_gateway.repository.grants import Grants
 from mesh_security_gateway.service.recording import Pending, Recorder
 
-CALLER_LEFT = "caller-left"
+_NO_STATUS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,14 @@ class Asked:
     fields: Fields
     body: AsyncIterator[bytes] | None = None
     length: int | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Bytes that have come of an answer, and the code that its outcome gets; null once it came whole."""
+
+    received: int = 0
+    code: str | None = Interrupted.code()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,29 +76,40 @@ class Exchange:
         clean = ((name, redacted(value, self.needles)) for name, value in passed)
         return tuple((name, value) for name, value in clean if redacted(name, self.needles) == name)
 
-    async def body(self) -> AsyncGenerator[bytes, None]:
-        """The body without the secret, as it comes; when it ends, the outcome is on record.
+    def clean(self, data: bytes) -> bytes:
+        """`data`, made of what the upstream said, without the secret."""
+        return scrubbed(data, self.needles)
 
-        Raises `UpstreamTooLarge`, `UpstreamBroken` or `UpstreamTimeout`: what came so far is then no whole
-        answer.
+    @asynccontextmanager
+    async def answer(self) -> AsyncGenerator[AsyncIterator[bytes], None]:
+        """The body without the secret, as it comes. However the block ends, the outcome is then on record.
+
+        The iterator raises `UpstreamTooLarge`, `UpstreamBroken` or `UpstreamTimeout`: what came so far is
+        then no whole answer.
         """
-        redactor, received, code = Redactor(self.needles), 0, CALLER_LEFT
+        progress = _Progress()
+        try:
+            async with aclosing(self._pieces(progress)) as pieces:
+                yield pieces
+        finally:
+            self.incoming.close()
+            await self.pending.settle(progress.code, self.status, progress.received)
+
+    async def _pieces(self, progress: _Progress) -> AsyncGenerator[bytes, None]:
+        redactor = Redactor(self.needles)
         try:
             async for chunk in self.incoming.chunks():
-                received += len(chunk)
-                if received > self.max_bytes:
+                progress.received += len(chunk)
+                if progress.received > self.max_bytes:
                     raise UpstreamTooLarge
                 if piece := redactor.feed(chunk):
                     yield piece
             if rest := redactor.end():
                 yield rest
-            code = None
+            progress.code = None
         except MeshError as failure:
-            code = failure.code()
+            progress.code = failure.code()
             raise
-        finally:
-            self.incoming.close()
-            await self.pending.settle(code, self.status, received)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +140,7 @@ class Calls:
             await self.recorder.write(intent.refused(GrantMissing.code()))
             raise GrantMissing
         pending = await self.recorder.intend(intent)
-        try:
-            return await self._send(asked, wired, pending, grants.permissions(held, now))
-        except MeshError as failure:
-            await pending.settle(failure.code())
-            raise
+        return await self._begin(asked, wired, pending, grants.permissions(held, now))
 
     async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, list[Grant]]:
         try:
@@ -132,17 +152,20 @@ class Calls:
         except (SQLAlchemyError, OSError):
             raise Unavailable("database") from None
 
-    async def _send(
+    async def _begin(
         self, asked: Asked, wired: Wired, pending: Pending, permissions: tuple[str, ...]
     ) -> Exchange:
-        injector = wired.provider.injector
-        fields = headers.for_upstream(asked.fields, injector.field())
-        secret = self.vault.open(wired.envelope, wired.sealing)
-        fields, query = injection.inject(injector, secret, fields, asked.query)
-        incoming = await self.upstream.send(_outgoing(asked, wired, fields, query))
-        if headers.is_encoded(incoming.fields):
-            incoming.close()
-            raise UpstreamEncoding
+        injector, code = wired.provider.injector, Interrupted.code()
+        try:
+            secret = self.vault.open(wired.envelope, wired.sealing)
+            incoming = await self._send(asked, wired.provider, secret)
+            code = None
+        except MeshError as failure:
+            code = failure.code()
+            raise
+        finally:
+            if code is not None:
+                await pending.settle(code)
         return Exchange(
             pending=pending,
             permissions=permissions,
@@ -150,6 +173,22 @@ class Calls:
             needles=needles(injection.secret_parts(injector.kind, secret)),
             max_bytes=self.max_response_bytes,
         )
+
+    async def _send(self, asked: Asked, provider: Provider, secret: str) -> Incoming:
+        fields = headers.for_upstream(asked.fields, provider.injector.field())
+        fields, query = injection.inject(provider.injector, secret, fields, asked.query)
+        incoming = await self.upstream.send(_outgoing(asked, provider, fields, query))
+        if refusal := _refusal(incoming):
+            incoming.close()
+            raise refusal
+        return incoming
+
+
+def _refusal(incoming: Incoming) -> MeshError | None:
+    """Why an answer cannot be passed on, as far as its head tells."""
+    if not HTTPStatus.OK <= incoming.status < _NO_STATUS:
+        return UpstreamStatus()
+    return UpstreamEncoding() if headers.is_encoded(incoming.fields) else None
 
 
 def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
@@ -169,8 +208,7 @@ def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
     )
 
 
-def _outgoing(asked: Asked, wired: Wired, fields: Fields, query: str) -> Outgoing:
-    provider = wired.provider
+def _outgoing(asked: Asked, provider: Provider, fields: Fields, query: str) -> Outgoing:
     url = f"{provider.origin}{provider.base_path}{asked.path}"
     return Outgoing(
         method=asked.method,

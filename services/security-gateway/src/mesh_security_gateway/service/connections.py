@@ -45,6 +45,7 @@ class Wiring:
         """
         check_provider(provider)
         async with self.database.write() as session:
+            await AuditChain(session, self.head_key).turn()
             providers = Providers(session)
             known = await providers.find(provider.name)
             if known is not None and known != provider:
@@ -91,6 +92,7 @@ class Wiring:
         id, fingerprint = uuid4(), self.vault.fingerprint(secret)
         envelope = self.vault.seal(secret, sealing(id, 1, target))
         async with self.database.write() as session:
+            await AuditChain(session, self.head_key).turn()
             connections = Connections(session)
             if (known := await connections.find(name)) is not None:
                 return _same(known.connection, caller, provider, fingerprint)
@@ -112,16 +114,15 @@ class Wiring:
 
         Raises `ConnectionNotFound` and `SecretUnfit`.
         """
-        wired = await self._own(caller, name)
-        secret_parts(wired.provider.injector.kind, secret)
         fingerprint = self.vault.fingerprint(secret)
         async with self.database.write() as session:
-            connections = Connections(session)
-            known = await connections.get(name, lock=True)
+            known = await _own(session, caller, name, lock=True)
+            secret_parts(known.provider.injector.kind, secret)
             if known.connection.fingerprint == fingerprint:
                 return known.connection
             id, version = known.connection.id, known.connection.version + 1
             envelope = self.vault.seal(secret, sealing(id, version, known.provider))
+            connections = Connections(session)
             await connections.rotate(id, version, envelope, fingerprint)
             made = (await connections.get(name)).connection
             await self._record(session, "connection-rotated", caller, made)
@@ -134,31 +135,23 @@ class Wiring:
         `if_match` names the version that the caller saw. Raises `ConnectionNotFound`, and
         `PreconditionFailed` when the connection has been rotated since the caller read it.
         """
-        await self._own(caller, name)
         async with self.database.write() as session:
-            connections = Connections(session)
-            known = (await connections.get(name, lock=True)).connection
+            known = (await _own(session, caller, name, lock=True)).connection
             conditional.require_match(if_match, known.tag)
-            await connections.remove(known.id)
+            await Connections(session).remove(known.id)
             await self._record(session, "connection-deleted", caller, known)
             outbox.record(session, ConnectionDeleted(**_facts(known, caller)))
 
     async def connection(self, caller: Principal, name: str) -> Connection:
         """The connection without its secret. Raises `ConnectionNotFound`, also for somebody else's."""
-        return (await self._own(caller, name)).connection
+        async with self.database.read() as session:
+            return (await _own(session, caller, name)).connection
 
     async def connections(self, caller: Principal, after: str, limit: int) -> Sequence[Connection]:
         """At most `limit` connections of the caller, of everyone for an admin, ordered by name."""
         owner = None if caller.can(ADMIN) else caller.subject
         async with self.database.read() as session:
             return await Connections(session).after(after, limit, owner)
-
-    async def _own(self, caller: Principal, name: str) -> Wired:
-        async with self.database.read() as session:
-            wired = await Connections(session).get(name)
-        if not sees(caller, wired.connection.owner):
-            raise ConnectionNotFound
-        return wired
 
     async def _record(self, session: AsyncSession, action: str, caller: Principal, made: Connection) -> None:
         happening = Happening(
@@ -170,6 +163,14 @@ class Wiring:
             fingerprint=made.fingerprint,
         )
         await AuditChain(session, self.head_key).append(happening)
+
+
+async def _own(session: AsyncSession, caller: Principal, name: str, *, lock: bool = False) -> Wired:
+    """The connection, as long as it is the caller's business; foreign is answered like unknown."""
+    wired = await Connections(session).get(name, lock=lock)
+    if not sees(caller, wired.connection.owner):
+        raise ConnectionNotFound
+    return wired
 
 
 def _same(known: Connection, caller: Principal, provider: str, fingerprint: str) -> Connection:

@@ -1,11 +1,12 @@
 """Who may use a connection, and until when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from mesh_shared.auth.tokens import ADMIN, Principal
 from mesh_shared.database.engine import Database
+from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.events import outbox
 
 from mesh_security_gateway.domain.audit import Happening
@@ -40,7 +41,8 @@ class Granting:
         """Lets `subject` use the connection until `expires_at` (Unix seconds), or without end.
 
         With the same idempotency `key` the caller gets the grant that it gave already.
-        Raises `ConnectionNotFound`, also for somebody else's connection.
+        Raises `ConnectionNotFound`, also for somebody else's connection, and `IdempotencyKeyReused` when the
+        grant given with that key was another.
         """
         grant = Grant(
             id=uuid5(NAMESPACE_URL, f"grant\0{caller.subject}\0{key}") if key else uuid4(),
@@ -57,6 +59,8 @@ class Granting:
             if not sees(caller, target.owner):
                 raise ConnectionNotFound
             if (given := await grants.find(grant.id)) is not None:
+                if replace(given.grant, is_revoked=False) != grant:
+                    raise IdempotencyKeyReused("This key belongs to another grant.")
                 return given
             await grants.add(grant, connection_id=target.id, by=caller.subject)
             await AuditChain(session, self.head_key).append(_change("grant-given", caller, grant))

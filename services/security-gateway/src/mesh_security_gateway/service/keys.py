@@ -16,10 +16,10 @@ from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
-from mesh_security_gateway.domain.scopes import SERVICES, exceeding, service_scopes
-from mesh_security_gateway.errors import KeyRefused, ScopesExceeded
-from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRevoked
-from mesh_security_gateway.ports import HeadKey, KeyFile
+from mesh_security_gateway.domain.scopes import SERVICES, exceeding, may_name, service_scopes
+from mesh_security_gateway.errors import KeyNotFound, KeyRefused, ScopesExceeded, SubjectForeign
+from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRescoped, ApiKeyRevoked
+from mesh_security_gateway.ports import HeadKey, KeyFile, KeyFileUnfit
 from mesh_security_gateway.repository.audit import AuditChain
 from mesh_security_gateway.repository.keys import ApiKey, ApiKeys
 
@@ -50,12 +50,12 @@ class Keys:
     pepper: bytes
 
     async def open_session(
-        self, key: str, *, audiences: Sequence[str] | None, scopes: Sequence[str] | None
+        self, key: str | None, *, audiences: Sequence[str] | None, scopes: Sequence[str] | None
     ) -> Session:
         """A token for 15 minutes, by default for all five services and with all scopes of the key.
 
-        Raises `KeyRefused` for a key that is unknown, revoked or expired, and `ScopesExceeded` naming the
-        scopes that the key does not hold.
+        Raises `KeyRefused` for a key that is missing, unknown, revoked or expired, and `ScopesExceeded`
+        naming the scopes that the key does not hold.
         """
         holder = await self._holder(key)
         if lacking := exceeding(holder, scopes or ()):
@@ -70,7 +70,9 @@ class Keys:
         )
         return Session(token=token, expires_at=expires_at, subject=holder.subject, scopes=tuple(granted))
 
-    async def _holder(self, key: str) -> Principal:
+    async def _holder(self, key: str | None) -> Principal:
+        if not key:
+            raise KeyRefused
         # Found by its HMAC: whoever guesses keys cannot steer the comparison, so its time tells nothing.
         async with self.database.read() as session:
             known = await ApiKeys(session).by_digest(self._digest(key))
@@ -81,7 +83,13 @@ class Keys:
     async def create(
         self, caller: Principal, *, subject: str, scopes: Sequence[str], expires_in_s: int | None
     ) -> tuple[ApiKey, str]:
-        """A new key, and its text, kept nowhere. Raises `ScopesExceeded` beyond the caller's scopes."""
+        """A new key, and its text, kept nowhere.
+
+        Raises `SubjectForeign` for a subject that is neither the caller nor below it, and `ScopesExceeded`
+        beyond the caller's scopes.
+        """
+        if not may_name(caller, subject):
+            raise SubjectForeign
         if lacking := exceeding(caller, scopes):
             raise ScopesExceeded(lacking)
         text = _new_key()
@@ -90,20 +98,27 @@ class Keys:
             key = await self._add(session, text, subject, scopes, by=caller.subject, expires_at=expires_at)
         return key, text
 
-    async def page(self, after: int, limit: int) -> list[ApiKey]:
-        """At most `limit` keys in the order of their making, from the one after position `after` on."""
+    async def page(self, caller: Principal, after: int, limit: int) -> list[ApiKey]:
+        """At most `limit` keys of the caller and of subjects below it, of everyone for an admin.
+
+        In the order of their making, from the one after position `after` on.
+        """
+        within = None if caller.can(ADMIN) else caller.subject
         async with self.database.read() as session:
-            return await ApiKeys(session).after(after, limit)
+            return await ApiKeys(session).after(after, limit, within=within)
 
     async def revoke(self, caller: Principal, id: UUID) -> ApiKey:
         """Ends the key; sessions that it opened end by themselves within 15 minutes. Repeating it is
         harmless.
 
-        Raises `KeyNotFound`, and `ScopesExceeded` for a key that can do more than the caller.
+        Raises `KeyNotFound`, also for somebody else's key, and `ScopesExceeded` for one that can do more than
+        the caller.
         """
         async with self.database.write() as session:
             keys = ApiKeys(session)
             key = await keys.get(id)
+            if not may_name(caller, key.subject):
+                raise KeyNotFound
             if lacking := exceeding(caller, key.scopes):
                 raise ScopesExceeded(lacking)
             if key.revoked_at is None:
@@ -113,27 +128,29 @@ class Keys:
     async def welcome(self, admin: KeyFile, services: dict[str, KeyFile]) -> None:
         """First start: the admin's key and one for each service, each in a file of its own.
 
-        A key file that is there is kept. Without one a service gets a new key and its old ones end; the admin
-        gets one only while no admin key lives, so that it can be kept elsewhere.
+        A key file that is there is kept, and its key gets the scopes that its service needs by now. Without
+        one a service gets a new key and its old ones end; the admin gets one only while no admin key lives,
+        so that it can be kept elsewhere.
         """
-        for service, file in services.items():
-            await self._hold(service, service_scopes(service), file)
+        holders = [(service, service_scopes(service), file) for service, file in services.items()]
         if admin.read() is not None or not await self._has_live(ADMIN_SUBJECT):
-            await self._hold(ADMIN_SUBJECT, (ADMIN,), admin)
-
-    async def _hold(self, subject: str, scopes: Sequence[str], file: KeyFile) -> None:
-        text = file.read()
-        if text is None:
-            text = file.create(_new_key())
-            log.info("key_created", holder=subject, file=file.place)
+            holders.append((ADMIN_SUBJECT, (ADMIN,), admin))
         async with self.database.write() as session:
-            keys = ApiKeys(session)
-            if await keys.by_digest(self._digest(text)) is not None:
-                return
+            for subject, scopes, file in holders:
+                await self._hold(session, subject, scopes, _text(subject, file))
+
+    async def _hold(self, session: AsyncSession, subject: str, scopes: tuple[str, ...], text: str) -> None:
+        keys = ApiKeys(session)
+        known = await keys.by_digest(self._digest(text))
+        if known is None:
             for old in await keys.of_subject(subject):
                 if old.created_by == FIRST_START and old.revoked_at is None:
                     await self._end(session, old, FIRST_START)
             await self._add(session, text, subject, scopes, by=FIRST_START, expires_at=None)
+        elif known.subject != subject:
+            raise KeyFileUnfit(f"The key file of {subject} holds the key of {known.subject}.")
+        elif known.scopes != scopes:
+            await self._rescope(session, known, scopes)
 
     async def _has_live(self, subject: str) -> bool:
         async with self.database.read() as session:
@@ -156,6 +173,13 @@ class Keys:
         outbox.record(session, ApiKeyCreated(id=key.id, holder=subject, by=by, scopes=list(key.scopes)))
         return key
 
+    async def _rescope(self, session: AsyncSession, key: ApiKey, scopes: tuple[str, ...]) -> None:
+        await ApiKeys(session).rescope(key.id, scopes)
+        await AuditChain(session, self.head_key).append(_change("api-key-rescoped", FIRST_START, key))
+        outbox.record(
+            session, ApiKeyRescoped(id=key.id, holder=key.subject, by=FIRST_START, scopes=list(scopes))
+        )
+
     async def _end(self, session: AsyncSession, key: ApiKey, by: str) -> None:
         await ApiKeys(session).revoke(key.id)
         await AuditChain(session, self.head_key).append(_change("api-key-revoked", by, key))
@@ -167,6 +191,15 @@ class Keys:
 
 def _new_key() -> str:
     return f"mesh_{secrets.token_urlsafe(32)}"
+
+
+def _text(subject: str, file: KeyFile) -> str:
+    """The key in `file`, made when there is none."""
+    text = file.read()
+    if text is None:
+        text = file.create(_new_key())
+        log.info("key_created", holder=subject, file=file.place)
+    return text
 
 
 def _change(action: str, by: str, key: ApiKey) -> Happening:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 from mesh_shared.database.engine import Database
+from mesh_shared.errors import Unavailable
 from sqlalchemy.exc import SQLAlchemyError
 
 from mesh_security_gateway.domain.audit import Happening
@@ -27,7 +28,7 @@ class Recorder:
         try:
             async with self.database.write() as session:
                 return await AuditChain(session, self.head_key).append(happening)
-        except (SQLAlchemyError, OSError):
+        except (Unavailable, SQLAlchemyError, OSError):
             raise AuditUnavailable from None
 
     async def intend(self, intent: Happening) -> "Pending":
