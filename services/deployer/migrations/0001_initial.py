@@ -33,7 +33,7 @@ def upgrade() -> None:
         "simulated_orders",
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
-        sa.Column("bids", sa.JSON(), nullable=False),
+        sa.Column("offers", sa.JSON(), nullable=False),
         sa.Column("declined", sa.JSON(), nullable=False),
         sa.Column("deposit_uact", UnitAmount(), nullable=False),
         sa.Column("height", sa.Integer(), nullable=False),

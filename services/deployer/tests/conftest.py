@@ -13,9 +13,10 @@ from uuid import uuid4
 import pytest
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from httpx import AsyncClient, Response
+from httpx import AsyncClient
+from httpx import Response as Answer
 from mesh_deployer.app import create_app
 from mesh_deployer.settings import Settings
 from mesh_shared.auth.tokens import jwks
@@ -74,7 +75,7 @@ class Tenant:
         assert response.status_code == 202, response.text
         return response.json()
 
-    async def ask(self, body: dict[str, Any], *, key: str = "", wait: int = 0) -> Response:
+    async def ask(self, body: dict[str, Any], *, key: str = "", wait: int = 0) -> Answer:
         """Whatever comes of asking for a deployment."""
         headers = {"Idempotency-Key": key or str(uuid4()), "Prefer": f"wait={wait}"}
         return await self.http.post("/v1/deployments", json=body, headers=headers)
@@ -223,10 +224,13 @@ class Gateway:
         self.issuer = issuer
         self.asked: list[dict[str, Any]] = []
         self.refusal: tuple[int, dict[str, Any]] | None = None
+        self.garbage: Response | None = None
         self.app = FastAPI()
         self.app.add_api_route("/.well-known/jwks.json", self._jwks)
         self.app.add_api_route("/v1/sessions", self._session, methods=["POST"], status_code=201)
-        self.app.add_api_route("/v1/security-profiles/{profile}/compile", self._compile, methods=["POST"])
+        self.app.add_api_route(
+            "/v1/security-profiles/{profile}/compile", self._compile, methods=["POST"], response_model=None
+        )
 
     async def _jwks(self) -> dict[str, Any]:
         return jwks([self.issuer.key])
@@ -238,10 +242,12 @@ class Gateway:
         token = self.issuer.token("gateway:compile", audience=audiences[0], subject="deployer")
         return JSONResponse({"token": token, "expires_at": 4102444800}, 201)
 
-    async def _compile(self, profile: str, request: Request) -> JSONResponse:
+    async def _compile(self, profile: str, request: Request) -> Response:
         body = await request.json()
         token = request.headers["authorization"]
         self.asked.append(body | {"profile": profile, "authorization": token})
+        if self.garbage is not None:
+            return self.garbage
         if self.refusal is not None:
             return JSONResponse(self.refusal[1], self.refusal[0])
         return JSONResponse(

@@ -65,9 +65,10 @@ class GatewayProfiles:
             response = await self._http.post(
                 f"{self._url}/v1/security-profiles/{profile}/compile", json=body, auth=self._auth
             )
-            if response.is_client_error:
-                raise SecurityProfileRefused(_detail(response))
-            response.raise_for_status()
+        if response.is_client_error:
+            raise SecurityProfileRefused(_detail(response))
+        if not response.is_success:
+            raise Unavailable("security-gateway")
         try:
             return _profile(_ProfileBody.model_validate_json(response.content), data_residency)
         except ValidationError:

@@ -37,8 +37,6 @@ _REGIONS = ("us-east", "us-west", "eu-west", "eu-central")
 _USD_PER_VCPU, _USD_PER_GB, _USD_PER_GB_DISK = Decimal("4.5"), Decimal("1.25"), Decimal("0.08")
 _USD_PER_ENDPOINT = Decimal("0.05")
 _SMALLEST = Decimal("0.000001")
-_BIDS = TypeAdapter(list[Bid])
-_DECLINED = TypeAdapter(list[Declined])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,18 @@ class Provider:
     @property
     def attributes(self) -> dict[str, str]:
         return {"host": "akash", "tier": "community", "region": self.region}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A bid, and the block in which it arrives."""
+
+    bid: Bid
+    block: int
+
+
+_OFFERS = TypeAdapter(list[Offer])
+_DECLINED = TypeAdapter(list[Declined])
 
 
 def providers(seed: int) -> tuple[Provider, ...]:
@@ -91,12 +101,12 @@ class SimulatedMarketplace:
         wanted = {**dict(order.group.attributes or ()), **order.requirements}
         fault = wanted.pop(FAULT_ATTRIBUTE, None) if self.has_faults else None
         silent = {p.address: why for p in providers(self.seed) if (why := self._declines(p, order, wanted))}
-        bids = [] if fault == "no-bids" else list(self._bids(order, excluded=silent))
+        offers = [] if fault == "no-bids" else list(self._offers(order, excluded=silent))
         declined = [Declined(provider=address, reason=why) for address, why in silent.items()]
         async with self.database.write() as session:
             book = SimulatedOrders(session)
             if (row := await book.find(order.id)) is None:
-                book.add(row := _new_row(order, bids, declined, fault))
+                book.add(row := _new_row(order, offers, declined, fault))
             stalls = _fires(row, "stall-after-create")
         await _answer(stalls)
 
@@ -104,9 +114,7 @@ class SimulatedMarketplace:
         async with self.database.write() as session:
             row = await SimulatedOrders(session).get(order_id)
             row.height += 1
-        thinking = {p.address: p.delay_blocks for p in providers(self.seed)}
-        bids = _BIDS.validate_python(row.bids)
-        arrived = tuple(bid for bid in bids if thinking[bid.provider] <= row.height)
+        arrived = tuple(o.bid for o in _OFFERS.validate_python(row.offers) if o.block <= row.height)
         is_complete = row.height >= SLOWEST_BLOCKS and row.fault != "no-bids"
         return BidBook(arrived, tuple(_DECLINED.validate_python(row.declined)), is_complete)
 
@@ -170,16 +178,17 @@ class SimulatedMarketplace:
             return f"Would take {price} uact per block, the order pays at most {order.group.ceiling}."
         return ""
 
-    def _bids(self, order: Order, excluded: dict[str, str]) -> Iterator[Bid]:
+    def _offers(self, order: Order, excluded: dict[str, str]) -> Iterator[Offer]:
         for provider in providers(self.seed):
             if provider.address not in excluded:
-                yield Bid(
+                bid = Bid(
                     provider=provider.address,
                     uri=provider.uri,
                     uact_per_block=self._price(provider, order),
                     reputation=provider.reputation,
                     attributes=provider.attributes,
                 )
+                yield Offer(bid=bid, block=provider.delay_blocks)
 
     def _price(self, provider: Provider, order: Order) -> Decimal:
         """Akash's scale formula with this provider's factor and two percent of mood."""
@@ -195,11 +204,13 @@ async def _answer(stalls: bool) -> None:
         await asyncio.Event().wait()
 
 
-def _new_row(order: Order, bids: list[Bid], declined: list[Declined], fault: str | None) -> SimulatedOrderRow:
+def _new_row(
+    order: Order, offers: list[Offer], declined: list[Declined], fault: str | None
+) -> SimulatedOrderRow:
     return SimulatedOrderRow(
         order_id=order.id,
         state="open",
-        bids=_BIDS.dump_python(bids, mode="json"),
+        offers=_OFFERS.dump_python(offers, mode="json"),
         declined=_DECLINED.dump_python(declined, mode="json"),
         deposit_uact=order.deposit_uact,
         height=0,
@@ -220,7 +231,8 @@ def _owed(row: SimulatedOrderRow) -> int:
     """What the provider has earned: its price for every block since the lease, at most the deposit."""
     if row.leased_height is None:
         return 0
-    price = next(Decimal(bid["uact_per_block"]) for bid in row.bids if bid["provider"] == row.provider)
+    bids = (offer.bid for offer in _OFFERS.validate_python(row.offers))
+    price = next(bid.uact_per_block for bid in bids if bid.provider == row.provider)
     return min(row.deposit_uact, int(price * (row.height - row.leased_height)))
 
 

@@ -48,7 +48,7 @@ class SimulatedOrderRow(Base):
 
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     state: Mapped[str] = mapped_column(String(10))
-    bids: Mapped[list[Any]]
+    offers: Mapped[list[Any]]
     declined: Mapped[list[Any]]
     deposit_uact: Mapped[int] = mapped_column(UnitAmount)
     height: Mapped[int]
