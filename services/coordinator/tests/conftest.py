@@ -15,6 +15,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from httpx import AsyncClient
 from mesh_cli import parts
 from mesh_coordinator.app import create_app
@@ -23,13 +24,14 @@ from mesh_shared.agents.plugin import Plugin
 from mesh_shared.agents.registration import metadata
 from mesh_shared.auth.session import Sessions
 from mesh_shared.auth.tokens import TokenVerifier, issue, jwks
+from mesh_shared.canonical import json_hash
 from mesh_shared.chain import deployment, keys
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.deployment import Deployment
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.events.outbox import EventLog
 from mesh_shared.testing import Issuer, running, served
-from paid_agent import Offer, PaidAgent
+from paid_agent import SUBMISSION, Offer, PaidAgent
 from paid_agent import create_app as create_agent
 from pydantic import SecretStr
 from text_agent import AGENTS
@@ -176,6 +178,9 @@ class Agent:
     token_id: int
 
 
+Answer = Callable[[Request, Agent], Awaitable[Response]]
+
+
 @dataclass(slots=True)
 class Town:
     """Everybody whom the coordinator talks to over HTTP, on one address: registry, gateway and agents.
@@ -275,6 +280,46 @@ class Town:
         actions, price = AGENTS[name]
         plugin = Plugin(name=name, description=f"A {name} worker on text.", actions=actions)
         return await self.settle_down(name, plugin, price=price, reputation=reputation)
+
+    async def move_in(
+        self, name: str, answer: Answer, *, price: int = 1_000, capability: str = "work", **listed: Any
+    ) -> Agent:
+        """Somebody who answers `POST /agents/<name>/actions/WORK` however they like."""
+        described: Body = {
+            "name": name,
+            "endpoint": f"{self.url}/agents/{name}",
+            "capabilities": [capability],
+            "toolDefinitions": [{"name": "WORK", "capability": capability}],
+        }
+        agent = await self.enlist(name, described, price=price, **listed)
+        self.open_door(name, lambda request: answer(request, agent))
+        return agent
+
+    def open_door(self, name: str, answer: Callable[[Request], Awaitable[Response]]) -> str:
+        """Answers `POST /agents/<name>/actions/WORK` for somebody whom nobody lists; returns the endpoint."""
+
+        async def act(request: Request) -> Response:
+            return await answer(request)
+
+        self.app.add_route(f"/agents/{name}/actions/WORK", act, methods=["POST"])
+        return f"{self.url}/agents/{name}"
+
+    def delivered(self, request: Request, agent: Agent, data: Any, *, signed: Any = ...) -> Response:
+        """A delivery of `data`, under the agent's signature over it, or over something else."""
+        what = data if signed is ... else signed
+        headers = {"X-Delivery-Signature": self.signature(agent, request.headers.get("x-escrow-id"), what)}
+        return JSONResponse({"content": {"success": True, "data": data}}, headers=headers)
+
+    def signature(self, agent: Agent, escrow_id: str | None, data: Any) -> str:
+        domain = {
+            "name": "MeshEscrow",
+            "version": "1",
+            "chainId": parts.CHAIN_ID,
+            "verifyingContract": self.chain.deployed.address("MeshEscrow"),
+        }
+        escrow = bytes.fromhex((escrow_id or "00" * 32).removeprefix("0x"))
+        message = {"escrowId": escrow, "resultHash": json_hash(data)}
+        return agent.wallet.sign_typed_data(domain, SUBMISSION, message).signature.to_0x_hex()
 
 
 @pytest.fixture
