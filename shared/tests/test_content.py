@@ -114,6 +114,8 @@ async def test_a_store_that_is_gone_says_so(tmp_path: Path):
     with pytest.raises(StoreUnavailable):
         await store.add(once(b"hello"))
     with pytest.raises(StoreUnavailable):
+        await collect(store.cat(ABSENT), 100)
+    with pytest.raises(StoreUnavailable):
         await store.ping()
 
 

@@ -40,6 +40,7 @@ class EmbeddedStore:
         try:
             return await asyncio.to_thread((self._folder / str(cid)).read_bytes)
         except FileNotFoundError:
+            await self.ping()  # without its folder the store knows nothing of what it has
             raise ContentNotFound(str(cid)) from None
         except OSError:
             raise StoreUnavailable from None
