@@ -13,7 +13,7 @@ from pathlib import Path
 
 CONTRACTS = Path(__file__).resolve().parents[1]
 ARTIFACTS = CONTRACTS / "artifacts"
-NAMES = ("AgentRegistry", "MeshEscrow", "MeshToken", "Reputation")
+NAMES = ("AgentRegistry", "MeshEscrow", "MeshToken", "Reputation", "Validation")
 MAX_CODE_BYTES = 24_576  # EIP-170
 
 

@@ -56,6 +56,7 @@ PLAN = (
     ),
     Contract("MeshEscrow", ("address", "address", "uint16"), (DEPLOYER, DEPLOYER, 0)),
     Contract("Reputation", ("address", "address"), ("AgentRegistry", "MeshEscrow")),
+    Contract("Validation", ("address",), ("AgentRegistry",)),
 )
 
 

@@ -7,6 +7,7 @@ import {IAgentDirectory} from "../src/interfaces/IAgentDirectory.sol";
 import {IAgentStaking} from "../src/interfaces/IAgentStaking.sol";
 import {IERC8004Identity} from "../src/interfaces/IERC8004Identity.sol";
 import {IERC8004Reputation} from "../src/interfaces/IERC8004Reputation.sol";
+import {IERC8004Validation} from "../src/interfaces/IERC8004Validation.sol";
 import {MetadataEntry} from "../src/types/MetadataEntry.sol";
 import {MeshTest} from "./support/MeshTest.sol";
 
@@ -47,6 +48,34 @@ contract Erc8004AbiTest is MeshTest {
         assertEq(bytes32(IERC8004Reputation.getVersion.selector), bytes32(bytes4(0x0d8e6e2c)));
     }
 
+    function test_validationSelectors() external {
+        assertEq(
+            bytes32(IERC8004Validation.validationRequest.selector),
+            _selector("validationRequest(address,uint256,string,bytes32)")
+        );
+        assertEq(
+            bytes32(IERC8004Validation.validationResponse.selector),
+            _selector("validationResponse(bytes32,uint8,string,bytes32,string)")
+        );
+        assertEq(bytes32(IERC8004Validation.getValidationStatus.selector), _selector("getValidationStatus(bytes32)"));
+        assertEq(bytes32(IERC8004Validation.getSummary.selector), _selector("getSummary(uint256,address[],string)"));
+        assertEq(bytes32(IERC8004Validation.getAgentValidations.selector), _selector("getAgentValidations(uint256)"));
+        assertEq(bytes32(IERC8004Validation.getValidatorRequests.selector), _selector("getValidatorRequests(address)"));
+        assertEq(bytes32(IERC8004Validation.getIdentityRegistry.selector), bytes32(bytes4(0xbc4d861b)));
+        assertEq(bytes32(IERC8004Validation.getVersion.selector), bytes32(bytes4(0x0d8e6e2c)));
+    }
+
+    function test_validationTopics() external {
+        assertEq(
+            IERC8004Validation.ValidationRequest.selector,
+            keccak256("ValidationRequest(address,uint256,string,bytes32)")
+        );
+        assertEq(
+            IERC8004Validation.ValidationResponse.selector,
+            keccak256("ValidationResponse(address,uint256,bytes32,uint8,string,bytes32,string)")
+        );
+    }
+
     function test_topics() external {
         assertEq(
             IERC8004Identity.Registered.selector, 0xca52e62c367d81bb2e328eb795f7c7ba24afb478408a26c0e201d155c449bc4a
@@ -73,6 +102,8 @@ contract Erc8004AbiTest is MeshTest {
     function test_versionsOfTheReference() external {
         assertEq(registry.getVersion(), "2.0.0");
         assertEq(reputation.getVersion(), "2.0.0");
+        assertEq(validation.getVersion(), "2.0.0");
+        assertEq(validation.getIdentityRegistry(), address(registry));
         assertEq(registry.name(), "AgentIdentity");
         assertEq(registry.symbol(), "AGENT");
         assertEq(reputation.getIdentityRegistry(), address(registry));
@@ -99,6 +130,10 @@ contract Erc8004AbiTest is MeshTest {
         (, name, version,,,,) = escrow.eip712Domain();
         assertEq(name, "MeshEscrow");
         assertEq(version, "1");
+    }
+
+    function _selector(bytes memory signature) private pure returns (bytes32) {
+        return bytes32(bytes4(keccak256(signature)));
     }
 
     function _register(bytes memory data, uint256 expectedId) private {

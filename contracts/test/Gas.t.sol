@@ -131,6 +131,20 @@ contract GasTest is EscrowFixture, MeshTest {
         _reputation("giveFeedbackWithProof, first of an agent, one tag");
     }
 
+    // --------------------------------------------------------------- validation
+
+    function test_validation() external {
+        vm.prank(bob);
+        validation.validationRequest(carol, _id, "ipfs://r", REASON);
+        _validation("validationRequest, first of an agent and a validator");
+        vm.prank(carol);
+        validation.validationResponse(REASON, 90, "ipfs://e", REASON, "audit");
+        _validation("validationResponse, first, with a tag");
+        vm.prank(carol);
+        validation.validationResponse(REASON, 95, "ipfs://e", REASON, "audit");
+        _validation("validationResponse, again");
+    }
+
     // ------------------------------------------------------------------- escrow
 
     function test_escrow_verdict() external {
@@ -191,6 +205,10 @@ contract GasTest is EscrowFixture, MeshTest {
 
     function _reputation(string memory name) private {
         CHEATS.snapshotGasLastCall("Reputation", name);
+    }
+
+    function _validation(string memory name) private {
+        CHEATS.snapshotGasLastCall("Validation", name);
     }
 
     function _escrow(string memory name) private {

@@ -104,9 +104,9 @@ def test_the_whole_job_is_done(told: Told):
     ]
 
 
-def test_five_services_are_ready_on_four_contracts(told: Told):
+def test_five_services_are_ready_on_five_contracts(told: Told):
     assert told.figures["ready"]["services"] == 5
-    assert len(told.figures["ready"]["contracts"]) == 4
+    assert len(told.figures["ready"]["contracts"]) == 5
 
 
 def test_three_agents_are_registered_and_found(told: Told):

@@ -50,7 +50,13 @@ async def test_every_contract_stands_where_the_file_says(url: str, rpc: Rpc, tmp
     assert await run(url, tmp_path / "contracts.json") == (0, "")
 
     deployed = json.loads((tmp_path / "contracts.json").read_text())
-    assert deployed["contracts"].keys() == {"MeshToken", "AgentRegistry", "MeshEscrow", "Reputation"}
+    assert deployed["contracts"].keys() == {
+        "MeshToken",
+        "AgentRegistry",
+        "MeshEscrow",
+        "Reputation",
+        "Validation",
+    }
     for address in deployed["contracts"].values():
         assert await rpc.request("eth_getCode", address, "latest") != "0x"
 

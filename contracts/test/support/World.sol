@@ -4,11 +4,12 @@ pragma solidity ^0.8.28;
 import {PRBTest} from "@prb/test/PRBTest.sol";
 
 import {IReputation} from "../../src/interfaces/IReputation.sol";
+import {IValidation} from "../../src/interfaces/IValidation.sol";
 import {Cheats} from "./Cheats.sol";
 import {EscrowFace, RegistryFace, TokenFace} from "./Faces.sol";
 import {Signing} from "./Signing.sol";
 
-/// @notice The four contracts as a local chain has them, and the people who use them.
+/// @notice The five contracts as a local chain has them, and the people who use them.
 abstract contract World is PRBTest, Signing {
     Cheats internal constant CHEATS = Cheats(VM_ADDRESS);
 
@@ -34,6 +35,7 @@ abstract contract World is PRBTest, Signing {
     RegistryFace internal registry;
     EscrowFace internal escrow;
     IReputation internal reputation;
+    IValidation internal validation;
 
     function deployMesh() internal {
         vm.warp(START);
@@ -41,6 +43,7 @@ abstract contract World is PRBTest, Signing {
         registry = deployRegistry(address(token));
         escrow = deployEscrow(admin, feeRecipient, FEE_BPS);
         reputation = deployReputation(address(registry), address(escrow));
+        validation = deployValidation(address(registry));
         bytes32 role = registry.SLASHER_ROLE();
         vm.prank(admin);
         registry.grantRole(role, slasher);
@@ -71,6 +74,10 @@ abstract contract World is PRBTest, Signing {
 
     function deployReputation(address identity, address escrow_) internal returns (IReputation) {
         return IReputation(CHEATS.deployCode("Reputation.sol:Reputation", abi.encode(identity, escrow_)));
+    }
+
+    function deployValidation(address identity) internal returns (IValidation) {
+        return IValidation(CHEATS.deployCode("Validation.sol:Validation", abi.encode(identity)));
     }
 
     /// @dev The same account everywhere for the same name; {keyOf} has its key.
