@@ -92,6 +92,13 @@ class AuditUnavailable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="
         return {"Retry-After": "2"}
 
 
+class EntryUnreadable(Conflict, title="Audit entry unreadable"):
+    """Somebody wrote to the audit's table; the verification names the first entry that does not hold."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(f"Entry {sequence} of the audit is none any more.", sequence=sequence)
+
+
 class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Secret unreadable"):
     """The stored secret does not open: another key-encryption key, or a row that was tampered with."""
 

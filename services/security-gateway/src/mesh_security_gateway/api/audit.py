@@ -8,6 +8,8 @@ from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
+from mesh_security_gateway.domain.audit import Sealed
+from mesh_security_gateway.errors import EntryUnreadable
 from mesh_security_gateway.schemas import NAME, SUBJECT, AuditEntryView, BreakView, VerificationView
 from mesh_security_gateway.service.gateway import Gateway
 
@@ -31,8 +33,15 @@ async def list_audit_entries(
     gateway: Gateway = request.app.state.service
     before = pages.position(request, cursor)
     found = await gateway.trail.page(before[0] if before else None, limit, connection=connection, agent=agent)
-    entries = [AuditEntryView.model_validate(entry.members()) for entry in found]
+    entries = [_entry(entry) for entry in found]
     return pages.page(request, response, entries, limit, [entry.sequence for entry in found[-1:]])
+
+
+def _entry(entry: Sealed) -> AuditEntryView:
+    try:
+        return AuditEntryView.model_validate(entry.members())
+    except (ValueError, TypeError):
+        raise EntryUnreadable(entry.sequence) from None
 
 
 @router.get("/verification", operation_id="verify_audit", summary="Verify the audit")
