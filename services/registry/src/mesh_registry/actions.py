@@ -39,7 +39,7 @@ async def discover_agents(
 ) -> bool:
     found = await runtime.service.discovery.best(options.capability, "", options.limit)
     agents = [AgentView.of(listing).model_dump(mode="json") for listing in found]
-    await callback(succeeded(f"Found {len(agents)} agents.", {"agents": agents, "count": len(agents)}))
+    await callback(succeeded(_found(len(agents), "agent"), {"agents": agents, "count": len(agents)}))
     return True
 
 
@@ -49,8 +49,12 @@ async def discover_universal_tools(
     found = await runtime.service.discovery.best(options.capability, "", MOST)
     tools = [tool for listing in found for tool in tools_of(listing, options.capability)]
     data = {"tools": [tool.model_dump(mode="json") for tool in tools], "count": len(tools)}
-    await callback(succeeded(f"Found {len(tools)} tools.", data))
+    await callback(succeeded(_found(len(tools), "tool"), data))
     return True
+
+
+def _found(count: int, noun: str) -> str:
+    return f"Found {count} {noun}{'' if count == 1 else 's'}."
 
 
 def _example(asked: str, answered: str, action: str) -> list[tuple[Turn, Turn]]:
