@@ -434,13 +434,12 @@ class Caller:
         """The facts that are published, of one topic or all."""
         database = cast("FastAPI", self.app).state.platform.database
 
-        async def look() -> list[Body]:
+        async def is_all_told() -> bool:
             async with database.read() as session:
-                if await EventLog(session).has_unnumbered():
-                    return []
-            return (await self.http.get("/v1/events", params={"limit": 1000})).json()["items"]
+                return not await EventLog(session).has_unnumbered()
 
-        items = await eventually(look)
+        await eventually(is_all_told)
+        items = (await self.http.get("/v1/events", params={"limit": 1000})).json()["items"]
         return [event for event in items if event["type"].startswith(f"coordinator.{topic}")]
 
 
