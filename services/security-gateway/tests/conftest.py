@@ -2,9 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from mesh_shared.testing import running, served
 
 # Characters that every encoder treats differently, around a part that is new for every test.
 AWKWARD = "sk/+<a>&'b'?c=d%7Ee\"f\\g-{}-z"
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that speak no TLS: reading the system's certificates takes longer than a test."""
 
 
 @dataclass
@@ -239,14 +244,25 @@ async def operator(make_app: MakeApp, operate: Callable[[FastAPI], Any]) -> Asyn
 
 
 @pytest.fixture
-async def operator_live(make_app: MakeApp, state_dir: Path, canary: str) -> AsyncIterator[Operator]:
-    """The operator of a gateway behind a real server: in this process addresses would be tidied and streams
-    buffered.
+def operate_live(state_dir: Path, canary: str) -> Callable[[FastAPI], Any]:
+    """Runs an app behind a real server and yields its operator: in this process addresses would be tidied and
+    streams buffered.
     """
+
+    @asynccontextmanager
+    async def operating(app: FastAPI) -> AsyncGenerator[Operator, None]:
+        async with served(app) as url, httpx.AsyncClient(base_url=url, verify=PLAIN) as http:
+            yield Operator(http, app, (state_dir / "admin.key").read_text().strip(), canary)
+
+    return operating
+
+
+@pytest.fixture
+async def operator_live(make_app: MakeApp, operate_live: Callable[[FastAPI], Any]) -> AsyncIterator[Operator]:
+    """The operator of a gateway behind a real server, with little patience."""
     limits = {"max_proxied_body_bytes": 100_000, "max_proxied_response_bytes": 1_000_000}
-    app = make_app(upstream_idle_s=1, upload_idle_s=1, **limits)
-    async with served(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as http:  # noqa: S501 - plain HTTP
-        yield Operator(http, app, (state_dir / "admin.key").read_text().strip(), canary)
+    async with operate_live(make_app(upstream_idle_s=1, upload_idle_s=1, **limits)) as operator:
+        yield operator
 
 
 @dataclass
@@ -257,31 +273,41 @@ class Wire:
     headers: httpx.Headers
     body: bytes
     is_whole: bool
+    raw: bytes
 
 
 async def wire(url: str, request: bytes) -> Wire:
     """Sends `request` and reads until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
     writer.write(request)
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    raw = await reader.read()
+    head, _, body = raw.partition(b"\r\n\r\n")
     writer.close()
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = httpx.Headers([(line.partition(": ")[0], line.partition(": ")[2]) for line in lines])
     is_whole = body.endswith(b"0\r\n\r\n") or len(body) == int(headers.get("content-length", -1))
-    return Wire(int(first.split()[1]), headers, body, is_whole)
+    return Wire(int(first.split()[1]), headers, body, is_whole, raw)
+
+
+Exchange = Callable[..., Coroutine[Any, Any, Wire]]
 
 
 @pytest.fixture
-def exchange(operator_live: Operator) -> Callable[..., Any]:
-    """`await exchange("GET /path", headers, body)` over a connection of its own."""
+def exchange_with() -> Exchange:
+    """`await exchange_with(url, "GET /path", headers, body)` over a connection of its own."""
 
-    async def exchanging(start: str, headers: dict[str, str], body: bytes = b"") -> Wire:
+    async def exchanging(url: object, start: str, headers: dict[str, str], body: bytes = b"") -> Wire:
         fields = {"Host": "gateway", "Connection": "close"} | headers
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        request = f"{start} HTTP/1.1\r\n{head}\r\n".encode() + body
-        return await wire(str(operator_live.http.base_url), request)
+        return await wire(str(url), f"{start} HTTP/1.1\r\n{head}\r\n".encode() + body)
 
     return exchanging
+
+
+@pytest.fixture
+def exchange(operator_live: Operator, exchange_with: Exchange) -> Exchange:
+    """`await exchange("GET /path", headers, body)` with the live gateway."""
+    return partial(exchange_with, operator_live.http.base_url)
 
 
 @pytest.fixture

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from conftest import Operator, Origin, Wire
-
-    Exchange = Callable[..., Awaitable[Wire]]
+    from conftest import Exchange, Operator, Origin
 
 
 @pytest.fixture
@@ -180,6 +179,39 @@ async def test_an_upstream_cannot_speak_as_the_gateway(
 
     assert (response.status_code, response.content) == (403, problem)
     assert "x-mesh-gateway-error" not in response.headers
+
+
+@pytest.mark.parametrize("ending", [b"\r", b"\n", b"\r\r\n"])
+async def test_an_upstream_cannot_begin_a_field_within_a_field(
+    exchange: Exchange, origin: Origin, agent: dict[str, str], ending: bytes
+):
+    smuggled = b"x-odd: a" + ending + b"Set-Cookie: sid=1"
+    origin.says = lambda _: [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + smuggled + b"\r\n\r\nok"]
+
+    answer = await exchange("GET /v1/proxy/github/user", agent)
+
+    assert answer.status in (200, 502)
+    assert b"set-cookie" not in answer.raw.lower()
+
+
+async def test_an_answer_has_one_date(exchange: Exchange, origin: Origin, agent: dict[str, str]):
+    origin.answers(date="Thu, 01 Jan 1970 00:00:00 GMT")
+
+    answer = await exchange("GET /v1/proxy/github/user", agent)
+
+    assert len(answer.headers.get_list("date")) == 1
+
+
+async def test_a_bug_of_the_gateway_is_marked_as_its_own(
+    operator: Operator, origin: Origin, agent: dict[str, str]
+):
+    async with operator.app.state.platform.database.write() as session:
+        await session.execute(text("ALTER TABLE connections RENAME TO lost"))
+
+    response = await operator.get("/v1/connections")
+
+    assert (response.status_code, response.json()["code"]) == (500, "internal-error")
+    assert response.headers["x-mesh-gateway-error"] == "internal_error"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "deflate, gzip", "x-unknown"])

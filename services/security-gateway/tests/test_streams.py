@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +21,7 @@ from cryptography.x509.oid import NameOID
 from mesh_cli import parts
 
 if TYPE_CHECKING:
-    from conftest import Operator, Origin, Wire
-
-    Exchange = Callable[..., Awaitable[Wire]]
+    from conftest import Exchange, MakeApp, Operator, Origin
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -160,6 +161,93 @@ async def test_a_caller_that_leaves_takes_the_upstreams_answer_with_it(
     assert (entry["code"], entry["status"]) == ("interrupted", 200)
     async with asyncio.timeout(5):
         await origin.left.wait()
+
+
+async def test_a_caller_that_leaves_within_its_question_is_on_record_as_such(
+    operator: Operator, origin: Origin, agent: dict[str, str]
+):
+    _, writer = await asyncio.open_connection("127.0.0.1", operator.http.base_url.port)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in agent.items())
+    head = f"POST /v1/proxy/github/things HTTP/1.1\r\nhost: g\r\ncontent-length: 1000\r\n{fields}\r\n"
+    writer.write(head.encode() + b"x" * 100)
+    async with asyncio.timeout(5):
+        while origin.connections == 0:
+            await asyncio.sleep(0.01)
+    writer.close()
+
+    entry = await outcome(operator)
+
+    assert (entry["code"], entry["status"]) == ("interrupted", None)
+    assert origin.seen == []
+
+
+async def test_a_caller_that_falls_silent_within_its_question_is_given_up(
+    operator: Operator, origin: Origin, agent: dict[str, str], exchange: Exchange
+):
+    answer = await exchange("POST /v1/proxy/github/things", agent | {"Content-Length": "1000"}, b"x" * 100)
+
+    assert answer.status == 408
+    assert answer.headers["x-mesh-gateway-error"] == "upload_timeout"
+    assert (await outcome(operator))["code"] == "upload-timeout"
+    assert origin.seen == []
+
+
+async def test_a_gateway_that_stops_ends_no_answer_as_if_it_were_whole(
+    make_app: MakeApp,
+    operate_live: Callable[..., Any],
+    exchange_with: Exchange,
+    origin: Origin,
+    state_dir: Path,
+):
+    origin.hold = asyncio.Event()
+    origin.says = lambda _: [HEAD, b"4\r\nhalf\r\n", b"0\r\n\r\n"]
+    async with operate_live(make_app()) as operator:
+        await operator.connect(origin.url)
+        await operator.grant("agent-7")
+        agent = await operator.agent("agent-7")
+        asking = asyncio.create_task(exchange_with(operator.http.base_url, "GET /v1/proxy/github/x", agent))
+        async with asyncio.timeout(5):
+            while not origin.seen:
+                await asyncio.sleep(0.01)
+    answer = await asking
+    with closing(sqlite3.connect(state_dir / "security-gateway.db")) as database:
+        ((body,),) = database.execute("SELECT body FROM audit_entries ORDER BY sequence DESC LIMIT 1")
+
+    assert not answer.is_whole
+    newest = json.loads(body)
+    assert (newest["phase"], newest["agent"], newest["code"]) == ("outcome", "agent-7", "interrupted")
+
+
+@pytest.mark.parametrize("status", ["101 Switching Protocols", "600 Odd", "999 Denied"])
+async def test_a_status_that_ends_no_exchange_is_not_passed_on(
+    operator: Operator, origin: Origin, agent: dict[str, str], status: str
+):
+    origin.answers(b"", status, connection="upgrade", upgrade="x")
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert (response.status_code, response.json()["code"]) == (502, "upstream-status")
+    assert (await outcome(operator))["code"] == "upstream-status"
+
+
+async def test_an_interim_answer_stays_here(operator: Operator, origin: Origin, agent: dict[str, str]):
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+    origin.says = lambda _: [early, _whole(b"late")]
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert (response.status_code, response.content) == (200, b"late")
+    assert "link" not in response.headers
+
+
+async def test_a_trailer_stays_here(operator: Operator, origin: Origin, agent: dict[str, str], canary: str):
+    ending = f"0\r\nx-echo: {canary}\r\n\r\n".encode()
+    origin.says = lambda _: [HEAD, b"4\r\nbody\r\n", ending]
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert response.content == b"body"
+    assert "x-echo" not in response.headers
 
 
 async def test_an_answer_may_come_before_the_question_is_out(

@@ -29,6 +29,7 @@ from mesh_security_gateway.service.recording import Recorder
 from mesh_security_gateway.service.trail import Trail
 from mesh_security_gateway.settings import Settings
 
+DRAIN_S = 5
 ABOUT = About(
     title="371 Mesh security gateway",
     summary="Credentials that agents use and never see; sessions, grants and the audit of both.",
@@ -60,6 +61,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                     {name: TextKeyFile(settings.keys_dir / name / "service.key") for name in SERVICES},
                 )
             yield gateway
+            await gateway.calls.recorder.drain(DRAIN_S)
 
     app = build(
         ABOUT,

@@ -1,9 +1,12 @@
 """The audit of calls: the intent before a byte leaves, the outcome when the last has come."""
 
+import asyncio
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
+from mesh_shared.bell import Bell
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +25,9 @@ class Recorder:
 
     database: Database
     head_key: HeadKey
+    pending: set[str] = field(default_factory=set[str])
+    """Intents of this process whose outcome is not on record yet."""
+    settled: Bell = field(default_factory=Bell)
 
     async def write(self, happening: Happening) -> str:
         """The new entry's id. Raises `AuditUnavailable` when it could not be made durable."""
@@ -34,7 +40,16 @@ class Recorder:
     async def intend(self, intent: Happening) -> "Pending":
         """Puts the intent on record. Raises `AuditUnavailable`."""
         started = time.monotonic()
-        return Pending(recorder=self, intent=intent, ids=[await self.write(intent)], started=started)
+        id = await self.write(intent)
+        self.pending.add(id)
+        return Pending(recorder=self, intent=intent, ids=[id], started=started)
+
+    async def drain(self, within_s: float) -> None:
+        """Waits for the outcomes of calls that are being ended, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.pending:
+                    await self.settled.ticket().wait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +69,6 @@ class Pending:
             self.ids.append(await self.recorder.write(ended))
         except AuditUnavailable:
             log.error("outcome_not_recorded", intent=self.ids[0])  # noqa: TRY400 - its stack says nothing
+        finally:
+            self.recorder.pending.discard(self.ids[0])
+            self.recorder.settled.ring()
