@@ -29,7 +29,7 @@ router = APIRouter(prefix=PREFIX, tags=["content"], route_class=MeshRoute)
     status_code=201,
     operation_id="add_content",
     summary="Store bytes",
-    openapi_extra={"requestBody": {"required": True, "content": _BINARY}},
+    openapi_extra={"requestBody": {"required": False, "content": _BINARY}},  # no body is no bytes
 )
 async def add_content(
     request: Request, response: Response, caller: Annotated[Principal, allow(WRITE)], registry: InRegistry

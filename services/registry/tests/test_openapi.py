@@ -1,0 +1,96 @@
+"""The published document is the whole truth: a fuzzer that believes it finds nothing to complain about."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mesh_registry.domain.operations import OperationStatus
+from mesh_shared.testing import running, served
+
+if TYPE_CHECKING:
+    from conftest import Chain, MakeApp
+
+ROUTES = {
+    ("/v1/registrations", "post"): "draft_registration",
+    ("/v1/agents", "post"): "register_agent",
+    ("/v1/agents", "get"): "list_agents",
+    ("/v1/agents/{agent_id}", "get"): "get_agent",
+    ("/v1/agents/{agent_id}/reputation", "get"): "get_reputation",
+    ("/v1/operations/{operation_id}", "get"): "get_operation",
+    ("/v1/content", "post"): "add_content",
+    ("/v1/content/{cid}", "get"): "get_content",
+    ("/actions/REGISTER_AGENT", "post"): "invoke_register_agent",
+    ("/actions/DISCOVER_AGENTS", "post"): "invoke_discover_agents",
+    ("/actions/DISCOVER_UNIVERSAL_TOOLS", "post"): "invoke_discover_universal_tools",
+}
+
+
+async def fuzz(url: str, headers: dict[str, str], examples: int, seed: int) -> tuple[int, str]:
+    """Schemathesis' exit code and report."""
+    options = ["--phases=examples,coverage,fuzzing,stateful", f"-n{examples}", f"--seed={seed}"]
+    options += ["--no-color", "--warnings=off", "--exclude-path=/v1/events/stream"]
+    options += [f"-H{name}: {value}" for name, value in headers.items()]
+    run = "from schemathesis.cli import schemathesis; schemathesis()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        run,
+        "run",
+        f"{url}/openapi.json",
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_a_fuzzer_finds_no_failure(make_app: MakeApp, operator: str, writer: dict[str, str]):
+    async with served(make_app()) as url:
+        code, report = await fuzz(url, writer, examples=10, seed=371)
+
+    assert code == 0, report
+
+
+def test_every_route_is_published_under_its_name(make_app: MakeApp, chain: Chain):
+    paths = make_app().openapi()["paths"]
+
+    assert {route: paths[route[0]][route[1]]["operationId"] for route in ROUTES} == ROUTES
+
+
+async def test_the_document_s_own_examples_work(
+    make_app: MakeApp, chain: Chain, operator: str, writer: dict[str, str]
+):
+    async with running(app := make_app(), writer) as http:
+        schemas: dict[str, Any] = app.openapi()["components"]["schemas"]
+        example = {
+            name: field["examples"][0]
+            for name, field in schemas["DraftRequest"]["properties"].items()
+            if field["examples"][0] is not None
+        }
+        draft = await http.post("/v1/registrations", json=example)
+        own = {name: value for name, value in example.items() if name != "owner"}
+        registered = await http.post("/v1/agents", json=own, headers={"Idempotency-Key": "example"})
+
+    assert (draft.status_code, registered.status_code) == (200, 202)
+
+
+def test_every_answer_of_the_registry_has_an_example_or_a_shape(make_app: MakeApp, chain: Chain):
+    paths = make_app().openapi()["paths"]
+
+    bare = [
+        f"{method} {path} {status}"
+        for (path, method) in ROUTES
+        for status, response in paths[path][method]["responses"].items()
+        if status < "300" and not response.get("content")
+    ]
+
+    assert bare == []
+
+
+def test_the_states_of_an_operation_are_published(make_app: MakeApp, chain: Chain):
+    schemas = make_app().openapi()["components"]["schemas"]
+
+    assert schemas["OperationStatus"]["enum"] == [status.value for status in OperationStatus]
