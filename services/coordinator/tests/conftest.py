@@ -163,9 +163,11 @@ def own_anvil(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-async def own_chain(own_anvil: str, tmp_path: Path) -> AsyncIterator[Chain]:
-    async with connected(own_anvil, deploy(own_anvil, tmp_path / "contracts.json")) as chain:
-        yield chain
+async def own_chain(own_anvil: str, anvil_url: str, contracts_file: Path) -> AsyncIterator[Chain]:
+    """Has the contracts where the shared chain has them."""
+    async with connected(anvil_url, contracts_file) as shared, connected(own_anvil, contracts_file) as own:
+        await own.rpc.request("anvil_loadState", await shared.rpc.request("anvil_dumpState"))
+        yield own
 
 
 @dataclass(slots=True)
@@ -457,5 +459,21 @@ async def caller_on_both(
 ) -> AsyncIterator[Caller]:
     """A caller of the coordinator on each database in turn, where a query is in question."""
     app = make_app(database_url=SecretStr(database_url))
+    async with running(app, client) as http:
+        yield Caller(http, app)
+
+
+@pytest.fixture
+async def caller_online(make_app: MakeApp, payer: str, client: dict[str, str]) -> AsyncIterator[Caller]:
+    """A caller over a real socket: calls within the process would buffer a stream."""
+    app = make_app()
+    async with served(app) as url, AsyncClient(base_url=url, headers=client, timeout=30) as http:
+        yield Caller(http, app)
+
+
+@pytest.fixture
+async def caller_that_looks(make_app: MakeApp, payer: str, client: dict[str, str]) -> AsyncIterator[Caller]:
+    """A caller of a coordinator that looks for a silent transaction almost at once."""
+    app = make_app(chain_patience_s=0.3)
     async with running(app, client) as http:
         yield Caller(http, app)
