@@ -197,9 +197,11 @@ class Town:
     listings: dict[str, Body] = field(default_factory=dict[str, Body])
     agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     announced: list[Body] = field(default_factory=list[Body])
+    registry: FastAPI = field(default_factory=FastAPI)
+    gateway_is_down: bool = False
 
     def build(self) -> None:
-        registry, gateway = FastAPI(), FastAPI()
+        registry, gateway = self.registry, FastAPI()
         registry.add_api_route("/livez", self._livez)
         registry.add_api_route("/v1/agents", self._offering)
         registry.add_api_route("/v1/agents", self._announce, methods=["POST"])
@@ -225,6 +227,8 @@ class Town:
         return Response(status_code=202)
 
     async def _session(self, request: Request, body: Body) -> Any:
+        if self.gateway_is_down:
+            return Response(status_code=503)
         if request.headers.get("x-api-key") != API_KEY:
             return Response(status_code=401)
         audiences, scopes = body["audiences"], ["actions:invoke"]
@@ -420,6 +424,17 @@ class Caller:
             return run if is_so(run) else None
 
         return await eventually(look)
+
+    async def attempt_when(self, run_id: str, is_so: Callable[[Body], Any]) -> Body:
+        """The first step's first attempt once `is_so` of it."""
+
+        def first(run: Body) -> Body:
+            return run["steps"][0]["attempts"][0]
+
+        run = await self.run_when(
+            run_id, lambda run: bool(run["steps"][0]["attempts"]) and bool(is_so(first(run)))
+        )
+        return first(run)
 
     async def ended(self, run_id: str) -> Body:
         return await self.run_when(run_id, lambda run: run["status"] != "running")

@@ -1,4 +1,4 @@
-"""What the chain can do to an attempt: lateness, silence, strangers' transactions. Money has one end each time."""
+"""What the chain can do to an attempt: lateness, silence, strangers' doings. Money has one end each time."""
 
 from __future__ import annotations
 
@@ -77,12 +77,7 @@ async def until(look: Any, timeout_s: float = 20) -> Any:
 
 
 async def attempt_when(caller: Caller, run: dict[str, Any], state: str) -> dict[str, Any]:
-    """The first attempt once it is in that state."""
-
-    def first(seen: dict[str, Any]) -> dict[str, Any]:
-        return (seen["steps"][0]["attempts"] or [{"state": ""}])[0]
-
-    return first(await caller.run_when(run["id"], lambda seen: first(seen)["state"] == state))
+    return await caller.attempt_when(run["id"], lambda attempt: attempt["state"] == state)
 
 
 async def test_a_verdict_that_comes_too_late_leaves_the_provider_paid_as_the_terms_say(

@@ -1,0 +1,266 @@
+"""kill -9 wherever it hurts: every run ends, every escrow once, no unit is lost, no agent works twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from eth_utils.crypto import keccak
+from mesh_cli import parts
+from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime, State, Turn, succeeded
+from mesh_shared.background import beside
+from mesh_shared.wire import WireModel
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from conftest import Body, Chain, Town
+
+POINTS = {"sqlite": 20, "postgresql": 10}
+SEED = 371
+OPEN_AT_ONCE = 3
+ANNOUNCED = {
+    "opened": "EscrowOpened(bytes32,address,address,address,uint256,address,bytes32,bytes32)",
+    "released": "EscrowReleased(bytes32,address,uint256,uint256,uint16)",
+    "refunded": "EscrowRefunded(bytes32,address,uint256,uint16)",
+}
+BODY: dict[str, Any] = {
+    "task": "t",
+    "requirements": [
+        {"id": "good", "capability": "good"},
+        {"id": "retried", "capability": "contested", "quality": {"expectedOutcome": {"by": "better"}}},
+        {
+            "id": "report",
+            "capability": "free",
+            "parameters": {"seen": {"$ref": "#/steps/good/result"}},
+            "needs": ["good", "retried"],
+        },
+    ],
+}
+
+
+class Asked(WireModel):
+    seen: Any = None
+
+
+def plugin(name: str, capability: str, effects: Counter[tuple[str, str, str]]) -> Plugin:
+    """An agent whose work leaves a trace each time that it is done."""
+
+    async def work(
+        runtime: Runtime[Any], message: Message, state: State, asked: Asked, say: Callback
+    ) -> bool:
+        effects[state["run_id"], state["step_id"], name] += 1
+        await say(succeeded("Done.", {"by": name}))
+        return True
+
+    turns = (Turn(role="user", text="Work."), Turn(role="agent", text="Done.", action="WORK"))
+    action = Action(
+        name="WORK",
+        description="Works.",
+        parameters=Asked,
+        handler=work,
+        examples=[turns],
+        scope="actions:invoke",
+        capabilities=(capability,),
+    )
+    return Plugin(name=name, description="Works.", actions=[action])
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """A coordinator that lives again and again, at one address, in one folder."""
+
+    zygote: asyncio.subprocess.Process
+    environment: dict[str, str]
+    folder: Path
+
+    async def begin(self, dies_after: int | None) -> int:
+        """Its pid."""
+        order = {"env": self.environment, "log": str(self.folder / "log"), "dies_after": dies_after}
+        assert self.zygote.stdin is not None
+        self.zygote.stdin.write(json.dumps(order).encode() + b"\n")
+        return await self._told()
+
+    async def ended(self) -> int:
+        """The signal that ended it."""
+        return await self._told()
+
+    async def _told(self) -> int:
+        assert self.zygote.stdout is not None
+        return int(await self.zygote.stdout.readline())
+
+
+@asynccontextmanager
+async def coordinator(environment: dict[str, str], folder: Path) -> AsyncGenerator[Coordinator, None]:
+    argv = [sys.executable, str(Path(__file__).parent / "lives.py")]
+    zygote = await asyncio.create_subprocess_exec(*argv, stdin=-1, stdout=-1)
+    yield Coordinator(zygote, environment, folder)
+    zygote.kill()
+    await zygote.wait()
+
+
+@dataclass(slots=True)
+class Customer:
+    """Keeps a few runs open, whatever becomes of the coordinator."""
+
+    http: httpx.AsyncClient
+    started: dict[str, str] = field(default_factory=dict[str, str])
+    """Run ids by idempotency key, as they were answered."""
+
+    async def order_on(self) -> None:
+        while True:
+            with suppress(httpx.TransportError):  # it is dead, or not up yet
+                await self._order()
+            await asyncio.sleep(0.05)
+
+    async def _order(self) -> None:
+        listed = await self.http.get("/v1/runs", params={"status": "running"})
+        if listed.status_code != HTTPStatus.OK or len(listed.json()["items"]) >= OPEN_AT_ONCE:
+            return
+        key = f"order-{len(self.started)}"
+        answer = await self.http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": key})
+        if answer.is_success:
+            self.started[key] = answer.json()["id"]
+
+    async def all_ended(self) -> list[Body]:
+        """Every run that was ever accepted, when none is open any more."""
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(httpx.TransportError):
+                    listed = await self.http.get("/v1/runs", params={"limit": 100})
+                    if listed.is_success and all(r["status"] != "running" for r in listed.json()["items"]):
+                        ids = [run["id"] for run in listed.json()["items"]]
+                        return [(await self.http.get(f"/v1/runs/{id}")).json() for id in ids]
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def environment(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
+    return {
+        "MESH_PORT": str(parts.free_port()),
+        "MESH_STATE_DIR": str(state_dir),
+        "MESH_DATABASE_URL": database_url,
+        "MESH_REDIS_URL": redis_url,
+        "MESH_CHAIN_RPC_URL": town.chain.url,
+        "MESH_CONTRACTS_FILE": str(town.chain.contracts_file),
+        "MESH_GATEWAY_URL": f"{town.url}/gateway",
+        "MESH_REGISTRY_URL": f"{town.url}/registry",
+        "MESH_ALLOW_PRIVATE_AGENTS": "true",
+        "MESH_LOG_LEVEL": "WARNING",
+    }
+
+
+async def announced(chain: Chain, event: str) -> Counter[str]:
+    """How often the contract announced this of each escrow."""
+    topic = "0x" + keccak(text=ANNOUNCED[event]).hex()
+    asked = {"fromBlock": "0x0", "address": chain.deployed.address("MeshEscrow"), "topics": [topic]}
+    logs = await chain.rpc.request("eth_getLogs", asked)
+    return Counter(log["topics"][1] for log in logs)
+
+
+Effects = Counter[tuple[str, str, str]]
+
+
+@pytest.fixture
+async def effects(town: Town) -> Effects:
+    """How often each agent did its work, by run, step and agent."""
+    effects: Effects = Counter()
+    await town.settle_down("solid", plugin("solid", "good", effects), price=1_000)
+    await town.settle_down("worse", plugin("worse", "contested", effects), price=700, reputation=0.9)
+    await town.settle_down("better", plugin("better", "contested", effects), price=900, reputation=0.1)
+    await town.settle_down("clerk", plugin("clerk", "free", effects), price=0)
+    return effects
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What is left when the last life has brought everything to its end."""
+
+    customer: Customer
+    runs: list[Body]
+    facts: list[Body]
+
+    @property
+    def attempts(self) -> list[tuple[str, str, Body]]:
+        """Run, step and attempt."""
+        steps = [(run["id"], step) for run in self.runs for step in run["steps"]]
+        return [(id, step["id"], attempt) for id, step in steps for attempt in step["attempts"]]
+
+    @property
+    def escrows(self) -> dict[str, Body]:
+        """Attempts by escrow."""
+        return {attempt["escrow_id"]: attempt for _, _, attempt in self.attempts if attempt["escrow_id"]}
+
+
+async def survived(mortal: Coordinator, http: httpx.AsyncClient, points: int) -> Aftermath:
+    """Kills the coordinator at so many points while orders come in, and lets it finish."""
+    customer, dice = Customer(http), random.Random(SEED)  # noqa: S311 - the same points each time
+    async with beside(customer.order_on()):
+        for _ in range(points):
+            await mortal.begin(dies_after=dice.randint(10, 300))
+            assert await mortal.ended() == signal.SIGKILL
+    await mortal.begin(dies_after=None)
+    runs = await customer.all_ended()
+    facts = (await http.get("/v1/events", params={"limit": 1000})).json()["items"]
+    return Aftermath(customer, runs, facts)
+
+
+async def test_killed_again_and_again_everything_still_happens_once(
+    environment: dict[str, str],
+    client: dict[str, str],
+    town: Town,
+    chain: Chain,
+    payer: str,
+    effects: Effects,
+    tmp_path: Path,
+):
+    in_escrow_before = await chain.units("MeshEscrow")
+    url = f"http://127.0.0.1:{environment['MESH_PORT']}"
+    points = POINTS["sqlite" if "sqlite" in environment["MESH_DATABASE_URL"] else "postgresql"]
+
+    async with (
+        coordinator(environment, tmp_path) as mortal,
+        httpx.AsyncClient(base_url=url, headers=client, timeout=5) as http,
+    ):
+        left = await survived(mortal, http, points)
+
+    count = len(left.runs)
+    assert {run["status"] for run in left.runs} == {"succeeded"}
+    assert set(left.customer.started.values()) <= {run["id"] for run in left.runs}
+    assert count <= len(left.customer.started) + 1
+    assert await chain.units(payer) == 1_000_000 - 1_900 * count
+    assert await chain.units("MeshEscrow") == in_escrow_before
+    earned = {name: await chain.units(agent.wallet.address) for name, agent in town.agents.items()}
+    assert earned == {"solid": 1_000 * count, "worse": 0, "better": 900 * count, "clerk": 0}
+    ratings = {name: await chain.ratings(agent.token_id) for name, agent in town.agents.items()}
+    expected = {"solid": (count, 100), "worse": (count, 0), "better": (count, 100), "clerk": (0, 0)}
+    assert ratings == expected
+    assert effects == Counter((run, step, attempt["agent"]) for run, step, attempt in left.attempts)
+    await each_escrow_ended_once(chain, left)
+    each_fact_was_told_once(left)
+
+
+async def each_escrow_ended_once(chain: Chain, left: Aftermath) -> None:
+    opened, released, refunded = [await announced(chain, event) for event in ANNOUNCED]
+    assert len(left.escrows) == 3 * len(left.runs)
+    for id, attempt in left.escrows.items():
+        ending = (1, 0) if attempt["outcome"] == "success" else (0, 1)
+        assert (opened[id], released[id], refunded[id]) == (1, *ending)
+
+
+def each_fact_was_told_once(left: Aftermath) -> None:
+    told = Counter(fact["type"].removeprefix("coordinator.").removesuffix(".v1") for fact in left.facts)
+    assert told["run-started"] == told["run-completed"] == len(left.runs)
+    assert told["escrow-opened"] == told["escrow-released"] + told["escrow-refunded"] == len(left.escrows)
+    assert [fact["sequence"] for fact in left.facts] == list(range(1, len(left.facts) + 1))
