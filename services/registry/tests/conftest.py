@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from mesh_cli import parts
+from mesh_cli.processes import Process
 from mesh_registry.adapters.contracts import APPROVE, REGISTER_AGENT
 from mesh_registry.app import create_app
 from mesh_registry.domain import naming
@@ -105,7 +106,7 @@ async def database(database_url: str, empty_database: OpenDatabase) -> AsyncIter
         yield database
 
 
-def deploy(rpc_url: str, out: Path) -> Path:
+def _deploy(rpc_url: str, out: Path) -> Path:
     argv = [sys.executable, str(DEPLOY), "--rpc-url", rpc_url, "--out", str(out)]
     subprocess.run(argv, check=True, capture_output=True, timeout=120)
     return out
@@ -269,20 +270,45 @@ class Chain:
             await self.rpc.request("evm_setAutomine", True)
 
 
+Deploy = Callable[[str, Path], Path]
+Connect = Callable[[str, Path], Awaitable[Chain]]
+
+
 @pytest.fixture(scope="session")
-def contracts_file(anvil_url: str, parts_dir: Path) -> Path:
+def deploy() -> Deploy:
+    """Deploys the contracts on a chain and writes their addresses into a file."""
+    return _deploy
+
+
+@pytest.fixture(scope="session")
+def connect() -> Connect:
+    async def connect(url: str, contracts_file: Path) -> Chain:
+        rpc = Rpc(url, parts.CHAIN_ID)
+        chain = Chain(rpc, url, contracts_file, deployment.read(contracts_file))
+        chain.accounts = await rpc.request("eth_accounts")
+        return chain
+
+    return connect
+
+
+@pytest.fixture(scope="session")
+def contracts_file(anvil_url: str, parts_dir: Path, deploy: Deploy) -> Path:
     return deploy(anvil_url, parts_dir / "contracts.json")
 
 
-async def connect(url: str, contracts_file: Path) -> Chain:
-    rpc = Rpc(url, parts.CHAIN_ID)
-    chain = Chain(rpc, url, contracts_file, deployment.read(contracts_file))
-    chain.accounts = await rpc.request("eth_accounts")
-    return chain
+@pytest.fixture(scope="session")
+def kubo(parts_dir: Path) -> Iterator[tuple[Process, str]]:
+    """A real Kubo and the address of its RPC."""
+    binary = parts.kubo_binary()
+    if binary is None:
+        pytest.skip("Kubo is not built here: `make kubo` builds it with Go (minutes, once)")
+    process, port = parts.kubo(binary, parts_dir)
+    yield process, f"http://127.0.0.1:{port}"
+    process.stop()
 
 
 @pytest.fixture
-async def chain(anvil_url: str, contracts_file: Path) -> AsyncIterator[Chain]:
+async def chain(anvil_url: str, contracts_file: Path, connect: Connect) -> AsyncIterator[Chain]:
     """The contracts as they were deployed: what a test does there is taken back after it."""
     chain = await connect(anvil_url, contracts_file)
     snapshot = await chain.rpc.request("evm_snapshot")
@@ -367,6 +393,7 @@ class Caller:
 
     metadata = staticmethod(metadata)
     wish = staticmethod(wish)
+    eventually = staticmethod(eventually)
 
     async def register(self, body: Body, key: str | None = None, **params: str) -> Response:
         """Repeats a 503, as its answer says: a busy machine is not what a test is about."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from mesh_cli import parts
 from mesh_shared.content import cid
 from mesh_shared.testing import running, served
 
@@ -24,16 +23,6 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 ABSENT = str(cid.of(b"nobody ever stored this"))
 
 
-@pytest.fixture(scope="session")
-def kubo_url(parts_dir: Path):
-    binary = parts.kubo_binary()
-    if binary is None:
-        pytest.skip("Kubo is not built here: `make kubo` builds it with Go (minutes, once)")
-    process, port = parts.kubo(binary, parts_dir)
-    yield f"http://127.0.0.1:{port}"
-    process.stop()
-
-
 @pytest.fixture(params=["embedded", "kubo"])
 async def caller(
     request: pytest.FixtureRequest,
@@ -45,7 +34,7 @@ async def caller(
     """A caller of a service with each store in turn."""
     settings: dict[str, Any] = {}
     if request.param == "kubo":
-        settings["kubo_url"] = request.getfixturevalue("kubo_url")
+        settings["kubo_url"] = request.getfixturevalue("kubo")[1]
     async with running(app := make_app(**settings), writer) as http:
         yield caller_of(http, app)
 

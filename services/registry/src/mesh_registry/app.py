@@ -90,7 +90,8 @@ async def _wire(
     indexer = Indexer(
         database=database,
         chain=NodeLog(rpc, (address, deployed.address("Reputation"))),
-        first_block=deployed.block,
+        # The genesis block has no transactions, and an Anvil that is started again makes itself another one.
+        first_block=max(1, deployed.block),
         hint=sender.changed,
         poll_s=settings.index_poll_s,
     )

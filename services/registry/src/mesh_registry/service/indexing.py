@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import structlog
 from mesh_shared.bell import Bell, wait
 from mesh_shared.chain.errors import ChainUnavailable, RpcError
 from mesh_shared.database.engine import Database
@@ -15,6 +16,8 @@ from mesh_registry.repository.ledger import WINDOW, Ledger
 from mesh_registry.service.projection import INDEX_ROLE, Projection
 
 MAX_SPAN = 5_000
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -65,7 +68,8 @@ class Indexer:
         blocks = await self._linked(cursor, newest and newest.hash, last, head)
         said = await self.chain.occurrences(cursor + 1, last)
         if blocks is None or not await self._still_holds(blocks, said):
-            return False  # the chain changed while it was read; the next turn sees how
+            log.warning("chain_changed_while_read", first=cursor + 1, last=last)
+            return False  # the next turn sees how
         async with self.database.write() as session:
             await Ledger(session).extend(blocks, said)
             await Projection(session, datetime.now(UTC)).add(said)
