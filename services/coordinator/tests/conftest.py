@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import pytest_asyncio
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
@@ -345,7 +346,10 @@ async def open_town(chain: Chain, issuer: Issuer) -> AsyncGenerator[Town, None]:
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Path:
     """The coordinator's folder, with its API key; its wallet has what `payer` gives it."""
-    folder = tmp_path / "state"
+    return with_key(tmp_path / "state")
+
+
+def with_key(folder: Path) -> Path:
     folder.mkdir()
     (folder / "service.key").write_text(API_KEY)
     return folder
@@ -362,6 +366,10 @@ async def payer(state_dir: Path, chain: Chain) -> str:
 @pytest.fixture
 def settings(state_dir: Path, redis_url: str, town: Town) -> Body:
     """What a coordinator in this town is told; on SQLite unless a test says otherwise."""
+    return told(state_dir, redis_url, town)
+
+
+def told(state_dir: Path, redis_url: str, town: Town) -> Body:
     return {
         "state_dir": state_dir,
         "redis_url": SecretStr(redis_url),
@@ -393,6 +401,8 @@ class Caller:
 
     http: AsyncClient
     app: FastAPI | None = None
+    others: dict[str, str] = field(default_factory=dict[str, str])
+    """The headers of somebody who may do other things."""
 
     async def plan(self, body: Body) -> Body:
         answer = await self.http.post("/v1/plans", json=body)
@@ -492,3 +502,16 @@ async def caller_that_looks(make_app: MakeApp, payer: str, client: dict[str, str
     app = make_app(chain_patience_s=0.3)
     async with running(app, client) as http:
         yield Caller(http, app)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def steady(
+    anvil_url: str, contracts_file: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Caller]:
+    """One coordinator for all tests of a module: for requests that change nothing."""
+    issuer, state_dir = Issuer(), with_key(tmp_path_factory.mktemp("steady") / "state")
+    async with connected(anvil_url, contracts_file) as chain, open_town(chain, issuer) as town:
+        app = create_app(Settings(**told(state_dir, redis_url, town)), keys=issuer.keys)
+        others = issuer.headers("registry:write", audience="coordinator")
+        async with running(app, issuer.headers(*SCOPES, audience="coordinator")) as http:
+            yield Caller(http, app, others)

@@ -1,0 +1,133 @@
+"""What no request may do: every fault is refused with a problem document that says where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from conftest import Caller
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def request(method: str, path: str, **more: Any) -> Callable[[Caller], Awaitable[Any]]:
+    return lambda caller: caller.http.request(method, path, **more)
+
+
+STEP = {"id": "a", "capability": "work"}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/task"),
+        ({"task": ""}, "/task"),
+        ({"task": "x" * 4_001}, "/task"),
+        ({"task": 7}, "/task"),
+        ({"task": "t", "more": 1}, "/more"),
+        ({"task": "t", "requirements": []}, "/requirements"),
+        ({"task": "t", "requirements": [STEP] * 101}, "/requirements"),
+        ({"task": "t", "requirements": [STEP | {"id": "A b"}]}, "/requirements/0/id"),
+        ({"task": "t", "requirements": [STEP | {"capability": "../x"}]}, "/requirements/0/capability"),
+        ({"task": "t", "requirements": [STEP | {"action": "a/b"}]}, "/requirements/0/action"),
+        ({"task": "t", "requirements": [STEP | {"timeout_s": 0}]}, "/requirements/0/timeout_s"),
+        ({"task": "t", "requirements": [STEP | {"timeout_s": 301}]}, "/requirements/0/timeout_s"),
+        ({"task": "t", "requirements": [STEP | {"timeout_s": "30"}]}, "/requirements/0/timeout_s"),
+        ({"task": "t", "requirements": [STEP | {"optional": 1}]}, "/requirements/0/optional"),
+        ({"task": "t", "requirements": [STEP | {"max_price": 5}]}, "/requirements/0/max_price"),
+        ({"task": "t", "requirements": [STEP | {"max_price": "-5"}]}, "/requirements/0/max_price"),
+        ({"task": "t", "requirements": [STEP | {"max_price": "1e3"}]}, "/requirements/0/max_price"),
+        (
+            {"task": "t", "requirements": [STEP | {"quality": {"assert": []}}]},
+            "/requirements/0/quality/assert",
+        ),
+        (
+            {"task": "t", "requirements": [STEP | {"quality": {"assertions": [{"at": "x", "op": "min"}]}}]},
+            "/requirements/0/quality/assertions/0/at",
+        ),
+        (
+            {"task": "t", "requirements": [STEP | {"quality": {"assertions": [{"at": "", "op": "≈"}]}}]},
+            "/requirements/0/quality/assertions/0/op",
+        ),
+        ({"task": "t", "budget": "01"}, "/budget"),
+        ({"task": "t", "budget": 100}, "/budget"),
+        ({"task": "t", "on_failure": "shrug"}, "/on_failure"),
+        ({"task": "t", "input": []}, "/input"),
+    ],
+)
+async def test_what_does_not_fit_the_schema_is_pointed_at(steady: Caller, body: Any, pointer: str):
+    answer = await steady.http.post("/v1/plans", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert pointer in {error["pointer"] for error in answer.json()["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("send", "status", "code"),
+    [
+        (
+            request("POST", "/v1/plans", content=b"{", headers={"Content-Type": "application/json"}),
+            400,
+            "malformed-request",
+        ),
+        (
+            request(
+                "POST", "/v1/plans", content=b'{"task": NaN}', headers={"Content-Type": "application/json"}
+            ),
+            400,
+            "malformed-request",
+        ),
+        (
+            request("POST", "/v1/plans", content=b"task=t", headers={"Content-Type": "text/plain"}),
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            request("POST", "/v1/plans", json={"task": "t", "input": {"x": "y" * (1 << 20)}}),
+            413,
+            "body-too-large",
+        ),
+        (request("POST", "/v1/plans", json={"task": "a\0b"}), 409, "nul-in-text"),
+        (request("PUT", "/v1/plans", json={}), 405, "method-not-allowed"),
+        (request("DELETE", "/v1/runs"), 405, "method-not-allowed"),
+        (request("GET", "/v1/runs/not-a-uuid"), 422, "invalid-request"),
+        (request("GET", "/v1/runs", params={"limit": 0}), 422, "invalid-request"),
+        (request("GET", "/v1/runs", params={"status": "lost"}), 422, "invalid-request"),
+        (request("GET", "/v1/nothing"), 404, "route-not-found"),
+        (request("POST", "/actions/NOTHING", json={}), 404, "action-not-found"),
+        (request("GET", "/v1/runs", headers={"Authorization": "Bearer x"}), 401, "unauthenticated"),
+        (request("GET", "/v1/runs", headers={"Authorization": "Basic eDp5"}), 401, "unauthenticated"),
+    ],
+)
+async def test_every_refusal_is_a_problem_document(
+    steady: Caller, send: Callable[[Caller], Awaitable[Any]], status: int, code: str
+):
+    answer = await send(steady)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["trace_id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/plans"),
+        ("POST", "/v1/runs"),
+        ("GET", "/v1/runs"),
+        ("POST", "/v1/execute"),
+        ("GET", f"/v1/escrows/0x{'ab' * 32}"),
+        ("POST", "/actions/COORDINATE_AGENTS"),
+    ],
+)
+async def test_a_token_without_the_scope_opens_nothing(steady: Caller, method: str, path: str):
+    answer = await steady.http.request(
+        method, path, json={"task": "t"}, headers=steady.others | {"Idempotency-Key": "k"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert "coordinator:run" in answer.json()["missing"] or "actions:invoke" in answer.json()["missing"]
