@@ -1,20 +1,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from mesh_cli import parts
-from mesh_shared.events.event import CloudEvent, channel
+from mesh_shared.database import migrate
+from mesh_shared.database.engine import connect
+from mesh_shared.events import outbox
+from mesh_shared.events.event import CloudEvent, Event, channel
 from mesh_shared.events.feed import Feed
 from mesh_shared.events.outbox import EventLog
 from mesh_shared.testing import Issuer, running, served
 from redis.asyncio import Redis
 
 MakeApp = Callable[[str], FastAPI]
+
+
+class Noted(Event):
+    topic: ClassVar[str] = "notes.noted.v1"
 
 
 @pytest.fixture
@@ -69,6 +76,21 @@ async def test_a_subscriber_hears_of_a_fact_after_its_commit(http: AsyncClient, 
         message = cast("Any", await doorbell.get_message(ignore_subscribe_messages=True, timeout=5))
 
     assert CloudEvent.model_validate_json(message["data"]).subject == "a"
+
+
+async def test_only_a_commit_with_a_fact_wakes_the_relay(database_url: str):
+    database = connect(database_url)
+    await migrate.upgrade(database, [])
+    ticket = database.recorded.ticket()
+
+    async with database.write():
+        pass
+    before = ticket.is_set()
+    async with database.write() as session:
+        outbox.record(session, Noted())
+
+    assert (before, ticket.is_set()) == (False, True)
+    await database.engine.dispose()
 
 
 async def test_events_that_are_no_longer_kept_are_gone_and_said_to_be(http: AsyncClient, app: FastAPI):

@@ -15,6 +15,8 @@ from mesh_shared.bell import Bell
 from mesh_shared.errors import Unavailable
 
 BUSY_TIMEOUT_S = 10
+HAS_EVENT = "has_event"
+"""In the `info` of a session that records one."""
 
 
 class Database:
@@ -26,6 +28,8 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.committed = Bell()
+        self.recorded = Bell()
+        """Rings for the commits that have an event in them; see `mesh_shared.events.outbox`."""
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._readers = async_sessionmaker(engine, expire_on_commit=False)
         self._writers = async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
@@ -45,6 +49,8 @@ class Database:
             await _begin(session)
             yield session
         self.committed.ring()
+        if HAS_EVENT in session.info:
+            self.recorded.ring()
 
     @asynccontextmanager
     async def sole(self, role: str) -> AsyncGenerator[None, None]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mesh_shared import telemetry
+from mesh_shared.database.engine import HAS_EVENT
 from mesh_shared.database.types import TYPES, BigId, metadata
 from mesh_shared.events.event import CloudEvent, Event
 
@@ -55,6 +56,7 @@ class EventRow(Foundation):
 
 def record(session: AsyncSession, event: Event) -> None:
     """Queue `event` for delivery if, and only if, `session` commits."""
+    session.info[HAS_EVENT] = True
     session.add(
         EventRow(
             type=event.topic,

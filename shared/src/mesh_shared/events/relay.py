@@ -30,7 +30,7 @@ class Relay:
 
     async def turn(self) -> None:
         """Numbers and publishes what is there, then waits for more."""
-        ticket = self.database.committed.ticket()
+        ticket = self.database.recorded.ticket()
         async with self.database.sole("relay"):
             await self._number()
             await self._publish()
