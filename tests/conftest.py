@@ -26,7 +26,20 @@ def free_row() -> Ports:
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMesh]:
     with embedded(tmp_path_factory.mktemp("mesh"), free_row()) as mesh:
+        asyncio.run(listed(mesh))
         yield mesh
+
+
+async def listed(mesh: EmbeddedMesh) -> None:
+    """Returns when the services have listed themselves in the registry, which they do once they are up."""
+
+    async def look() -> bool | None:
+        page = await stage.ask("GET", "registry", "/v1/agents", params={"limit": 100})
+        return {agent["endpoint"] for agent in page.body["items"]} >= expected or None
+
+    expected = {mesh.url(service) for service in mesh.ports.services}
+    async with open_stage(mesh, Console(quiet=True)) as stage:
+        await stage.until("all services list themselves", look)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ async def test_a_published_event_carries_the_trace_of_its_cause(stage: Stage, st
 
     async def published() -> bool | None:
         events = await stage.ask("GET", "workspace-analyzer", "/v1/events", params={"limit": 1000})
-        return any(trace_id in event.get("traceparent", "") for event in events.body["items"]) or None
+        return any(trace_id in (event["traceparent"] or "") for event in events.body["items"]) or None
 
     assert await stage.until("the event is published", published)
 
