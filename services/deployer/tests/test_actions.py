@@ -89,7 +89,6 @@ async def test_the_same_key_acts_once(tenant: Tenant):
     [
         ({"sdl": "not an sdl"}, "k", "sdl-invalid"),
         ({}, "k", "either-sdl-or-config"),
-        ({"sdl": "a", "config": None}, "k", "either-sdl-or-config"),
         ({"sdl": "a"}, "", "idempotency-key-required"),
         ({"sdl": "SDL", "provider": "docker"}, "k", "docker-not-available"),
     ],
@@ -105,6 +104,15 @@ async def test_what_cannot_be_done_is_an_answer_with_a_name_and_not_a_failed_req
     assert (reply["handled"], reply["content"]["success"]) == (True, False)
     assert (reply["content"]["error"]["code"], reply["content"]["data"]) == (code, None)
     assert reply["text"]
+
+
+@pytest.mark.parametrize("parameters", [{"sdl": "a", "config": None}, {"sdl": "a", "wait_s": 31}])
+async def test_parameters_that_do_not_fit_the_schema_are_refused(tenant: Tenant, parameters: dict[str, Any]):
+    response = await tenant.http.post(
+        "/actions/DEPLOY_AGENT", json={"parameters": parameters}, headers={"Idempotency-Key": "k"}
+    )
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid-request")
 
 
 async def test_deploy_with_security_answers_with_the_report(

@@ -70,6 +70,20 @@ async def test_a_deployment_is_announced_leased_and_closed_exactly_once(tenant_e
     assert events[2]["data"]["refunded_uact"] == ended["refunded_uact"]
 
 
+async def test_what_is_done_later_belongs_to_the_trace_of_whoever_asked(tenant: Tenant):
+    headers = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "Idempotency-Key": "k",
+    }
+    body = {"sdl": tenant.hello_web, "provider": "simulated"}
+    await tenant.http.post("/v1/deployments", json=body, headers=headers | {"Prefer": "wait=20"})
+
+    events = await tenant.events(2)
+
+    traces = [event["traceparent"].split("-")[1] for event in events]
+    assert traces == ["0af7651916cd43dd8448eb211c80319c"] * 2
+
+
 async def test_closing_gives_back_what_the_provider_has_not_earned(tenant_everywhere: Tenant):
     tenant = tenant_everywhere
     deployment = await tenant.until(await tenant.deploy(), "active")
@@ -193,13 +207,15 @@ async def test_repeating_a_request_makes_no_second_deployment(tenant_everywhere:
     assert len((await tenant.http.get("/v1/deployments")).json()["items"]) == 1
 
 
-async def test_fifty_identical_requests_at_once_make_one_deployment(tenant_everywhere: Tenant):
+async def test_a_hundred_identical_requests_at_once_make_one_deployment(tenant_everywhere: Tenant):
     tenant, key = tenant_everywhere, str(uuid4())
     body = {"sdl": tenant.hello_web, "provider": "simulated"}
 
-    answers = await asyncio.gather(*(tenant.ask(body, key=key) for _ in range(50)))
+    answers = await asyncio.gather(*(tenant.ask(body, key=key) for _ in range(100)))
 
+    made = [answer.json() for answer in answers if answer.status_code == 202]
     assert {answer.status_code for answer in answers} <= {202, 409}
+    assert len({deployment["deploymentId"] for deployment in made}) == 1
     assert len((await tenant.http.get("/v1/deployments")).json()["items"]) == 1
 
 

@@ -20,6 +20,7 @@ from mesh_deployer.repository.deployments import Deployments
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_deployer.service.driver import Driver
 from mesh_deployer.service.leftovers import Leftovers
+from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps
 from mesh_deployer.settings import Settings
 from mesh_shared.database import migrate
@@ -93,11 +94,13 @@ class Stage:
 
     database: Database
     market: Weather
+    news: News = field(default_factory=News)
 
     def replica(self, instance: str = "0", *, parallel: int = 8, watch_s: float = 60) -> Driver:
         return Driver(
             database=self.database,
             steps=Steps({"simulated": self.market}),
+            news=self.news,
             instance=instance,
             parallel=parallel,
             step_timeout_s=5,
@@ -138,7 +141,8 @@ class Stage:
     async def change(self, id: UUID, change: Callable[[Deployment], Deployment]) -> None:
         before = await self.find(id)
         async with self.database.write() as session:
-            assert await Deployments(session).replace(before, change(before), due_at=datetime.now(UTC))
+            assert await Deployments(session).rest(before, change(before), datetime.now(UTC), 0)
+        self.news.due.ring()
 
     async def facts(self) -> list[str]:
         async with self.database.read() as session:

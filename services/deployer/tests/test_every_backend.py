@@ -133,18 +133,3 @@ async def test_a_deployer_that_stops_in_the_middle_goes_on_where_it_was(
 
     assert [step["status"] for step in deployment["history"]] == ["open", "chosen", "leased", "active"]
     assert (ended["status"], left) == ("closed", [])
-
-
-async def test_a_hundred_identical_requests_at_once_make_one_deployment(
-    app: FastAPI, tenant: Tenant, backend: str
-):
-    body = {"sdl": tenant.hello_web, "provider": backend}
-
-    answers = await asyncio.gather(*(tenant.ask(body, key="the-same") for _ in range(100)))
-
-    made = [answer for answer in answers if answer.status_code == 202]
-    assert {answer.status_code for answer in answers} <= {202, 409}
-    assert len({answer.json()["deploymentId"] for answer in made}) == 1
-    assert len((await tenant.http.get("/v1/deployments")).json()["items"]) == 1
-    await tenant.until(made[0].json(), "active")
-    assert len(await held(app, backend)) == 1

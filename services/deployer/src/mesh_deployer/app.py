@@ -24,6 +24,7 @@ from mesh_deployer.ports import Marketplace
 from mesh_deployer.service.deployer import Deployer, Policy
 from mesh_deployer.service.driver import Driver
 from mesh_deployer.service.leftovers import Leftovers
+from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps
 from mesh_deployer.settings import Settings
 
@@ -41,9 +42,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     async def start(platform: Platform) -> AsyncGenerator[Deployer, None]:
         async with _engine(settings, platform) as engine:
             markets = _markets(settings, platform, engine)
-            driver, leftovers = _driver(settings, platform, markets), _leftovers(settings, platform, markets)
+            news, leftovers = News(), _leftovers(settings, platform, markets)
+            driver = _driver(settings, platform, markets, news)
             async with driver.working(), beside(forever("leftovers", leftovers.turn)):
-                yield _deployer(settings, platform, markets)
+                yield _deployer(settings, platform, markets, news)
 
     routers = [sdl.router, deployments.router, secure.router, costs.router]
     return build(ABOUT, settings, routers=routers, plugin=plugin, start=start, keys=keys)
@@ -65,10 +67,13 @@ def _markets(settings: Settings, platform: Platform, engine: Engine) -> dict[Bac
     return {"simulated": simulated, "docker": DockerMarketplace(simulated, engine)}
 
 
-def _driver(settings: Settings, platform: Platform, markets: dict[Backend, Marketplace]) -> Driver:
+def _driver(
+    settings: Settings, platform: Platform, markets: dict[Backend, Marketplace], news: News
+) -> Driver:
     return Driver(
         database=platform.database,
         steps=Steps(markets),
+        news=news,
         instance=settings.instance,
         parallel=settings.parallel_deployments,
         step_timeout_s=settings.step_timeout_s,
@@ -85,7 +90,9 @@ def _leftovers(settings: Settings, platform: Platform, markets: dict[Backend, Ma
     )
 
 
-def _deployer(settings: Settings, platform: Platform, markets: dict[Backend, Marketplace]) -> Deployer:
+def _deployer(
+    settings: Settings, platform: Platform, markets: dict[Backend, Marketplace], news: News
+) -> Deployer:
     auth = platform.sessions.auth("security-gateway")
     return Deployer(
         database=platform.database,
@@ -100,6 +107,7 @@ def _deployer(settings: Settings, platform: Platform, markets: dict[Backend, Mar
             ),
             deposit_uact=settings.deposit_uact,
         ),
+        news=news,
         snapshot=prices.newest(),
         inputs=_inputs(settings),
     )

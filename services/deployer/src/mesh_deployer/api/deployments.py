@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Request, Response
 from mesh_shared.auth.tokens import ADMIN, Principal
 from mesh_shared.web import conditional, pages
-from mesh_shared.web.idempotency import IdempotencyKey, RequiredIdempotencyKey
+from mesh_shared.web.idempotency import RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
@@ -24,7 +24,6 @@ DeploymentId = Annotated[UUID, Path(examples=["5b0f2d7e-3c7f-5d59-8a57-2d0b6f1c9
 Prefer = Annotated[
     str | None,
     Header(
-        max_length=200,
         description="`wait=n` answers when it runs or has ended, after n seconds (30 at most) at the latest.",
         examples=["wait=10"],
     ),
@@ -117,11 +116,7 @@ async def list_bids(request: Request, deployment_id: DeploymentId, caller: Calle
     "/{deployment_id}/close", status_code=202, operation_id="close_deployment", summary="Close a deployment"
 )
 async def close_deployment(
-    request: Request,
-    deployment_id: DeploymentId,
-    caller: Caller,
-    key: IdempotencyKey = None,
-    prefer: Prefer = None,
+    request: Request, deployment_id: DeploymentId, caller: Caller, prefer: Prefer = None
 ) -> DeploymentView:
     """Stops the workload, ends the lease and gets the rest of the deposit back; done twice is done once."""
     service = deployer(request)

@@ -132,7 +132,10 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One SDL on its way to a provider and back. `revision` counts its changes."""
+    """One SDL on its way to a provider and back.
+
+    `revision` counts its changes, `traceparent` is the trace of whoever asked for it (W3C Trace Context).
+    """
 
     id: UUID
     owner: str
@@ -146,6 +149,7 @@ class Deployment:
     deposit_uact: int
     deadlines: Deadlines
     created_at: datetime
+    traceparent: str | None = None
     state: State = State.CREATED
     revision: int = 1
     bids: tuple[ScoredBid, ...] = ()

@@ -53,13 +53,16 @@ class Deployments:
         documents = (await self._session.scalars(query)).all()
         return [_DEPLOYMENT.validate_python(document, strict=False) for document in documents]
 
-    async def replace(self, before: Deployment, after: Deployment, due_at: datetime | None = None) -> bool:
-        """Stores `after` in the place of `before`; false, and nothing is stored, when that has changed.
+    async def replace(self, before: Deployment, after: Deployment) -> bool:
+        """Stores `after` in the place of `before`; false, and nothing is stored, when that has changed."""
+        return await self._update(before, **_columns(after))
 
-        `due_at` brings the next look forward; without it the look that is under way goes on.
-        """
-        due = {} if due_at is None else {"due_at": due_at, "attempts": 0}
-        return await self._update(before, **_columns(after), **due)
+    async def rest(
+        self, before: Deployment, after: Deployment, due_at: datetime | None, attempts: int
+    ) -> bool:
+        """`replace`, and whoever was looking lets go: the next look is at `due_at`."""
+        let_go = {"due_at": due_at, "claimed_by": None, "attempts": attempts}
+        return await self._update(before, **_columns(after), **let_go)
 
     async def due(self, now: datetime, excluded: Collection[UUID], limit: int) -> Sequence[UUID]:
         """Those to look at now, longest waiting first."""
@@ -84,16 +87,12 @@ class Deployments:
         )
         return (await self._session.scalars(query)).all()
 
-    async def release(self, instance: str, now: datetime) -> None:
-        """Makes due what this replica was looking at when it died."""
-        mine = (DeploymentRow.claimed_by == instance, DeploymentRow.due_at.is_not(None))
-        await self._session.execute(
-            update(DeploymentRow).where(*mine).values(due_at=now, claimed_by=None, attempts=0)
-        )
-
-    async def rest(self, deployment: Deployment, due_at: datetime | None, attempts: int) -> None:
-        """Ends a look: the next is at `due_at`, unless the deployment was changed meanwhile."""
-        await self._update(deployment, due_at=due_at, claimed_by=None, attempts=attempts)
+    async def release(self, instance: str, due_at: datetime, only: Collection[UUID] | None = None) -> None:
+        """Lets go of what this replica was looking at; of `only` these, where some are given."""
+        mine = [DeploymentRow.claimed_by == instance, DeploymentRow.due_at.is_not(None)]
+        if only is not None:
+            mine.append(DeploymentRow.id.in_(only))
+        await self._session.execute(update(DeploymentRow).where(*mine).values(due_at=due_at, claimed_by=None))
 
     async def attempts(self, id: UUID) -> int:
         """How many looks in a row brought nothing."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal, Self
 
 from mesh_shared.wire import Units, Uuid, WireModel
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from mesh_deployer.domain import cost
@@ -36,16 +36,20 @@ class DeploymentOptions(WireModel):
         default=None, ge=0, le=1, description="Least reputation of a provider; null for ours.", examples=[0.7]
     )
 
+    @field_validator("sdl", "config", mode="before")
+    @classmethod
+    def _is_there(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("leave it out instead of null")
+        return value
+
     @property
     def is_clear(self) -> bool:
         """True when there is exactly one thing to deploy."""
-        return (self.sdl is None) != (self.config is None) and not {"sdl", "config"} <= self.model_fields_set
+        return (self.sdl is None) != (self.config is None)
 
     def text(self) -> str:
-        """The SDL to deploy.
-
-        Raises `EitherSdlOrConfig`, and `SecretInSdl` when it would have to be made with a secret in it.
-        """
+        """The SDL to deploy. Raises `EitherSdlOrConfig`, and what `generate_sdl` raises."""
         if not self.is_clear:
             raise EitherSdlOrConfig
         return generate_sdl(self.config.config()) if self.config is not None else self.sdl or ""

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Literal
 from uuid import UUID, uuid5
 
-from mesh_shared import bell
+from mesh_shared import bell, telemetry
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.events import outbox
@@ -33,11 +33,12 @@ from mesh_deployer.errors import CannotRun, DeploymentNotFound
 from mesh_deployer.events import DeploymentCreated
 from mesh_deployer.ports import Marketplace, SecurityProfiles
 from mesh_deployer.repository.deployments import Deployments
+from mesh_deployer.service.news import News
 from mesh_deployer.service.workloads import deployable, group_of
 
 _IDS = UUID("7d0c9c4e-7a52-5f0e-9a5b-3d1f0a3c7b11")
-_LOOK_S = 0.2
-"""How long a waiting caller goes without looking; another replica's commits ring no bell here."""
+_LOOK_S = 0.5
+"""How long a waiting caller goes without looking; what another replica does rings no bell here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ class Deployer:
     markets: Mapping[Backend, Marketplace]
     profiles: SecurityProfiles
     policy: Policy
+    news: News
     snapshot: cost.Snapshot
     inputs: cost.Inputs
 
@@ -122,6 +124,7 @@ class Deployer:
         async with self.database.write() as session:
             Deployments(session).add(deployment)
             outbox.record(session, _created(deployment))
+        self.news.due.ring()
         return deployment
 
     async def get(self, id: UUID, owner: str | None) -> Deployment:
@@ -147,14 +150,16 @@ class Deployer:
             if closing is deployment:
                 return deployment
             async with self.database.write() as session:
-                if await Deployments(session).replace(deployment, closing, due_at=now):
-                    return closing
+                is_stored = await Deployments(session).rest(deployment, closing, due_at=now, attempts=0)
+            if is_stored:
+                self.news.due.ring()
+                return closing
 
     async def wait(self, deployment: Deployment, seconds: float) -> Deployment:
         """The deployment once it runs or has ended, or as it is after `seconds`."""
-        ends = asyncio.get_running_loop().time() + seconds
+        ends, settled = asyncio.get_running_loop().time() + seconds, self.news.of(deployment.id)
         while deployment.state not in SETTLED:
-            ticket = self.database.committed.ticket()
+            ticket = settled.ticket()
             deployment = await self._find(deployment.id) or deployment
             left = ends - asyncio.get_running_loop().time()
             if left <= 0:
@@ -234,6 +239,7 @@ class Deployer:
             deposit_uact=policy.deposit_uact,
             deadlines=policy.deadlines,
             created_at=now,
+            traceparent=telemetry.traceparent(),
             security=security,
         )
 

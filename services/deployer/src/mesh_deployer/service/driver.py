@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from mesh_shared import background, bell
+from mesh_shared import background, bell, telemetry
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events import outbox
@@ -23,6 +23,7 @@ from mesh_shared.events import outbox
 from mesh_deployer.domain.deployment import ENDED, SETTLED, Deployment, State
 from mesh_deployer.events import DeploymentClosed, DeploymentEvent, DeploymentFailed, LeaseCreated
 from mesh_deployer.repository.deployments import Deployments
+from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps, now
 
 log = structlog.get_logger()
@@ -39,11 +40,13 @@ class Driver:
 
     database: Database
     steps: Steps
+    news: News
     instance: str
     parallel: int
     step_timeout_s: float
     watch_s: float
     _tasks: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, asyncio.Task[None]])
+    _broken: set[UUID] = field(default_factory=set[UUID])
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None, None]:
@@ -61,11 +64,12 @@ class Driver:
 
     async def turn(self) -> None:
         """Starts whatever is due, then waits for more."""
-        ticket = self.database.committed.ticket()
+        ticket = self.news.due.ticket()
         await bell.wait(ticket, await self._start_due())
 
     async def _start_due(self) -> float:
         """Seconds until the next one is due."""
+        await self._let_go()
         if len(self._tasks) >= self.parallel:
             return IDLE_S
         moment, busy = now(), list(self._tasks)
@@ -77,32 +81,47 @@ class Driver:
                 due = await Deployments(session).claim(due, self.instance, moment, moment + CLAIM)
         for id in due:
             self._tasks[id] = asyncio.create_task(self._drive(id), name=f"deployment {id}")
-            self._tasks[id].add_done_callback(_report)
         return IDLE_S if next_due is None else min(IDLE_S, max(0.0, (next_due - moment).total_seconds()))
+
+    async def _let_go(self) -> None:
+        """Gives back what a look that broke off still held."""
+        if broken := list(self._broken):
+            async with self.database.write() as session:
+                later = now() + timedelta(seconds=_SLOWEST_LOOK_S)
+                await Deployments(session).release(self.instance, later, broken)
+            self._broken.difference_update(broken)
 
     async def _drive(self, id: UUID) -> None:
         try:
             await self._move(id)
+        except Exception:  # a bug, or the database is gone: it ends this look and no other's
+            log.exception("step_failed", deployment=str(id))
+            self._broken.add(id)
         finally:
-            # here and not in a callback: the commit above has rung for the place that is free now
             del self._tasks[id]
+            self.news.due.ring()
 
     async def _move(self, id: UUID) -> None:
-        """Moves one deployment as far as it goes now."""
+        """Moves one deployment as far as it goes now, in the trace of whoever asked for it."""
         async with self.database.read() as session:
             deployment = await Deployments(session).find(id)
             attempts = await Deployments(session).attempts(id)
+        if deployment is not None:
+            asked_in = None if deployment.state is State.ACTIVE else deployment.traceparent
+            with telemetry.continued(f"deployment {deployment.state}", asked_in):
+                await self._move_on(deployment, attempts)
+
+    async def _move_on(self, deployment: Deployment | None, attempts: int) -> None:
         while deployment is not None and deployment.state not in ENDED:
             after = await self._attempt(deployment)
-            if not await self._store(deployment, after):
+            rests = after.state is deployment.state or after.state in SETTLED
+            if not await self._store(deployment, after, attempts if rests else None):
                 async with self.database.read() as session:
-                    deployment = await Deployments(session).find(id)
-            elif after.state is deployment.state or after.state in SETTLED:
-                return await self._rest(after, attempts)
+                    deployment = await Deployments(session).find(deployment.id)
+            elif rests:
+                return
             else:
                 deployment, attempts = after, 0
-        if deployment is not None:
-            await self._rest(deployment, 0)
 
     async def _attempt(self, deployment: Deployment) -> Deployment:
         """The deployment after a step, or after its deadline when that brought nothing."""
@@ -116,31 +135,29 @@ class Driver:
             )
         return after.in_time(now()) if after.state is deployment.state else after
 
-    async def _store(self, before: Deployment, after: Deployment) -> bool:
-        """False when somebody changed the deployment meanwhile; what was found out is dropped then."""
-        if after is before:
-            return True
+    async def _store(self, before: Deployment, after: Deployment, attempts: int | None) -> bool:
+        """Stores a step with its fact, and lets go after so many `attempts` at it; None where it goes on.
+
+        False when somebody changed the deployment meanwhile; what was found out is dropped then.
+        """
         async with self.database.write() as session:
-            if not await Deployments(session).replace(before, after):
-                return False
-            if after.state is not before.state and (fact := _fact(after)) is not None:
+            if attempts is None:
+                is_stored = await Deployments(session).replace(before, after)
+            else:
+                due_at = self._next_look(after, attempts)
+                is_stored = await Deployments(session).rest(before, after, due_at, attempts + 1)
+            if is_stored and after.state is not before.state and (fact := _fact(after)) is not None:
                 outbox.record(session, fact)
-        return True
+        if after.state in SETTLED:
+            self.news.settled(before.id)
+        return is_stored
 
-    async def _rest(self, deployment: Deployment, attempts: int) -> None:
-        """Ends the look; the next comes later and later while nothing happens, and never after the end."""
+    def _next_look(self, deployment: Deployment, attempts: int) -> datetime | None:
+        """Later and later while nothing happens; never after the end."""
+        if deployment.state in ENDED:
+            return None
         pause_s = min(_SLOWEST_LOOK_S, _FIRST_LOOK_S * 2 ** min(attempts, 20))
-        if deployment.state is State.ACTIVE:
-            pause_s = self.watch_s
-        due_at = None if deployment.state in ENDED else now() + timedelta(seconds=pause_s)
-        async with self.database.write() as session:
-            await Deployments(session).rest(deployment, due_at, attempts + 1)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    """A bug of ours ends one look and no other's; the deployment is due again when the claim ends."""
-    if not task.cancelled() and (bug := task.exception()) is not None:
-        log.error("step_failed", task=task.get_name(), exc_info=bug)
+        return now() + timedelta(seconds=self.watch_s if deployment.state is State.ACTIVE else pause_s)
 
 
 def _fact(deployment: Deployment) -> DeploymentEvent | None:

@@ -1,0 +1,91 @@
+"""The published document is the whole truth: a fuzzer that believes it finds nothing to complain about."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mesh_shared.testing import served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    from conftest import Gateway, MakeApp, Tenant
+
+ROUTES = {
+    ("/v1/sdl", "post"): "generate_sdl",
+    ("/v1/sdl/validate", "post"): "validate_sdl",
+    ("/v1/deployments", "post"): "create_deployment",
+    ("/v1/deployments", "get"): "list_deployments",
+    ("/v1/deployments/{deployment_id}", "get"): "get_deployment",
+    ("/v1/deployments/{deployment_id}/bids", "get"): "list_bids",
+    ("/v1/deployments/{deployment_id}/close", "post"): "close_deployment",
+    ("/v1/secure-deployments", "post"): "create_secure_deployment",
+    ("/v1/secure-deployments/{deployment_id}", "get"): "get_secure_deployment",
+    ("/v1/prices", "get"): "list_prices",
+    ("/v1/cost-comparisons", "post"): "compare_costs",
+    ("/actions/GENERATE_SDL", "post"): "invoke_generate_sdl",
+    ("/actions/DEPLOY_AGENT", "post"): "invoke_deploy_agent",
+    ("/actions/DEPLOY_WITH_SECURITY", "post"): "invoke_deploy_with_security",
+}
+
+
+async def fuzz(url: str, headers: dict[str, str], examples: int, seed: int) -> tuple[int, str]:
+    """Schemathesis' exit code and report."""
+    options = ["--phases=examples,coverage,fuzzing,stateful", f"-n{examples}", f"--seed={seed}"]
+    options += ["--no-color", "--warnings=off", "--exclude-path=/v1/events/stream"]
+    options += [f"-H{name}: {value}" for name, value in headers.items()]
+    run = "from schemathesis.cli import schemathesis; schemathesis()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        run,
+        "run",
+        f"{url}/openapi.json",
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def test_a_fuzzer_finds_no_failure(
+    make_app: MakeApp, gateway: Gateway, headers: dict[str, str], tmp_path: Path
+):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "service.key").write_text("the-deployers-key")
+    async with served(gateway.app) as gateway_url:
+        app = make_app(f"sqlite+aiosqlite:///{tmp_path}/fuzz.db", gateway_url=gateway_url)
+        async with served(app) as url:
+            code, report = await fuzz(url, headers, examples=10, seed=371)
+
+    assert code == 0, report
+
+
+def test_every_route_is_published_under_its_name(sqlite_app: FastAPI):
+    paths = sqlite_app.openapi()["paths"]
+
+    assert {route: paths[route[0]][route[1]]["operationId"] for route in ROUTES} == ROUTES
+
+
+@pytest.mark.parametrize("schema", ["DeploymentRequest", "ConfigModel", "ComparisonRequest"])
+async def test_the_documents_own_examples_work(tenant: Tenant, schema: str):
+    found = (await tenant.http.get("/openapi.json")).json()["components"]["schemas"][schema]
+    fields = found["properties"].items()
+    example: dict[str, Any] = (
+        found["examples"][0]
+        if "examples" in found
+        else {name: field["examples"][0] for name, field in fields if "examples" in field}
+    )
+    path = {"ConfigModel": "/v1/sdl", "ComparisonRequest": "/v1/cost-comparisons"}.get(
+        schema, "/v1/deployments"
+    )
+
+    response = await tenant.http.post(path, json=example, headers={"Idempotency-Key": "k"})
+
+    assert response.is_success, response.text
