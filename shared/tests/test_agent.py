@@ -21,6 +21,7 @@ from mesh_shared.agents.plugin import (
 )
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.testing import Issuer, running
+from mesh_shared.web import agent
 from mesh_shared.web.agent import request_model
 from mesh_shared.wire import WireModel
 from pydantic import model_validator
@@ -180,3 +181,12 @@ def test_a_failure_carries_an_error_and_no_data():
     content = failed("No.", code="no").content
 
     assert (content.success, content.data, content.error) == (False, None, {"code": "no"})
+
+
+def test_an_action_says_how_else_it_may_fail():
+    app, action = FastAPI(), replace(GREET, failures={502: "The greeted is gone"})
+    agent.install(app, replace(GREETER, actions=[action]))
+
+    responses = app.openapi()["paths"]["/actions/GREET"]["post"]["responses"]
+
+    assert responses["502"]["description"] == "The greeted is gone"

@@ -83,6 +83,8 @@ class Action:
     scope: str
     capabilities: Sequence[str] = ()
     """Names under which the registry lists it; an action without any is for those who know of it."""
+    failures: Mapping[int, str] = field(default_factory=dict[int, str])
+    """What an invocation may answer beyond what every route does: status and description."""
     validate: Validate = always
 
 

@@ -105,6 +105,7 @@ def install(app: FastAPI, plugin: Plugin) -> None:
             summary=action.name,
             description=action.description,
             response_model=ActionReply,
+            responses={status: {"description": text} for status, text in action.failures.items()},
         )
     actions.add_api_route("/actions/{name}", _no_such_action, methods=["POST"], include_in_schema=False)
     app.include_router(router)
