@@ -1,8 +1,11 @@
 """The gateway on its real factory, an operator who sets it up, and an upstream that records every byte."""
 
 import asyncio
+import os
 import secrets
+import signal
 import ssl
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from mesh_cli import parts, processes
+from mesh_cli.processes import Process
 from mesh_security_gateway.app import create_app
 from mesh_security_gateway.settings import Settings
 from mesh_shared.testing import running, served
@@ -86,6 +91,8 @@ class Origin:
             while head := await self._head(reader):
                 self.seen.append(await _request(head, reader))
                 pieces = self.says(self.seen[-1])
+                if self.seen[-1].method == "HEAD":
+                    pieces = [piece.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for piece in pieces[:1]]
                 for place, piece in enumerate(pieces):
                     if self.hold is not None and place == len(pieces) - 1:
                         await self.hold.wait()
@@ -181,6 +188,9 @@ class Operator:
     async def get(self, path: str, **params: Any) -> httpx.Response:
         return await self.http.get(path, params=params, headers=await self.session(self.admin_key))
 
+    async def delete(self, path: str, **params: Any) -> httpx.Response:
+        return await self.http.delete(path, params=params, headers=await self.session(self.admin_key))
+
     async def agent(self, subject: str, *scopes: str) -> dict[str, str]:
         """Headers of a session for `subject`."""
         body = {"subject": subject, "scopes": list(scopes or ("gateway:proxy",))}
@@ -263,6 +273,53 @@ async def operator_live(make_app: MakeApp, operate_live: Callable[[FastAPI], Any
     limits = {"max_proxied_body_bytes": 100_000, "max_proxied_response_bytes": 1_000_000}
     async with operate_live(make_app(upstream_idle_s=1, upload_idle_s=1, **limits)) as operator:
         yield operator
+
+
+@dataclass
+class Program:
+    """`python -m mesh_security_gateway` with a state folder of its own, started as often as it dies."""
+
+    environment: dict[str, str]
+    state_dir: Path
+    log: Path
+    http: httpx.AsyncClient
+    running: Process | None = None
+
+    async def start(self) -> Operator:
+        argv = [sys.executable, "-m", "mesh_security_gateway"]
+        self.running = processes.start("gateway", argv, self.log, self.environment)
+        async with asyncio.timeout(60):
+            while not await self._is_ready():
+                await asyncio.sleep(0.05)
+        admin_key = (self.state_dir / "admin.key").read_text().strip()
+        return Operator(self.http, FastAPI(), admin_key, canary="")
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
+        if self.running is not None:
+            self.running.stop(sig)
+            self.running = None
+
+    async def _is_ready(self) -> bool:
+        try:
+            return (await self.http.get("/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+async def program(state_dir: Path, redis_url: str) -> AsyncIterator[Program]:
+    """The gateway as an operator runs it; a test starts it."""
+    port = parts.free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "MESH_PORT": str(port),
+        "MESH_STATE_DIR": str(state_dir),
+        "MESH_REDIS_URL": redis_url,
+    }
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN) as http:
+        program = Program(environment, state_dir, state_dir.parent / "gateway.log", http)
+        yield program
+        program.stop(signal.SIGKILL)
 
 
 @dataclass

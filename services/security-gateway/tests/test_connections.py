@@ -111,6 +111,7 @@ async def test_a_secret_goes_in_and_never_comes_out(operator_everywhere: Operato
         "provider",
         "owner",
         "version",
+        "revision",
         "fingerprint",
         "created_at",
         "rotated_at",
@@ -193,21 +194,26 @@ async def test_the_same_said_at_the_same_time_makes_one(operator_everywhere: Ope
     assert len({answer.json()["created_at"] for answer in connections}) == 1
 
 
-async def test_a_connection_is_deleted_by_who_knows_its_version(operator_everywhere: Operator):
+async def test_a_connection_is_deleted_by_who_knows_its_revision(operator_everywhere: Operator):
     operator = operator_everywhere
     await operator.post("/v1/providers", PROVIDER)
     await operator.post("/v1/connections", CONNECTION)
-    stale = (await operator.get("/v1/connections/github")).headers["etag"]
-    await operator.post("/v1/connections/github/rotate", {"secret": "sk-another-one"})
-    current = (await operator.get("/v1/connections/github")).headers["etag"]
-    admin = await operator.session(operator.admin_key)
+    stale = (await operator.get("/v1/connections/github")).json()["revision"]
+    rotated = await operator.post("/v1/connections/github/rotate", {"secret": "sk-another-one"})
+    current = rotated.json()["revision"]
 
-    async def delete(**fields: str) -> int:
-        headers = admin | {name.replace("_", "-"): value for name, value in fields.items()}
-        return (await operator.http.delete("/v1/connections/github", headers=headers)).status_code
+    unnamed = await operator.delete("/v1/connections/github")
+    late = await operator.delete("/v1/connections/github", revision=stale)
+    done = await operator.delete("/v1/connections/github", revision=current)
+    again = await operator.delete("/v1/connections/github", revision=current)
 
-    assert [await delete(), await delete(If_Match=stale), await delete(If_Match=current)] == [428, 412, 204]
-    assert await delete(If_Match="*") == 404
+    assert [unnamed.status_code, late.status_code, done.status_code, again.status_code] == [
+        422,
+        409,
+        204,
+        404,
+    ]
+    assert late.json()["code"] == "connection-changed"
     assert (await operator.get("/v1/connections/github")).status_code == 404
 
 
@@ -218,15 +224,14 @@ async def test_a_later_connection_of_the_same_name_inherits_nothing(
     await operator.connect(origin.url)
     agent = await operator.agent("agent-7")
     await operator.grant("agent-7")
-    etag = (await operator.get("/v1/connections/github")).headers["etag"]
-    admin = await operator.session(operator.admin_key)
-    await operator.http.delete("/v1/connections/github", headers=admin | {"If-Match": etag})
+    revision = (await operator.get("/v1/connections/github")).json()["revision"]
+    await operator.delete("/v1/connections/github", revision=revision)
 
     await operator.connect(origin.url)
     response = await operator.http.get("/v1/proxy/github/user", headers=agent)
-    again = await operator.http.delete("/v1/connections/github", headers=admin | {"If-Match": etag})
+    again = await operator.delete("/v1/connections/github", revision=revision)
 
-    assert (response.status_code, again.status_code) == (404, 412)
+    assert (response.status_code, again.status_code) == (404, 409)
     assert origin.seen == []
 
 
@@ -264,7 +269,7 @@ async def test_somebody_elses_connection_is_nobodys_business(operator_everywhere
     answers = [
         await http.get("/v1/connections/github", headers=other),
         await http.post("/v1/connections/github/rotate", json={"secret": "sk-0123456789"}, headers=other),
-        await http.delete("/v1/connections/github", headers=other | {"If-Match": "*"}),
+        await http.delete("/v1/connections/github?revision=c0ffee012345-1", headers=other),
         await http.post("/v1/grants", json=grant, headers=other),
         await http.get("/v1/connections/unknown", headers=other),
     ]
@@ -306,8 +311,8 @@ async def test_every_change_is_on_record_and_a_fact(operator_everywhere: Operato
     grant = await operator.grant("agent-7")
     await operator.post(f"/v1/grants/{grant['id']}/revoke", {})
     await operator.post("/v1/connections/github/rotate", {"secret": "sk-another-one"})
-    admin = await operator.session(operator.admin_key)
-    await operator.http.delete("/v1/connections/github", headers=admin | {"If-Match": "*"})
+    revision = (await operator.get("/v1/connections/github")).json()["revision"]
+    await operator.delete("/v1/connections/github", revision=revision)
 
     entries = (await operator.get("/v1/audit", agent="admin")).json()["items"]
     async with asyncio.timeout(5):

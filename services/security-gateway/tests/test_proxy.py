@@ -47,9 +47,6 @@ async def test_the_upstream_sees_the_credential_and_the_agent_its_answer(
 async def test_every_granted_method_passes(
     operator: Operator, origin: Origin, agent: dict[str, str], method: str
 ):
-    if method == "HEAD":
-        origin.says = lambda _: [b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx-seen: yes\r\n\r\n"]
-
     response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
 
     assert response.status_code == 200

@@ -38,6 +38,7 @@ plugin = Plugin(
                 )
             ],
             scope="gateway:proxy",
+            failures={502: "The upstream failed", 504: "The upstream took too long"},
             capabilities=("gateway.secure-operation",),
         )
     ],

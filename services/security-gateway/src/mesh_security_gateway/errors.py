@@ -54,6 +54,13 @@ class ConnectionNotFound(NotFound, title="Connection not found"):
 class ConnectionExists(Conflict, title="Connection exists"): ...
 
 
+class ConnectionChanged(Conflict, title="Connection changed"):
+    """The connection is not any more what the caller saw."""
+
+    def __init__(self) -> None:
+        super().__init__("It has changed since you read it; read it again.")
+
+
 class SecretUnfit(Conflict, title="Secret unfit"):
     """The secret cannot be injected the way its provider wants it, or is too short to be found again."""
 

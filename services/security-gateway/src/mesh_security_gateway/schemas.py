@@ -18,6 +18,7 @@ MAX_INSTANT = 253_402_300_799
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+REVISION = r"^[0-9a-f]{12}-[1-9][0-9]{0,8}$"
 SUBJECT = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
 
 Name = Annotated[
@@ -195,6 +196,10 @@ class ConnectionView(BaseModel):
     provider: str = Field(examples=["github"])
     owner: str = Field(examples=["admin"])
     version: int = Field(description="Counts the secrets that were put here.", examples=[1])
+    revision: str = Field(
+        description="Changes with every rotation; whoever deletes the connection names it.",
+        examples=["c0ffee012345-1"],
+    )
     fingerprint: str = Field(
         description="Names the secret without telling it (HMAC, 16 hex digits).",
         examples=["c0ffee0123456789"],
@@ -290,7 +295,12 @@ class OperationRequest(WireModel):
     headers: dict[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")],
         Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$", max_length=1000)],
-    ] = Field(default={}, max_length=20, examples=[{"Accept": "application/json"}])
+    ] = Field(
+        default={},
+        max_length=20,
+        examples=[{"Accept": "application/json"}],
+        json_schema_extra={"additionalProperties": False},  # other names; pydantic leaves it unsaid
+    )
     # `json` is what it is called on the wire; as an attribute it would hide pydantic's own.
     content: Any = Field(
         default=None, alias="json", description="Any JSON value; null for no body.", examples=[None]

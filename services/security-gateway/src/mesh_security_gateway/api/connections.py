@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import conditional, pages
 from mesh_shared.web.route import MeshRoute
@@ -12,6 +12,7 @@ from mesh_security_gateway.domain.injection import Injector, Provider
 from mesh_security_gateway.repository.connections import Connection
 from mesh_security_gateway.schemas import (
     NAME,
+    REVISION,
     Basic,
     Bearer,
     ConnectionRequest,
@@ -29,6 +30,14 @@ connections = APIRouter(prefix="/v1/connections", tags=["connections"], route_cl
 ProviderAdmin = Annotated[Principal, allow("gateway:admin")]
 Connector = Annotated[Principal, allow("gateway:connect")]
 NamePath = Annotated[str, Path(pattern=NAME, examples=["github"])]
+Revision = Annotated[
+    str,
+    Query(
+        pattern=REVISION,
+        description="The connection's `revision` as you read it; another one is a conflict.",
+        examples=["c0ffee012345-1"],
+    ),
+]
 
 
 @providers.post("", status_code=201, operation_id="register_provider", summary="Register a provider")
@@ -105,7 +114,7 @@ async def get_connection(
     """One connection; its secret has a version and a fingerprint."""
     gateway: Gateway = request.app.state.service
     found = await gateway.wiring.connection(caller, name)
-    conditional.tag(request, response, found.tag)
+    conditional.tag(request, response, found.revision)
     return _connection(found)
 
 
@@ -121,12 +130,10 @@ async def rotate_connection(
 @connections.delete(
     "/{name}", status_code=204, operation_id="delete_connection", summary="Delete a connection"
 )
-async def delete_connection(
-    request: Request, name: NamePath, caller: Connector, if_match: conditional.IfMatch
-) -> None:
-    """Destroys the connection with its secrets and every grant on it."""
+async def delete_connection(request: Request, name: NamePath, caller: Connector, revision: Revision) -> None:
+    """Destroys the connection with its secrets and every grant on it, if it is still what the caller saw."""
     gateway: Gateway = request.app.state.service
-    await gateway.wiring.disconnect(caller, name, if_match)
+    await gateway.wiring.disconnect(caller, name, revision)
 
 
 def _injector(model: Bearer | Basic | HeaderKey | QueryKey) -> Injector:
@@ -156,6 +163,7 @@ def _connection(connection: Connection) -> ConnectionView:
         provider=connection.provider,
         owner=connection.owner,
         version=connection.version,
+        revision=connection.revision,
         fingerprint=connection.fingerprint,
         created_at=connection.created_at,
         rotated_at=connection.rotated_at,

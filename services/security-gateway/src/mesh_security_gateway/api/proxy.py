@@ -34,7 +34,7 @@ PathRest = Annotated[
     Path(
         description="Percent-encoded; further segments may follow.",
         examples=["user"],
-        json_schema_extra={"pattern": "^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,99}$"},
+        json_schema_extra={"pattern": "^[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]{0,99}$"},
     ),
 ]
 Caller = Annotated[Principal, allow("gateway:proxy")]

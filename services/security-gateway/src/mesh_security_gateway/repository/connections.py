@@ -29,7 +29,7 @@ class Connection:
     rotated_at: datetime
 
     @property
-    def tag(self) -> str:
+    def revision(self) -> str:
         """Changes with every rotation, and is another for a later connection of the same name."""
         return f"{self.id.hex[:12]}-{self.version}"
 

@@ -8,12 +8,16 @@ from uuid import uuid4
 from mesh_shared.auth.tokens import ADMIN, Principal
 from mesh_shared.database.engine import Database
 from mesh_shared.events import outbox
-from mesh_shared.web import conditional
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.injection import Provider, check_provider, secret_parts
-from mesh_security_gateway.errors import ConnectionExists, ConnectionNotFound, ProviderExists
+from mesh_security_gateway.errors import (
+    ConnectionChanged,
+    ConnectionExists,
+    ConnectionNotFound,
+    ProviderExists,
+)
 from mesh_security_gateway.events import (
     ConnectionCreated,
     ConnectionDeleted,
@@ -129,15 +133,16 @@ class Wiring:
             outbox.record(session, ConnectionRotated(**_facts(made, caller)))
         return made
 
-    async def disconnect(self, caller: Principal, name: str, if_match: str) -> None:
+    async def disconnect(self, caller: Principal, name: str, revision: str) -> None:
         """Destroys the connection, every version of its secret and every grant on it.
 
-        `if_match` names the version that the caller saw. Raises `ConnectionNotFound`, and
-        `PreconditionFailed` when the connection has been rotated since the caller read it.
+        `revision` is the one that the caller saw. Raises `ConnectionNotFound`, and `ConnectionChanged` when
+        it has been rotated or made anew since.
         """
         async with self.database.write() as session:
             known = (await _own(session, caller, name, lock=True)).connection
-            conditional.require_match(if_match, known.tag)
+            if known.revision != revision:
+                raise ConnectionChanged
             await Connections(session).remove(known.id)
             await self._record(session, "connection-deleted", caller, known)
             outbox.record(session, ConnectionDeleted(**_facts(known, caller)))
