@@ -162,14 +162,13 @@ async def test_metadata_larger_than_256_kib_is_refused_and_nothing_is_stored(
     assert await chain.total_agents() == 0
 
 
-@pytest.mark.parametrize(
-    "text", [HELLO[:-1], HELLO + "a", "b" + HELLO[1:].upper(), "Qm" + "a" * 57, "..%2f..%2fchain.key", "%00"]
-)
-async def test_what_is_no_cid_is_refused(caller_lite: Caller, text: str):
-    answer = await caller_lite.http.get(f"/v1/content/{text}")
+async def test_what_is_no_cid_is_refused(caller_lite: Caller):
+    none = [HELLO[:-1], HELLO + "a", "b" + HELLO[1:].upper(), "Qm" + "a" * 57, "..%2f..%2fchain.key", "%00"]
 
-    assert answer.status_code in (400, 404, 422)
-    assert answer.headers["content-type"] == "application/problem+json"
+    answers = [await caller_lite.http.get(f"/v1/content/{text}") for text in none]
+
+    assert {answer.status_code for answer in answers} <= {400, 404, 422}
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
 
 
 async def test_one_content_has_one_address(caller_lite: Caller):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from conftest import Body, Chain
 
+# PostgreSQL under a sender that is killed has its test in shared/tests/test_chain_sender.py.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 COUNT = 50
 AT_ONCE = 16
 
@@ -140,7 +142,6 @@ async def test_killed_in_the_middle_of_fifty_registrations_it_makes_fifty_agents
     assert "nonce" not in service.log.read_text()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_was_accepted_before_the_end_is_done_after_it(
     service: Service, chain: Chain, operator: str, wish: Callable[[str], Body]
 ):

@@ -6,7 +6,6 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
 from mesh_registry.domain import naming
 from mesh_registry.domain.agents import Agent, Document, DocumentState
 from mesh_registry.domain.metadata import AgentMetadata
@@ -140,11 +139,12 @@ async def test_who_comes_between_two_pages_shifts_nothing(caller: Caller):
     assert rest == [ids(*agents[2:], worse)]
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "ten"])
-async def test_a_page_has_one_to_a_hundred_entries(caller_lite: Caller, limit: str):
-    answer = await caller_lite.http.get("/v1/agents", params={"limit": limit})
+async def test_a_page_has_one_to_a_hundred_entries(caller_lite: Caller):
+    limits = ["0", "101", "-1", "ten", "1", "100"]
 
-    assert answer.status_code == 422
+    answers = [await caller_lite.http.get("/v1/agents", params={"limit": limit}) for limit in limits]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 200, 200]
 
 
 async def test_a_cursor_is_good_for_the_list_that_gave_it(caller_lite: Caller):
@@ -185,11 +185,12 @@ async def test_an_agent_that_has_not_changed_is_not_sent_again(caller_lite: Call
     assert (same.status_code, changed.status_code) == (304, 200)
 
 
-@pytest.mark.parametrize("capability", ["", "Text", "text summarize", "text'; DROP TABLE agents; --", "%"])
-async def test_what_is_no_capability_is_refused(caller_lite: Caller, capability: str):
-    answer = await caller_lite.http.get("/v1/agents", params={"capability": capability})
+async def test_what_is_no_capability_is_refused(caller_lite: Caller):
+    none = ["", "Text", "text summarize", "text'; DROP TABLE agents; --", "%", "a" * 129]
 
-    assert answer.status_code == 422
+    answers = [await caller_lite.http.get("/v1/agents", params={"capability": name}) for name in none]
+
+    assert {answer.status_code for answer in answers} == {422}
 
 
 async def test_an_agent_s_id_is_written_in_one_way(caller_lite: Caller):

@@ -117,11 +117,12 @@ async def test_a_body_that_is_too_large_is_refused(caller_lite: Caller, untouche
     assert await untouched()
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b'"acme"', b"7", b"{}", b""])
-async def test_a_body_of_another_kind_is_refused(caller_lite: Caller, body: bytes):
-    answer = await sent(caller_lite, body)
+async def test_a_body_of_another_kind_is_refused(caller_lite: Caller):
+    bodies = [b"[]", b"null", b'"acme"', b"7", b"{}", b""]
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    answers = [await sent(caller_lite, body, key=str(n)) for n, body in enumerate(bodies)]
+
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [(422, "invalid-request")] * len(bodies)
 
 
 async def test_a_body_that_is_no_json_is_refused(caller_lite: Caller):

@@ -220,7 +220,7 @@ async def replay(story: list[tuple[Any, ...]], folder: Path, empty_database: Ope
     assert has_told == {agent.agent_id: 1 for agent in is_fresh["agents"]}
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(steps, min_size=2, max_size=25))
 def test_an_index_that_lived_through_reorganisations_is_the_one_made_anew(
     empty_database: OpenDatabase, story: list[tuple[Any, ...]]

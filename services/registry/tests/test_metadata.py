@@ -199,24 +199,19 @@ def test_no_bytes_make_reading_fail_otherwise(data: bytes):
         metadata.read(data)
 
 
+seen_texts = st.text(st.characters(categories=["L", "M", "N", "P", "S", "Zs"]), max_size=20)
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.text(st.characters(codec="utf-8"), max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | seen_texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(seen_texts, inner, max_size=3),
     max_leaves=10,
 )
 
 
-@given(st.dictionaries(st.text(max_size=5), json_values, max_size=4))
+@given(st.dictionaries(seen_texts, json_values, max_size=4))
 def test_whatever_parameters_a_tool_has_they_come_back(parameters: dict[str, Any]):
     written = with_parameters(parameters)
-    data = metadata.document(written)
-    if b"\\u0000" in data:
-        return
 
-    assert metadata.read(data) == written
+    assert metadata.read(metadata.document(written)) == written
 
 
 def test_an_agent_s_id_is_the_hash_of_its_name():
