@@ -1,0 +1,211 @@
+"""A byte search for secrets over everything that the gateway ever says, writes, tells or keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from mesh_security_gateway.domain.redaction import spellings
+from redis.asyncio import Redis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Exchange, Operator, Origin, Program, Seen
+
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@dataclass
+class Traces:
+    """A collector of traces: keeps every byte that is exported to it."""
+
+    url: str = ""
+    received: bytearray = field(default_factory=bytearray)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        self.received += head + await reader.readexactly(length)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def traces() -> AsyncIterator[Traces]:
+    traces = Traces()
+    server = await asyncio.start_server(traces.serve, "127.0.0.1", 0)
+    traces.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/traces"
+    yield traces
+    server.close()
+
+
+@dataclass
+class Ears:
+    """Hears all answers of the gateway, head and body, and what it tells over Redis."""
+
+    heard: dict[str, bytearray] = field(default_factory=dict[str, bytearray])
+
+    def hear(self, where: str, data: bytes) -> None:
+        self.heard.setdefault(where, bytearray()).extend(data)
+
+    async def on_response(self, response: httpx.Response) -> None:
+        fields = b"".join(name + b": " + value + b"\r\n" for name, value in response.headers.raw)
+        await response.aread()
+        where = f"{response.request.method} {response.request.url.path}"
+        self.hear(where, fields + response.content)
+
+    async def listen(self, redis_url: str) -> None:
+        async with Redis.from_url(redis_url) as redis, redis.pubsub() as channel:
+            await channel.psubscribe("mesh.events.*")
+            while True:
+                message = await channel.get_message(timeout=1)
+                self.hear("redis", repr(message).encode())
+
+
+def echo(seen: Seen) -> list[bytes]:
+    """Says back everything that came, as headers and as body, in pieces."""
+    request = f"{seen.method} {seen.target} {seen.headers}".encode()
+    fields = b"".join(f"x-echo-{n}: {v}\r\n".encode() for n, (_, v) in enumerate(seen.headers))
+    location = b"location: https://elsewhere.example" + seen.target.encode() + b"\r\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n" + fields + location + b"\r\n"
+    pieces = [request[n : n + 7] for n in range(0, len(request), 7)]
+    return [head, *(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces), b"0\r\n\r\n"]
+
+
+def broken(seen: Seen) -> list[bytes]:
+    return [HEAD, b"ff\r\n" + str(seen.headers).encode()[:40], b""]
+
+
+def nonsense(seen: Seen) -> list[bytes]:
+    return [b"HTTP/9 what " + str(seen.headers).encode() + b"\r\n\r\n", b""]
+
+
+def encoded(seen: Seen) -> list[bytes]:
+    return [b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"]
+
+
+def refusing(seen: Seen) -> list[bytes]:
+    body = str(seen.headers).encode()
+    challenge = b"www-authenticate: Bearer error=" + seen.headers[-1][1].encode()
+    return [b"HTTP/1.1 401 No\r\n%s\r\ncontent-length: %d\r\n\r\n%s" % (challenge, len(body), body)]
+
+
+ANSWERS = (echo, broken, nonsense, encoded, refusing)
+CONNECTIONS: dict[str, dict[str, str]] = {
+    "bearer": {"kind": "bearer"},
+    "basic": {"kind": "basic"},
+    "header": {"kind": "header", "name": "X-Api-Key"},
+    "query": {"kind": "query", "name": "key"},
+}
+
+
+@dataclass
+class User:
+    """An agent that tries every way to use a connection, against every kind of answer."""
+
+    operator: Operator
+    origin: Origin
+    exchange_with: Exchange
+    ears: Ears
+    headers: dict[str, str]
+
+    async def use(self, name: str) -> None:
+        asked = {"connection": name, "method": "GET", "path": "/user?q=1"}
+        for answer in ANSWERS:
+            self.origin.says = answer
+            await self._post("/v1/secure-operations", asked)
+            await self._post("/actions/SECURE_OPERATION", {"parameters": asked})
+            start = f"POST /v1/proxy/{name}/user?q=1"
+            length = {"Content-Length": "4"}
+            base_url = self.operator.http.base_url
+            raw = (await self.exchange_with(base_url, start, self.headers | length, b"body")).raw
+            self.ears.hear("proxy", raw)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> None:
+        await self.operator.http.post(path, json=body, headers=self.headers)
+
+
+async def wire_up(operator: Operator, origin: Origin, name: str, canary: str) -> None:
+    await operator.connect(origin.url, canary, name=name, injector=CONNECTIONS[name])
+    await operator.grant("agent-7", connection=name)
+
+
+async def mistakes(operator: Operator, canary: str) -> None:
+    """What an operator gets wrong, with the secret in hand."""
+    good = {"name": "bearer", "provider": "bearer", "secret": canary}
+    wrong: list[dict[str, Any]] = [
+        {"name": "bearer", "secret": canary},
+        good | {"secret": canary + "\n"},
+        good | {"secret": [canary]},
+        good | {"surprise": canary},
+        good | {"name": canary},
+        good | {"provider": "nowhere"},
+        good | {"secret": canary[:-1] + "\0"},
+    ]
+    for body in wrong:
+        await operator.post("/v1/connections", body)
+    await operator.post("/v1/connections/nowhere/rotate", {"secret": canary})
+    admin = await operator.session(operator.admin_key)
+    for content in (f'{{"secret": "{canary}', f'"{canary}"', canary):
+        headers = admin | {"Content-Type": "application/json"}
+        await operator.http.post("/v1/connections", content=content, headers=headers)
+    await operator.http.post("/v1/connections", data=good, headers=admin)
+
+
+async def read_everything(operator: Operator) -> None:
+    for path in ("/v1/providers", "/v1/connections", "/v1/grants", "/v1/api-keys", "/v1/audit", "/v1/events"):
+        assert (await operator.get(path, limit=100)).status_code == 200
+    await operator.http.get("/metrics")
+    await operator.http.get("/openapi.json")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Databases, their logs, keys: every file by its name."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_no_secret_is_anywhere_but_at_its_upstream(
+    program: Program, origin: Origin, traces: Traces, redis_url: str, exchange_with: Exchange
+):
+    canaries = {name: f"sk-{secrets.token_urlsafe(24)}" for name in CONNECTIONS}
+    canaries["basic"] = f"robot-{secrets.token_hex(4)}:{canaries['basic']}"
+    rotated = {name: f"{secret}-rotated" for name, secret in canaries.items()}
+    ears = Ears()
+    program.environment |= {"MESH_OTLP_ENDPOINT": traces.url, "MESH_LOG_LEVEL": "DEBUG"}
+    listening = asyncio.create_task(ears.listen(redis_url))
+    operator = await program.start()
+    agent = await operator.agent("agent-7", "gateway:proxy", "actions:invoke")
+    operator.http.event_hooks["response"].append(ears.on_response)
+
+    user = User(operator, origin, exchange_with, ears, agent)
+    for name, canary in canaries.items():
+        await wire_up(operator, origin, name, canary)
+        await user.use(name)
+        await mistakes(operator, canary)
+        await operator.post(f"/v1/connections/{name}/rotate", {"secret": rotated[name]})
+        await user.use(name)
+    await read_everything(operator)
+    at_work = {str(path): path.read_bytes() for path in program.state_dir.rglob("*") if path.is_file()}
+    program.stop()
+    listening.cancel()
+    at_rest = {
+        f"{path} at rest": path.read_bytes() for path in program.state_dir.rglob("*") if path.is_file()
+    }
+
+    kept = at_work | at_rest | ears.heard
+    kept |= {"log": program.log.read_bytes(), "traces": bytes(traces.received)}
+    assert {"redis", "log", "traces", "POST /v1/secure-operations", "GET /v1/audit"} <= kept.keys()
+    assert all(len(kept[place]) > 1000 for place in ("redis", "log", "traces"))
+    for secret in (*canaries.values(), *rotated.values()):
+        for spelling in spellings(secret):
+            assert [place for place, data in kept.items() if spelling in data] == []
+        assert any(spelling in origin.record for spelling in spellings(secret)), (
+            "the search finds what is there"
+        )
