@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("reserved_units", sa.BigInteger(), nullable=False),
         sa.Column("spent_units", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("traceparent", sa.String(55), nullable=True),
         sa.Column("created_at", Utc(), nullable=False),
         sa.Column("ended_at", Utc(), nullable=True),
         sa.CheckConstraint(

@@ -343,3 +343,21 @@ async def test_a_cursor_that_was_not_issued_is_not_found(caller: Caller, cursor:
     answer = await caller.http.get("/v1/runs", params={"cursor": cursor})
 
     assert (answer.status_code, answer.json()["code"]) == (404, "cursor-not-found")
+
+
+async def test_what_is_done_later_belongs_to_the_trace_of_who_asked(caller: Caller, town: Town):
+    heard: list[str] = []
+
+    async def listen(request: Request, agent: Agent) -> Response:
+        heard.append(request.headers["traceparent"])
+        return JSONResponse({"content": {"success": True, "data": 1}})
+
+    await town.move_in("listener", listen, price=0, capability="free")
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    asked = f"00-{trace_id}-b7ad6b7169203331-01"
+
+    run = await caller.start(task(free("a")), traceparent=asked)
+    await caller.ended(run["id"])
+
+    assert [one.split("-")[1] for one in heard] == [trace_id]
+    assert {fact["traceparent"].split("-")[1] for fact in await caller.facts()} == {trace_id}

@@ -24,7 +24,7 @@ _OPTIONAL_JSON = JSON(none_as_null=True)
 class RunRow(Base):
     """`version` counts what happened to the run; `stopping` says why nothing new is started.
 
-    `task_hash` is of all that was asked for.
+    `task_hash` is of all that was asked for, `traceparent` the trace in which it was.
 
     Amounts are base units in 64-bit integers, because the budget is kept by the database's own arithmetic.
     """
@@ -50,6 +50,7 @@ class RunRow(Base):
     reserved_units: Mapped[int] = mapped_column(BigInteger, default=0)
     spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
     version: Mapped[int] = mapped_column(BigInteger, default=0)
+    traceparent: Mapped[str | None] = mapped_column(String(55))
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

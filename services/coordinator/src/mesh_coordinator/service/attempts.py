@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from mesh_shared import telemetry
 from mesh_shared.database.engine import Database
 
 from mesh_coordinator.domain import quality
-from mesh_coordinator.domain.attempt import Failure, Happening, State
+from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, State
 from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
 from mesh_coordinator.repository.attempts import Outrun
 from mesh_coordinator.repository.runs import Runs
@@ -38,7 +39,10 @@ class AttemptRunner:
         """
         async with self.database.read() as session:
             work = await read(session, id)
-        await self._duties[work.state](work)
+        if work.state in ENDED:
+            await asyncio.Event().wait()
+        with telemetry.continued(f"attempt {work.state}", work.traceparent):
+            await self._duties[work.state](work)
 
     @property
     def _duties(self) -> Mapping[State, Callable[[Work], Awaitable[object]]]:
@@ -53,8 +57,6 @@ class AttemptRunner:
             State.SETTLING: self.settling.settle,
             State.RELEASED: self.settling.rate,
             State.REFUNDED: self.settling.rate,
-            State.RATED: _rest,
-            State.CLOSED: _rest,
         }
 
     async def _begin(self, work: Work) -> None:
@@ -130,7 +132,3 @@ class AttemptRunner:
         async with self.database.write() as session:
             row = await moved(session, work, Happening.NOTHING_OWED, datetime.now(UTC), failure=failure)
             scored(session, row, report)
-
-
-async def _rest(_: Work) -> None:
-    await asyncio.Event().wait()

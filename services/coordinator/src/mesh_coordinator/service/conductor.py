@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
-from mesh_shared import background
+from mesh_shared import background, telemetry
 from mesh_shared.bell import wait
 from mesh_shared.canonical import canonical_json
 from mesh_shared.database.engine import Database
@@ -79,12 +79,13 @@ class Conductor:
         opened = 0
         async with self.database.write() as session:
             run = await Runs(session).locked(id)
-            while run.status == RunStatus.RUNNING:
-                moves = decide(await Facts(session, self.parallel_steps).of(id), room - opened)
-                for move in moves:
-                    opened += await _record(session, id, move)
-                if not moves:
-                    break
+            with telemetry.continued("moves", run.traceparent):
+                while run.status == RunStatus.RUNNING:
+                    moves = decide(await Facts(session, self.parallel_steps).of(id), room - opened)
+                    for move in moves:
+                        opened += await _record(session, id, move)
+                    if not moves:
+                        break
         return opened
 
     async def _staff(self, attempts: Sequence[UUID]) -> None:

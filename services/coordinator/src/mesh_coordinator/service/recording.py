@@ -22,11 +22,12 @@ from mesh_coordinator.repository.tables import AttemptRow
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An attempt as it was read, with what its step asks for and whether its run is stopping."""
+    """An attempt as it was read, with what its step asks for, whether its run is stopping, and its trace."""
 
     attempt: AttemptRow
     requirement: Requirement
     is_stopping: bool
+    traceparent: str | None
 
     @property
     def state(self) -> State:
@@ -81,7 +82,8 @@ async def read(session: AsyncSession, id: UUID) -> Work:
     attempt = await Attempts(session).get(id)
     run = await Runs(session).get(attempt.run_id)
     step = await Runs(session).step(attempt.run_id, attempt.step_id)
-    return Work(attempt, REQUIREMENT.validate_python(step.requirement), run.stopping is not None)
+    requirement = REQUIREMENT.validate_python(step.requirement)
+    return Work(attempt, requirement, run.stopping is not None, run.traceparent)
 
 
 async def moved(

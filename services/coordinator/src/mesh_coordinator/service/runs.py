@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from mesh_shared import telemetry
 from mesh_shared.bell import wait
 from mesh_shared.canonical import json_hash
 from mesh_shared.database.engine import Database
@@ -142,6 +143,7 @@ def _run_row(task: Task, id: UUID, budget_units: int) -> RunRow:
         given=task.input,
         on_failure=task.on_failure,
         budget_units=budget_units,
+        traceparent=telemetry.traceparent(),
         created_at=datetime.now(UTC),
     )
 

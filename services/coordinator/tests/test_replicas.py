@@ -1,0 +1,135 @@
+"""Several coordinators on one PostgreSQL: one conducts, and another takes over when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi import Request, Response
+from mesh_shared.testing import running
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from httpx import AsyncClient
+
+    from conftest import Agent, Chain, MakeApp, Town
+
+BODY: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
+
+
+class Worker:
+    """Counts the keys that it is called with, and answers when it may."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.keys: list[str] = []
+        self.called = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, request: Request, agent: Agent) -> Response:
+        self.keys.append(request.headers["idempotency-key"])
+        self.called.set()
+        while not self.may_answer.is_set() and not await request.is_disconnected():
+            await asyncio.sleep(0.02)
+        return self.town.delivered(request, agent, "done")
+
+
+@pytest.fixture
+async def worker(town: Town) -> Worker:
+    worker = Worker(town)
+    await town.move_in("worker", worker)
+    return worker
+
+
+@pytest.fixture
+async def replicas(
+    make_app: MakeApp, payer: str, client: dict[str, str], postgres_url: str
+) -> AsyncIterator[list[tuple[AsyncExitStack, AsyncClient]]]:
+    """Two coordinators that share a database and keys; each can be ended by closing its stack."""
+    started: list[tuple[AsyncExitStack, AsyncClient]] = []
+    for name in ("0", "1"):
+        stack = AsyncExitStack()
+        app = make_app(database_url=SecretStr(postgres_url), instance=name)
+        started.append((stack, await stack.enter_async_context(running(app, client))))
+    yield started
+    for stack, _ in started:
+        await stack.aclose()
+
+
+async def start(http: AsyncClient, key: str) -> dict[str, Any]:
+    answer = await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": key})
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def ended(http: AsyncClient, run_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(30):
+        while (run := (await http.get(f"/v1/runs/{run_id}")).json())["status"] == "running":
+            await asyncio.sleep(0.05)
+    return run
+
+
+async def test_a_run_that_one_accepts_is_told_by_the_other_and_carried_out_once(
+    replicas: Any, worker: Worker, town: Town, chain: Chain
+):
+    (_, one), (_, other) = replicas
+    worker.may_answer.set()
+
+    runs = [await start(http, key) for http, key in ((one, "a"), (other, "b"))]
+    seen = [await ended(http, run["id"]) for http, run in zip((other, one), runs, strict=True)]
+
+    assert {run["status"] for run in seen} == {"succeeded"}
+    assert len(worker.keys) == len(set(worker.keys)) == 2
+    assert await chain.units(town.agents["worker"].wallet.address) == 2_000
+
+
+async def test_the_same_request_at_both_is_one_run(replicas: Any, worker: Worker):
+    (_, one), (_, other) = replicas
+    worker.may_answer.set()
+    headers = {"Idempotency-Key": "same"}
+
+    answers = await asyncio.gather(
+        *(http.post("/v1/runs", json=BODY, headers=headers) for http in (one, other))
+    )
+
+    accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
+    await ended(one, accepted[0])
+    assert len(set(accepted)) == 1
+    assert len(worker.keys) == 1
+
+
+async def test_whoever_dies_in_the_middle_of_a_call_is_followed_by_another_who_calls_with_the_same_key(
+    replicas: Any, worker: Worker, town: Town, chain: Chain, payer: str
+):
+    (dying, one), (_, other) = replicas
+    run = await start(one, "a")
+    await worker.called.wait()
+    worker.called.clear()
+
+    await dying.aclose()
+    await asyncio.wait_for(worker.called.wait(), 20)
+    worker.may_answer.set()
+    seen = await ended(other, run["id"])
+
+    assert seen["status"] == "succeeded"
+    assert len(worker.keys) == 2
+    assert len(set(worker.keys)) == 1
+    assert await chain.units(town.agents["worker"].wallet.address) == 1_000
+    assert await chain.units(payer) == 999_000
+
+
+async def test_a_stream_tells_what_another_replica_does(replicas: Any, worker: Worker):
+    (_, one), (_, other) = replicas
+    worker.may_answer.set()
+    run = await start(one, "a")
+    await ended(one, run["id"])
+
+    stream = await other.get(f"/v1/runs/{run['id']}/events")
+
+    told = [line.removeprefix("event: ") for line in stream.text.splitlines() if line.startswith("event: ")]
+    assert (told[0], told[-1]) == ("run.started", "run.succeeded")
+    assert told.count("attempt.funded") == 1

@@ -1,0 +1,256 @@
+"""Queries on both databases: budgets that hold, histories without gaps, and what nobody may overwrite."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from mesh_coordinator.domain.attempt import Failure, State
+from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stopping
+from mesh_coordinator.errors import RunNotFound
+from mesh_coordinator.repository.attempts import Attempts, Outrun
+from mesh_coordinator.repository.runs import Facts, Runs
+from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
+from mesh_coordinator.settings import Settings
+from mesh_shared.database import engine, migrate
+from sqlalchemy.exc import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mesh_shared.database.engine import Database
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = engine.connect(database_url)
+    folders = [*Settings.extra_migrations, Settings.model_fields["migrations_dir"].default]
+    await migrate.upgrade(database, folders)
+    yield database
+    await database.engine.dispose()
+
+
+def run_row(**more: Any) -> RunRow:
+    told: dict[str, Any] = {
+        "id": uuid4(),
+        "task": "t",
+        "task_hash": "0" * 64,
+        "given": {},
+        "on_failure": OnFailure.PARTIAL,
+        "budget_units": 100,
+        "created_at": NOW,
+    }
+    return RunRow(**(told | more))
+
+
+def step_row(run_id: UUID, id: str, place: int = 0, **more: Any) -> StepRow:
+    told: dict[str, Any] = {
+        "needs": [],
+        "is_optional": False,
+        "chances": 1,
+        "requirement": {},
+        "candidates": [],
+    }
+    return StepRow(run_id=run_id, id=id, place=place, **(told | more))
+
+
+def attempt_row(run_id: UUID, step_id: str, number: int = 1, **more: Any) -> AttemptRow:
+    told: dict[str, Any] = {
+        "id": uuid4(),
+        "candidate": {},
+        "parameters": {},
+        "price_units": 0,
+        "created_at": NOW,
+    }
+    return AttemptRow(run_id=run_id, step_id=step_id, number=number, **(told | more))
+
+
+async def stored(database: Database, run: RunRow, *rows: Any) -> UUID:
+    async with database.write() as session:
+        Runs(session).add(run, [])
+        await session.flush()
+        session.add_all(rows)
+    return run.id
+
+
+async def reserve(database: Database, id: UUID, units: int) -> bool:
+    async with database.write() as session:
+        return await Runs(session).reserve(id, units)
+
+
+async def budget(database: Database, id: UUID) -> tuple[int, int]:
+    async with database.read() as session:
+        run = await Runs(session).get(id)
+    return run.reserved_units, run.spent_units
+
+
+async def test_fifty_reservations_at_the_edge_never_go_over_the_budget(database: Database):
+    id = await stored(database, run_row(budget_units=100))
+
+    taken = await asyncio.gather(*(reserve(database, id, 3) for _ in range(50)))
+
+    assert sum(taken) == 33
+    assert await budget(database, id) == (99, 0)
+
+
+async def test_what_comes_back_can_be_reserved_again_and_what_was_spent_cannot(database: Database):
+    id = await stored(database, run_row(budget_units=100))
+    assert await reserve(database, id, 60)
+    assert await reserve(database, id, 40)
+
+    async with database.write() as session:
+        await Runs(session).give_back(id, 60, spent_units=0)
+        await Runs(session).give_back(id, 40, spent_units=40)
+
+    assert not await reserve(database, id, 61)
+    assert await reserve(database, id, 60)
+    assert await budget(database, id) == (60, 40)
+
+
+async def test_the_database_itself_refuses_a_budget_that_is_overdrawn(database: Database):
+    id = await stored(database, run_row(budget_units=100))
+
+    with pytest.raises(IntegrityError):
+        async with database.write() as session:
+            await Runs(session).give_back(id, 0, spent_units=101)
+
+    assert await budget(database, id) == (0, 0)
+
+
+async def test_what_happens_at_the_same_time_is_numbered_without_a_gap(database: Database):
+    id = await stored(database, run_row())
+
+    async def happen(n: int) -> None:
+        async with database.write() as session:
+            await Runs(session).happened(id, f"thing.{n}", {"n": n}, NOW)
+
+    await asyncio.gather(*(happen(n) for n in range(30)))
+
+    async with database.read() as session:
+        history = await Runs(session).history(id, after=0, limit=100)
+        run = await Runs(session).get(id)
+    assert [row.sequence for row in history] == list(range(1, 31))
+    assert run.version == 30
+    assert {row.data["n"] for row in history} == set(range(30))
+
+
+async def happen_in_vain(database: Database, id: UUID) -> None:
+    async with database.write() as session:
+        await Runs(session).happened(id, "lost", {}, NOW)
+        raise RuntimeError("the process is in trouble")
+
+
+async def test_what_was_rolled_back_left_no_gap(database: Database):
+    id = await stored(database, run_row())
+
+    with pytest.raises(RuntimeError):
+        await happen_in_vain(database, id)
+    async with database.write() as session:
+        await Runs(session).happened(id, "kept", {}, NOW)
+
+    async with database.read() as session:
+        history = await Runs(session).history(id, after=0, limit=10)
+    assert [(row.sequence, row.type) for row in history] == [(1, "kept")]
+
+
+async def test_a_history_is_read_in_pages(database: Database):
+    id = await stored(database, run_row())
+    async with database.write() as session:
+        for n in range(5):
+            await Runs(session).happened(id, f"thing.{n}", {}, NOW)
+
+    async with database.read() as session:
+        page = await Runs(session).history(id, after=2, limit=2)
+
+    assert [row.type for row in page] == ["thing.2", "thing.3"]
+
+
+async def test_an_attempt_that_somebody_else_moved_on_is_not_moved_again(database: Database):
+    run = run_row()
+    attempt = attempt_row(run.id, "a", state=State.FUNDED)
+    await stored(database, run, attempt)
+
+    async with database.write() as session:
+        (await Attempts(session).locked(attempt.id, State.FUNDED)).state = State.INVOKING
+
+    with pytest.raises(Outrun):
+        async with database.write() as session:
+            await Attempts(session).locked(attempt.id, State.FUNDED)
+
+
+async def test_a_step_has_one_attempt_of_each_number(database: Database):
+    run = run_row()
+
+    with pytest.raises(IntegrityError):
+        await stored(database, run, attempt_row(run.id, "a"), attempt_row(run.id, "a"))
+
+
+async def test_the_facts_of_open_runs_come_oldest_first_with_their_steps_in_order(database: Database):
+    older, newer, ended = run_row(), run_row(stopping=Stopping.CANCELLED), run_row(status=RunStatus.FAILED)
+    await stored(database, older, step_row(older.id, "b", 0), step_row(older.id, "a", 1, needs=["b"]))
+    await stored(database, ended, step_row(ended.id, "x"))
+    failed = attempt_row(newer.id, "a", 1, state=State.CLOSED, failure=Failure.TIMED_OUT)
+    second = attempt_row(newer.id, "a", 2, state=State.INVOKING, created_at=NOW + timedelta(seconds=1))
+    await stored(
+        database, newer, step_row(newer.id, "a", status=StepStatus.RUNNING, chances=3), second, failed
+    )
+
+    async with database.read() as session:
+        facts = await Facts(session, parallel=4).of_open()
+        open_attempts = await Facts(session, parallel=4).open_attempts()
+
+    assert list(facts) == [older.id, newer.id]
+    assert [(step.id, step.needs) for step in facts[older.id].steps] == [("b", ()), ("a", ("b",))]
+    (step,) = facts[newer.id].steps
+    assert [(one.state, one.failure) for one in step.attempts] == [
+        (State.CLOSED, Failure.TIMED_OUT),
+        (State.INVOKING, None),
+    ]
+    assert (facts[newer.id].stopping, facts[newer.id].parallel) == (Stopping.CANCELLED, 4)
+    assert list(open_attempts) == [second.id]
+
+
+async def test_only_results_that_held_up_are_passed_on(database: Database):
+    run = run_row()
+    poor = attempt_row(run.id, "a", 1, delivery={"result": "poor"}, failure=Failure.POOR_QUALITY)
+    good = attempt_row(run.id, "a", 2, delivery={"result": None})
+    silent = attempt_row(run.id, "b", 1, failure=Failure.TIMED_OUT)
+    await stored(database, run, poor, good, silent)
+
+    async with database.read() as session:
+        results = await Attempts(session).results(run.id, ["a", "b"])
+
+    assert results == {"a": None}
+
+
+async def test_an_attempt_is_found_by_its_escrow(database: Database):
+    run = run_row()
+    attempt = attempt_row(run.id, "a", escrow_id="0x" + "ab" * 32)
+    await stored(database, run, attempt)
+
+    async with database.read() as session:
+        found = await Attempts(session).by_escrow("0x" + "ab" * 32)
+        other = await Attempts(session).by_escrow("0x" + "cd" * 32)
+
+    assert found is not None
+    assert (found.id, other) == (attempt.id, None)
+
+
+async def test_a_run_that_nobody_started_is_not_found(database: Database):
+    async with database.read() as session:
+        with pytest.raises(RunNotFound):
+            await Runs(session).record(uuid4())
+        with pytest.raises(RunNotFound):
+            await Runs(session).locked(uuid4())
+
+
+async def test_amounts_up_to_the_limit_of_the_column_are_kept_exactly(database: Database):
+    id = await stored(database, run_row(budget_units=2**63 - 1))
+
+    assert await reserve(database, id, 2**63 - 1)
+    assert await budget(database, id) == (2**63 - 1, 0)
