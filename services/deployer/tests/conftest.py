@@ -198,7 +198,7 @@ def tenant_of(headers: dict[str, str]) -> TenantOf:
     return enter
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tenant_at() -> type[Tenant]:
     """For a tenant of a deployer somewhere else."""
     return Tenant

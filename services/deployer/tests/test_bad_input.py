@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
+from mesh_deployer.app import create_app
 from mesh_deployer.schemas.sdl import HELLO
+from mesh_deployer.settings import Settings
+from mesh_shared.testing import Issuer, running
+from pydantic import SecretStr
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from httpx import Response
 
     from conftest import Tenant
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
     f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" for n in range(9)
@@ -19,6 +28,20 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
 DEEP = "a: " + "[" * 10_000 + "]" * 10_000
 PROBLEM = {"type", "title", "status", "detail", "instance", "code", "trace_id"}
 POSTS = ["/v1/sdl", "/v1/sdl/validate", "/v1/deployments", "/v1/secure-deployments", "/v1/cost-comparisons"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tenant(
+    redis_url: str, tmp_path_factory: pytest.TempPathFactory, tenant_at: type[Tenant]
+) -> AsyncIterator[Tenant]:
+    """One deployer for all of this: whatever it is given here, it is none the worse for it."""
+    issuer, folder = Issuer(), tmp_path_factory.mktemp("bad")
+    settings = Settings(
+        port=8373, state_dir=folder, redis_url=SecretStr(redis_url), docker_url=f"unix://{folder}/none"
+    )
+    headers = issuer.headers("deployer:deploy", "actions:invoke", audience="deployer")
+    async with running(create_app(settings, issuer.keys), headers) as http:
+        yield tenant_at(http)
 
 
 async def post(tenant: Tenant, path: str, **request: Any) -> Response:

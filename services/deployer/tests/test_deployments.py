@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -140,38 +140,6 @@ async def test_auditors_that_nobody_has_leave_no_bids_and_a_reason_for_each_prov
     assert {declined["reason"] for declined in bids["declined"]} == {"No auditor has signed its attributes."}
 
 
-async def test_a_lost_bid_is_followed_by_the_next_best(tenant_everywhere: Tenant):
-    tenant = tenant_everywhere
-
-    deployment = await tenant.until(
-        await tenant.deploy(tenant.with_attributes(fault="lost-bid")), "active", "failed"
-    )
-
-    bids = (await tenant.read(deployment, "/bids"))["items"]
-    lost = [bid for bid in bids if bid["reason"] == "The bid was gone when it was accepted."]
-    assert deployment["status"] == "active"
-    assert [bid["accepted"] for bid in lost] == [False]
-    assert deployment["chosen"]["provider"] == bids[0]["provider"] != lost[0]["provider"]
-    statuses = [step["status"] for step in deployment["history"]]
-    assert statuses == ["open", "chosen", "open", "chosen", "leased", "active"]
-
-
-async def test_a_provider_that_takes_no_manifest_costs_the_deployment_and_not_the_deposit(tenant: Tenant):
-    failed = await tenant.until(
-        await tenant.deploy(tenant.with_attributes(fault="manifest-timeout")), "failed"
-    )
-
-    assert failed["explanation"] == "The provider did not take the manifest in time."
-    assert failed["refunded_uact"] == failed["deposit_uact"]
-
-
-async def test_without_a_bid_the_deadline_ends_it(make_app: MakeApp, database_url: str, tenant_of: TenantOf):
-    async with tenant_of(make_app(database_url, bid_deadline_s=0.5)) as tenant:
-        failed = await tenant.until(await tenant.deploy(tenant.with_attributes(fault="no-bids")), "failed")
-
-    assert failed["explanation"] == "None of 0 bid(s) met the terms; 0 did not bid."
-
-
 async def test_closing_before_there_is_a_bid_ends_it(tenant_everywhere: Tenant):
     tenant = tenant_everywhere
     deployment = await tenant.until(await tenant.deploy(tenant.with_attributes(fault="no-bids")), "open")
@@ -184,7 +152,7 @@ async def test_closing_before_there_is_a_bid_ends_it(tenant_everywhere: Tenant):
 async def test_a_stalling_market_holds_up_nobody_else(
     make_app: MakeApp, database_url: str, tenant_of: TenantOf
 ):
-    async with tenant_of(make_app(database_url, step_timeout_s=3)) as tenant:
+    async with tenant_of(make_app(database_url, step_timeout_s=1)) as tenant:
         stalled = await tenant.deploy(tenant.with_attributes(fault="stall-after-accept"))
         others = await asyncio.gather(*(tenant.deploy() for _ in range(3)))
         for other in others:
@@ -278,15 +246,6 @@ async def test_several_placements_are_refused(tenant: Tenant):
     response = await tenant.ask({"sdl": two})
 
     assert (response.status_code, response.json()["names"]) == (409, ["dcloud", "other"])
-
-
-@pytest.mark.parametrize(
-    "body", [{}, {"sdl": "a", "config": {}}, {"sdl": None}, {"sdl": "a", "provider": "aws"}]
-)
-async def test_a_request_names_exactly_one_thing_to_deploy(tenant: Tenant, body: dict[str, Any]):
-    response = await tenant.ask(body)
-
-    assert (response.status_code, response.json()["code"]) == (422, "invalid-request")
 
 
 async def test_a_config_is_deployed_as_well(tenant: Tenant):

@@ -16,7 +16,7 @@ from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
 from mesh_deployer.domain.market import Terms
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.ports import Condition, Marketplace
-from mesh_deployer.repository.deployments import Deployments
+from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_deployer.service.driver import Driver
 from mesh_deployer.service.leftovers import Leftovers
@@ -141,7 +141,7 @@ class Stage:
     async def change(self, id: UUID, change: Callable[[Deployment], Deployment]) -> None:
         before = await self.find(id)
         async with self.database.write() as session:
-            assert await Deployments(session).rest(before, change(before), datetime.now(UTC), 0)
+            assert await Deployments(session).replace(before, change(before), Rest(datetime.now(UTC), 0))
         self.news.due.ring()
 
     async def facts(self) -> list[str]:

@@ -61,7 +61,6 @@ async def test_closing_ends_it_and_gives_back_what_was_not_earned(app: FastAPI, 
 
     earned = int(ended["deposit_uact"]) - int(ended["refunded_uact"])
     assert (ended["status"], ended["uris"]) == ("closed", [])
-    assert earned % int(Decimal(deployment["chosen"]["uact_per_block"])) <= 1
     assert 0 < earned < 1_000
     assert await held(app, backend) == []
 

@@ -1,6 +1,7 @@
 """Deployments in the database."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,14 @@ from mesh_deployer.repository.tables import DeploymentRow
 _DEPLOYMENT = TypeAdapter(Deployment)
 _MOST_IDS = 1_000
 """Databases bound the parameters of a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The end of a look: when the next one is due, None for never, and how many brought nothing so far."""
+
+    due_at: datetime | None
+    attempts: int
 
 
 class Deployments:
@@ -53,16 +62,17 @@ class Deployments:
         documents = (await self._session.scalars(query)).all()
         return [_DEPLOYMENT.validate_python(document, strict=False) for document in documents]
 
-    async def replace(self, before: Deployment, after: Deployment) -> bool:
-        """Stores `after` in the place of `before`; false, and nothing is stored, when that has changed."""
-        return await self._update(before, **_columns(after))
+    async def replace(self, before: Deployment, after: Deployment, rest: Rest | None = None) -> bool:
+        """Stores `after` in the place of `before`, and lets go of it when there is a `rest`.
 
-    async def rest(
-        self, before: Deployment, after: Deployment, due_at: datetime | None, attempts: int
-    ) -> bool:
-        """`replace`, and whoever was looking lets go: the next look is at `due_at`."""
-        let_go = {"due_at": due_at, "claimed_by": None, "attempts": attempts}
-        return await self._update(before, **_columns(after), **let_go)
+        False, and nothing is stored, when it has changed since `before`.
+        """
+        unchanged = (DeploymentRow.id == before.id, DeploymentRow.revision == before.revision)
+        values = _columns(after)
+        if rest is not None:
+            values |= {"due_at": rest.due_at, "claimed_by": None, "attempts": rest.attempts}
+        result = await self._session.execute(update(DeploymentRow).where(*unchanged).values(**values))
+        return isinstance(result, CursorResult) and result.rowcount == 1
 
     async def due(self, now: datetime, excluded: Collection[UUID], limit: int) -> Sequence[UUID]:
         """Those to look at now, longest waiting first."""
@@ -110,11 +120,6 @@ class Deployments:
             some = DeploymentRow.id.in_(ids[first : first + _MOST_IDS])
             found += await self._session.scalars(select(DeploymentRow.id).where(some, living))
         return found
-
-    async def _update(self, seen: Deployment, **values: Any) -> bool:
-        unchanged = (DeploymentRow.id == seen.id, DeploymentRow.revision == seen.revision)
-        result = await self._session.execute(update(DeploymentRow).where(*unchanged).values(**values))
-        return isinstance(result, CursorResult) and result.rowcount == 1
 
 
 def _columns(deployment: Deployment) -> dict[str, Any]:

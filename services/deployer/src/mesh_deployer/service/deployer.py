@@ -32,7 +32,7 @@ from mesh_deployer.domain.workload import Group, Shape
 from mesh_deployer.errors import CannotRun, DeploymentNotFound
 from mesh_deployer.events import DeploymentCreated
 from mesh_deployer.ports import Marketplace, SecurityProfiles
-from mesh_deployer.repository.deployments import Deployments
+from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
 from mesh_deployer.service.workloads import deployable, group_of
 
@@ -150,7 +150,7 @@ class Deployer:
             if closing is deployment:
                 return deployment
             async with self.database.write() as session:
-                is_stored = await Deployments(session).rest(deployment, closing, due_at=now, attempts=0)
+                is_stored = await Deployments(session).replace(deployment, closing, Rest(now, 0))
             if is_stored:
                 self.news.due.ring()
                 return closing

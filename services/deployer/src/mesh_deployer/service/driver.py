@@ -22,7 +22,7 @@ from mesh_shared.events import outbox
 
 from mesh_deployer.domain.deployment import ENDED, SETTLED, Deployment, State
 from mesh_deployer.events import DeploymentClosed, DeploymentEvent, DeploymentFailed, LeaseCreated
-from mesh_deployer.repository.deployments import Deployments
+from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps, now
 
@@ -32,6 +32,9 @@ CLAIM = timedelta(seconds=60)
 """How long a replica may be silent before another takes its work; longer than a step may take."""
 IDLE_S = 1.0
 _FIRST_LOOK_S, _SLOWEST_LOOK_S = 0.01, 5.0
+"""While a market has nothing new, the pause between two looks doubles."""
+_HELD_S = 0.3
+"""A pause that is not worth letting go for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,14 +117,18 @@ class Driver:
     async def _move_on(self, deployment: Deployment | None, attempts: int) -> None:
         while deployment is not None and deployment.state not in ENDED:
             after = await self._attempt(deployment)
-            rests = after.state is deployment.state or after.state in SETTLED
-            if not await self._store(deployment, after, attempts if rests else None):
+            has_moved = after.state is not deployment.state
+            pause_s = 0.0 if has_moved else min(_SLOWEST_LOOK_S, _FIRST_LOOK_S * 2 ** min(attempts, 20))
+            lets_go = after.state in SETTLED or pause_s > _HELD_S
+            rest = Rest(self._next_look(after, pause_s), attempts + 1) if lets_go else None
+            if not await self._store(deployment, after, rest):
                 async with self.database.read() as session:
                     deployment = await Deployments(session).find(deployment.id)
-            elif rests:
+            elif lets_go:
                 return
             else:
-                deployment, attempts = after, 0
+                await asyncio.sleep(pause_s)
+                deployment, attempts = after, 0 if has_moved else attempts + 1
 
     async def _attempt(self, deployment: Deployment) -> Deployment:
         """The deployment after a step, or after its deadline when that brought nothing."""
@@ -135,28 +142,24 @@ class Driver:
             )
         return after.in_time(now()) if after.state is deployment.state else after
 
-    async def _store(self, before: Deployment, after: Deployment, attempts: int | None) -> bool:
-        """Stores a step with its fact, and lets go after so many `attempts` at it; None where it goes on.
+    async def _store(self, before: Deployment, after: Deployment, rest: Rest | None) -> bool:
+        """Stores a step with its fact.
 
         False when somebody changed the deployment meanwhile; what was found out is dropped then.
         """
+        if after is before and rest is None:
+            return True
         async with self.database.write() as session:
-            if attempts is None:
-                is_stored = await Deployments(session).replace(before, after)
-            else:
-                due_at = self._next_look(after, attempts)
-                is_stored = await Deployments(session).rest(before, after, due_at, attempts + 1)
+            is_stored = await Deployments(session).replace(before, after, rest)
             if is_stored and after.state is not before.state and (fact := _fact(after)) is not None:
                 outbox.record(session, fact)
         if after.state in SETTLED:
             self.news.settled(before.id)
         return is_stored
 
-    def _next_look(self, deployment: Deployment, attempts: int) -> datetime | None:
-        """Later and later while nothing happens; never after the end."""
+    def _next_look(self, deployment: Deployment, pause_s: float) -> datetime | None:
         if deployment.state in ENDED:
             return None
-        pause_s = min(_SLOWEST_LOOK_S, _FIRST_LOOK_S * 2 ** min(attempts, 20))
         return now() + timedelta(seconds=self.watch_s if deployment.state is State.ACTIVE else pause_s)
 
 
