@@ -9,6 +9,7 @@ from mesh_shared import dial
 from mesh_shared.app import About, build
 from mesh_shared.auth.tokens import KeySource
 from mesh_shared.background import beside, forever
+from mesh_shared.bell import Bell
 from mesh_shared.chain import deployment
 from mesh_shared.chain.keys import load_or_create
 from mesh_shared.chain.rpc import Rpc
@@ -58,12 +59,13 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 dial.session(allow_private=settings.allow_private_agents, timeout_s=MAX_TIMEOUT_S)
             )
             agents = HttpAgents(session, platform.sessions, settings.max_answer_bytes)
-            conductor = _conductor(settings, platform, agents, escrows, sender)
+            news = Bell()
+            conductor = _conductor(settings, platform, agents, escrows, sender, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
             # blamed for a call that our own end cut off.
             for name, turn in (("sender", sender.turn), ("runs", conductor.turn)):
                 await stack.enter_async_context(beside(forever(name, turn)))
-            yield _coordinator(settings, platform, directory, escrows)
+            yield _coordinator(settings, platform, directory, escrows, news)
 
     return build(ABOUT, settings, routers=ROUTERS, plugin=PLUGIN, start=start, keys=keys)
 
@@ -83,6 +85,7 @@ def _conductor(
     agents: HttpAgents,
     escrows: ChainEscrows,
     sender: TransactionSender,
+    news: Bell,
 ) -> Conductor:
     database = platform.database
     transactions = Transactions(database=database, escrows=escrows, sender=sender)
@@ -94,16 +97,22 @@ def _conductor(
         review_window_s=settings.review_window_s,
     )
     settling = Settling(database=database, escrows=escrows, transactions=transactions)
+    attempts = AttemptRunner(database=database, agents=agents, funding=funding, settling=settling, news=news)
     return Conductor(
         database=database,
-        attempts=AttemptRunner(database=database, agents=agents, funding=funding, settling=settling),
+        attempts=attempts,
+        news=news,
         parallel_steps=settings.parallel_steps,
         parallel_attempts=settings.parallel_attempts,
     )
 
 
 def _coordinator(
-    settings: Settings, platform: Platform, directory: RegistryDirectory, escrows: ChainEscrows
+    settings: Settings,
+    platform: Platform,
+    directory: RegistryDirectory,
+    escrows: ChainEscrows,
+    news: Bell,
 ) -> Coordinator:
     planner = Planner(
         directory=directory,
@@ -114,7 +123,10 @@ def _coordinator(
     return Coordinator(
         planner=planner,
         runs=RunDesk(
-            database=platform.database, planner=planner, attempts_per_step=settings.attempts_per_step
+            database=platform.database,
+            planner=planner,
+            attempts_per_step=settings.attempts_per_step,
+            news=news,
         ),
         escrows=EscrowDesk(database=platform.database, escrows=escrows),
     )

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from mesh_shared import telemetry
+from mesh_shared.bell import Bell
 from mesh_shared.database.engine import Database
 
 from mesh_coordinator.domain import quality
-from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, State
+from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, Happening, State
 from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
 from mesh_coordinator.repository.attempts import Outrun
 from mesh_coordinator.repository.runs import Runs
@@ -30,6 +31,8 @@ class AttemptRunner:
     agents: Agents
     funding: Funding
     settling: Settling
+    news: Bell
+    """Rings when an attempt is decided, for the conductor."""
 
     async def advance(self, id: UUID) -> None:
         """Does what the attempt's state asks for; after its end it waits, to be dismissed.
@@ -39,6 +42,8 @@ class AttemptRunner:
         """
         async with self.database.read() as session:
             work = await read(session, id)
+        if work.state in DECIDED:
+            self.news.ring()
         if work.state in ENDED:
             await asyncio.Event().wait()
         with telemetry.continued(f"attempt {work.state}", work.traceparent):

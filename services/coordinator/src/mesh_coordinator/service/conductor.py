@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from mesh_shared import background, telemetry
-from mesh_shared.bell import wait
+from mesh_shared.bell import Bell, wait
 from mesh_shared.canonical import canonical_json
 from mesh_shared.database.engine import Database
 from mesh_shared.events import outbox
@@ -44,6 +44,8 @@ class Conductor:
 
     database: Database
     attempts: AttemptRunner
+    news: Bell
+    """Rings when there may be something to decide, and when something was decided."""
     parallel_steps: int
     parallel_attempts: int
     _hands: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, "asyncio.Task[None]"])
@@ -53,9 +55,9 @@ class Conductor:
         async with self.database.sole("runs"):
             try:
                 while True:
-                    ticket = self.database.committed.ticket()
+                    ticket = self.news.ticket()
                     await self._look()
-                    await asyncio.sleep(BREATH_S)  # every commit rings; this bounds the looking
+                    await asyncio.sleep(BREATH_S)  # what happens at the same time is looked at together
                     await wait(ticket, IDLE_S)
             finally:
                 await self._dismiss(set(self._hands))
@@ -63,7 +65,7 @@ class Conductor:
     async def _look(self) -> None:
         """Makes every move that is due, the oldest run first, and sees that every attempt is in hand.
 
-        What a move opens is staffed at the next look, for which its commit rings.
+        What a move opens is staffed at the next look, for which it rings.
         """
         async with self.database.read() as session:
             facts = Facts(session, self.parallel_steps)
@@ -72,6 +74,7 @@ class Conductor:
         for id, run in runs.items():
             if decide(run, room):
                 room -= await self._move(id, room)
+                self.news.ring()
         await self._staff(attempts)
 
     async def _move(self, id: UUID, room: int) -> int:

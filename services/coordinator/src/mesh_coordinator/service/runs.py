@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from mesh_shared import telemetry
-from mesh_shared.bell import wait
+from mesh_shared.bell import Bell, wait
 from mesh_shared.canonical import json_hash
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import IdempotencyKeyReused
@@ -27,7 +27,7 @@ from mesh_coordinator.service.planning import Planner, Task
 
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)
 LOOK_AGAIN_S = 1.0
-"""Another replica's commits ring no bell here."""
+"""Another replica rings no bell here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class RunDesk:
     database: Database
     planner: Planner
     attempts_per_step: int
+    news: Bell
+    """Rung for the conductor, and by it: when a run is accepted, stops, moves or ends."""
 
     async def start(self, task: Task, id: UUID) -> RunRecord:
         """Plans `task` and puts it on record as run `id`; the run of that id if there is one already.
@@ -67,6 +69,7 @@ class RunDesk:
                 await session.flush()
                 await Runs(session).happened(id, "run.started", {"steps": len(steps)}, run.created_at)
                 outbox.record(session, RunStarted(run_id=id, steps=len(steps), budget=str(budget_units)))
+            self.news.ring()
 
     async def get(self, id: UUID) -> RunRecord:
         """Everything on record of a run. Raises `RunNotFound`."""
@@ -82,7 +85,7 @@ class RunDesk:
         """The run when it has ended, or as it stands after `timeout_s`. Raises `RunNotFound`."""
         deadline = time.monotonic() + timeout_s
         while True:
-            ticket = self.database.committed.ticket()
+            ticket = self.news.ticket()
             async with self.database.read() as session:
                 status = (await Runs(session).get(id)).status
             left_s = deadline - time.monotonic()
@@ -103,6 +106,7 @@ class RunDesk:
                 run.stopping = Stopping.CANCELLED
                 await session.flush()
                 await Runs(session).happened(id, "run.cancelling", {}, datetime.now(UTC))
+        self.news.ring()
         return await self.get(id)
 
     async def history(self, id: UUID, *, after: int, limit: int) -> tuple[Sequence[RunEventRow], bool]:
