@@ -192,20 +192,23 @@ async def test_no_secret_is_anywhere_but_at_its_upstream(
         await operator.post(f"/v1/connections/{name}/rotate", {"secret": rotated[name]})
         await user.use(name)
     await read_everything(operator)
-    at_work = {str(path): path.read_bytes() for path in program.state_dir.rglob("*") if path.is_file()}
+    sessions = (agent, await operator.session(operator.admin_key))
+    tokens = [headers["Authorization"].removeprefix("Bearer ") for headers in sessions]
+    at_work = files(program.state_dir)
     program.stop()
     listening.cancel()
-    at_rest = {
-        f"{path} at rest": path.read_bytes() for path in program.state_dir.rglob("*") if path.is_file()
-    }
-
-    kept = at_work | at_rest | ears.heard
+    at_rest = {f"{name} at rest": data for name, data in files(program.state_dir).items()}
+    kept: dict[str, bytes | bytearray] = {**at_work, **at_rest, **ears.heard}
     kept |= {"log": program.log.read_bytes(), "traces": bytes(traces.received)}
-    assert {"redis", "log", "traces", "POST /v1/secure-operations", "GET /v1/audit"} <= kept.keys()
-    assert all(len(kept[place]) > 1000 for place in ("redis", "log", "traces"))
+
+    def places(text: bytes) -> list[str]:
+        return [place for place, data in kept.items() if text in data]
+
+    for place in ("redis", "log", "traces", "proxy", "POST /v1/secure-operations", "GET /v1/audit"):
+        assert len(kept[place]) > 1000
     for secret in (*canaries.values(), *rotated.values()):
-        for spelling in spellings(secret):
-            assert [place for place, data in kept.items() if spelling in data] == []
-        assert any(spelling in origin.record for spelling in spellings(secret)), (
-            "the search finds what is there"
-        )
+        assert any(spelling in origin.record for spelling in spellings(secret)), "it was used"
+        assert [place for spelling in spellings(secret) for place in places(spelling)] == []
+    admin_key = str(program.state_dir / "admin.key")
+    assert places(operator.admin_key.encode()) == [admin_key, f"{admin_key} at rest"]
+    assert {place for token in tokens for place in places(token.encode())} <= {"POST /v1/sessions"}

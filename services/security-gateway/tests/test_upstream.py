@@ -1,0 +1,213 @@
+"""The client of upstreams by itself: it sends what it is given, once, and tells failures apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mesh_cli import parts
+from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
+from mesh_security_gateway.domain.paths import canonical_path, checked_query
+from mesh_security_gateway.errors import (
+    PathRefused,
+    UpstreamAddress,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from mesh_security_gateway.ports import Outgoing
+from yarl import URL
+
+if TYPE_CHECKING:
+    from conftest import Origin, Seen
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[AiohttpUpstream]:
+    async with open_upstream(idle_s=0.5) as upstream:
+        yield upstream
+
+
+ONES = (("x-one", "1"), ("x-one", "2"))
+
+
+def outgoing(
+    url: str, method: str = "GET", body: list[bytes] | None = None, length: int | None = None
+) -> Outgoing:
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in body or ():
+            yield piece
+
+    return Outgoing(
+        method=method,
+        url=url,
+        fields=(*ONES, ("authorization", "Bearer sk-0123456789"), ("accept-encoding", "identity")),
+        body=None if body is None else pieces(),
+        length=length,
+        allow_private=True,
+    )
+
+
+async def read(upstream: AiohttpUpstream, request: Outgoing) -> bytes:
+    incoming = await upstream.send(request)
+    try:
+        return b"".join([chunk async for chunk in incoming.chunks()])
+    finally:
+        incoming.close()
+
+
+async def test_it_adds_nothing_of_its_own_but_what_http_needs(upstream: AiohttpUpstream, origin: Origin):
+    await read(upstream, outgoing(f"{origin.url}/a"))
+
+    (seen,) = origin.seen
+    names = sorted(name.lower() for name, _ in seen.headers)
+    assert names == ["accept-encoding", "authorization", "host", "x-one", "x-one"]
+    assert seen.values("x-one") == ["1", "2"]
+
+
+async def test_a_body_has_the_length_that_was_declared_or_comes_in_chunks(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    await read(upstream, outgoing(f"{origin.url}/a", "POST", [b"12", b"345"], 5))
+    await read(upstream, outgoing(f"{origin.url}/b", "POST", [b"12", b"345"]))
+
+    declared, chunked = origin.seen
+    assert (declared.body, declared.values("content-length")) == (b"12345", ["5"])
+    assert (chunked.body, chunked.values("transfer-encoding")) == (b"12345", ["chunked"])
+
+
+PIECES = [
+    "/",
+    "a",
+    "B",
+    "-",
+    "~",
+    ".",
+    ":",
+    "@",
+    ";",
+    "=",
+    ",",
+    "+",
+    "'",
+    "(",
+    "%20",
+    "%C3%A9",
+    "%2C",
+    "%3F",
+    "%25",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=12),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126)),
+)
+def test_an_address_goes_out_byte_for_byte_as_it_was_checked(pieces: list[str], query: str):
+    try:
+        path = canonical_path(("/" + "".join(pieces)).encode())
+        asked = checked_query(query.encode())
+    except PathRefused:
+        return
+
+    url = URL(f"https://api.example{path}?{asked}" if asked else f"https://api.example{path}", encoded=True)
+
+    assert url.raw_path_qs == (f"{path}?{asked}" if asked else path)
+    assert (url.host, url.port, url.user) == ("api.example", 443, None)
+
+
+async def test_a_request_that_changes_something_is_never_sent_twice(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    """A kept connection dies under the second request, after the upstream has read it."""
+
+    def once(seen: Seen) -> list[bytes]:
+        return [b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"] if seen.target == "/first" else [b""]
+
+    origin.says = once
+    await read(upstream, outgoing(f"{origin.url}/first"))
+
+    with pytest.raises(UpstreamUnreachable):
+        await read(upstream, outgoing(f"{origin.url}/second", "POST", [b"1"], 1))
+
+    assert [seen.target for seen in origin.seen] == ["/first", "/second"]
+
+
+async def test_connections_are_kept(upstream: AiohttpUpstream, origin: Origin):
+    for n in range(5):
+        await read(upstream, outgoing(f"{origin.url}/{n}"))
+
+    assert origin.connections == 1
+
+
+async def test_an_answer_that_is_dropped_takes_its_connection_along(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    origin.says = lambda _: [b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", *[b"x" * 1000] * 1000]
+    incoming = await upstream.send(outgoing(f"{origin.url}/a"))
+
+    incoming.close()
+
+    async with asyncio.timeout(5):
+        await origin.left.wait()
+
+
+async def test_fields_come_back_as_bytes_of_latin_1(upstream: AiohttpUpstream, origin: Origin):
+    origin.says = lambda _: [b"HTTP/1.1 200 OK\r\nX-Odd: caf\xe9\r\nx-odd: 2\r\ncontent-length: 0\r\n\r\n"]
+
+    incoming = await upstream.send(outgoing(f"{origin.url}/a"))
+    incoming.close()
+
+    assert incoming.fields == (("X-Odd", "caf\xe9"), ("x-odd", "2"), ("content-length", "0"))
+
+
+async def test_what_the_requests_own_body_raises_comes_out_as_it_is(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"12"
+        raise PathRefused
+
+    with pytest.raises(PathRefused):
+        await read(upstream, replace(outgoing(f"{origin.url}/a", "POST"), body=pieces()))
+
+
+async def test_each_kind_of_failure_is_told_by_its_name(upstream: AiohttpUpstream, origin: Origin):
+    nobody = f"http://127.0.0.1:{parts.free_port()}/"
+    with pytest.raises(UpstreamUnreachable):
+        await read(upstream, outgoing(nobody))
+
+    for literal in ("http://1.2.3", "http://0x7f.1", "http://256.1.1.1"):
+        with pytest.raises((UpstreamAddress, UpstreamUnreachable, UpstreamTimeout)):
+            await read(upstream, outgoing(literal))
+
+    origin.streams(b"half", to_the_end=False)
+    with pytest.raises(UpstreamBroken):
+        await read(upstream, outgoing(f"{origin.url}/broken"))
+
+    origin.hold = asyncio.Event()
+    with pytest.raises(UpstreamTimeout):
+        await read(upstream, outgoing(f"{origin.url}/silent"))
+
+
+async def test_no_failure_repeats_what_was_sent(upstream: AiohttpUpstream):
+    secret = "sk-in-the-address-0123456789"
+    for url in (f"http://127.0.0.1:1/?key={secret}", f"http://nowhere.invalid/?key={secret}"):
+        with pytest.raises(UpstreamUnreachable) as failure:
+            await read(upstream, outgoing(url))
+
+        assert secret not in repr(failure.value)
+        assert failure.value.__cause__ is None
+        assert failure.value.__suppress_context__
+
+
+def test_a_request_with_its_credential_in_place_is_never_printed():
+    request = outgoing("https://api.example/?key=sk-0123456789")
+
+    assert "sk-" not in repr(request)
+    assert "sk-" not in f"{request}"
