@@ -1,10 +1,12 @@
 """The facts that the deployer publishes."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from mesh_shared.events.event import Event
 from mesh_shared.wire import Uuid
 from pydantic import Field
+
+from mesh_deployer.domain.deployment import Deployment, State
 
 Amount = Field(description="uact per block, as a decimal string.", examples=["13.501234"])
 
@@ -24,6 +26,14 @@ class DeploymentCreated(DeploymentEvent):
 
     topic: ClassVar[str] = "deployer.deployment-created.v1"
     version_hash: str
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> Self:
+        return cls(
+            deployment_id=deployment.id,
+            provider=deployment.provider,
+            version_hash=deployment.version_hash,
+        )
 
 
 class LeaseCreated(DeploymentEvent):
@@ -49,3 +59,31 @@ class DeploymentFailed(DeploymentEvent):
     code: str
     detail: str
     refunded_uact: str
+
+
+def fact(deployment: Deployment) -> DeploymentEvent | None:
+    """What the world is told when a deployment has come into its present state; None for most states."""
+    id, backend = deployment.id, deployment.provider
+    match deployment:
+        case Deployment(state=State.LEASED, lease=lease, chosen=bid) if lease and bid:
+            return LeaseCreated(
+                deployment_id=id,
+                provider=backend,
+                lease_id=lease.lease_id,
+                provider_address=bid.provider,
+                uact_per_block=f"{bid.uact_per_block:f}",
+            )
+        case Deployment(state=State.CLOSED):
+            return DeploymentClosed(
+                deployment_id=id, provider=backend, refunded_uact=str(deployment.refunded_uact)
+            )
+        case Deployment(state=State.FAILED, ending=ending) if ending:
+            return DeploymentFailed(
+                deployment_id=id,
+                provider=backend,
+                code=ending.code or "",
+                detail=ending.text,
+                refunded_uact=str(deployment.refunded_uact),
+            )
+        case _:
+            return None

@@ -123,7 +123,7 @@ class Deployer:
         deployment = self._new(wish, group, compilation.version_hash or "", provider, reason, security)
         async with self.database.write() as session:
             Deployments(session).add(deployment)
-            outbox.record(session, _created(deployment))
+            outbox.record(session, DeploymentCreated.of(deployment))
         self.news.due.ring()
         return deployment
 
@@ -242,9 +242,3 @@ class Deployer:
             traceparent=telemetry.traceparent(),
             security=security,
         )
-
-
-def _created(deployment: Deployment) -> DeploymentCreated:
-    return DeploymentCreated(
-        deployment_id=deployment.id, provider=deployment.provider, version_hash=deployment.version_hash
-    )

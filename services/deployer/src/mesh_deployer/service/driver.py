@@ -20,8 +20,8 @@ from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events import outbox
 
+from mesh_deployer import events
 from mesh_deployer.domain.deployment import ENDED, SETTLED, Deployment, State
-from mesh_deployer.events import DeploymentClosed, DeploymentEvent, DeploymentFailed, LeaseCreated
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps, now
@@ -151,8 +151,8 @@ class Driver:
             return True
         async with self.database.write() as session:
             is_stored = await Deployments(session).replace(before, after, rest)
-            if is_stored and after.state is not before.state and (fact := _fact(after)) is not None:
-                outbox.record(session, fact)
+            if is_stored and after.state is not before.state and (told := events.fact(after)) is not None:
+                outbox.record(session, told)
         if after.state in SETTLED:
             self.news.settled(before.id)
         return is_stored
@@ -161,31 +161,3 @@ class Driver:
         if deployment.state in ENDED:
             return None
         return now() + timedelta(seconds=self.watch_s if deployment.state is State.ACTIVE else pause_s)
-
-
-def _fact(deployment: Deployment) -> DeploymentEvent | None:
-    """What the world is told when a deployment gets where it is."""
-    id, backend = deployment.id, deployment.provider
-    match deployment:
-        case Deployment(state=State.LEASED, lease=lease, chosen=bid) if lease and bid:
-            return LeaseCreated(
-                deployment_id=id,
-                provider=backend,
-                lease_id=lease.lease_id,
-                provider_address=bid.provider,
-                uact_per_block=f"{bid.uact_per_block:f}",
-            )
-        case Deployment(state=State.CLOSED):
-            return DeploymentClosed(
-                deployment_id=id, provider=backend, refunded_uact=str(deployment.refunded_uact)
-            )
-        case Deployment(state=State.FAILED, ending=ending) if ending:
-            return DeploymentFailed(
-                deployment_id=id,
-                provider=backend,
-                code=ending.code or "",
-                detail=ending.text,
-                refunded_uact=str(deployment.refunded_uact),
-            )
-        case _:
-            return None
