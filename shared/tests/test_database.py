@@ -85,6 +85,22 @@ async def test_a_reader_is_not_kept_waiting_by_a_writer(database: Database):
     assert seen is None
 
 
+async def test_a_reader_sees_one_moment(database: Database):
+    async with database.write() as session:
+        session.add(Account(name="a", balance=1))
+
+    async with database.read() as session:
+        first = await session.scalar(select(Account.balance))
+        async with database.write() as writer:
+            await writer.execute(update(Account).values(balance=2))
+        second = await session.scalar(select(Account.balance))
+    later = await account(database, "a")
+
+    assert (first, second) == (1, 1)
+    assert later is not None
+    assert later.balance == 2
+
+
 # Takes half a second to its first row, and has another one.
 SLOW = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000000)

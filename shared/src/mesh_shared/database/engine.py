@@ -31,13 +31,16 @@ class Database:
         self.recorded = Bell()
         """Rings for the commits that have an event in them; see `mesh_shared.events.outbox`."""
         self._is_sqlite = engine.dialect.name == "sqlite"
-        self._readers = async_sessionmaker(engine, expire_on_commit=False)
+        # SQLite's readers see one moment anyway.
+        moment = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._readers = async_sessionmaker(engine.execution_options(**moment), expire_on_commit=False)
         self._writers = async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
         # SQLite has one writer; queueing here is fair, its busy handler is not.
         self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession, None]:
+        """All that the block reads is of one moment, so that what it puts together belongs together."""
         async with self._readers() as session:
             await _begin(session)
             yield session
