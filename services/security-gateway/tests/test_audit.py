@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -249,17 +250,18 @@ async def test_without_room_for_the_intent_nothing_leaves_and_it_heals_by_itself
     async with database.read() as session:
         pages = await session.scalar(text("PRAGMA page_count"))
     await limit_pages(database, pages)
+    answers = list[httpx.Response]()
     async with asyncio.timeout(30):
-        while (full := await operator.http.get("/v1/proxy/github/user", headers=agent)).status_code == 200:
-            pass
+        while sum(answer.status_code == 503 for answer in answers) < 5:
+            answers.append(await operator.http.get("/v1/proxy/github/user", headers=agent))
+    passed = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer for answer in answers if answer.status_code != 200]
     reached = len(origin.seen)
-    again = await operator.http.get("/v1/proxy/github/user", headers=agent)
-    refused = len(origin.seen)
     await limit_pages(database, 1 << 30)
     healed = await operator.http.get("/v1/proxy/github/user", headers=agent)
 
-    assert (full.status_code, full.json()["code"]) == (503, "audit-unavailable")
-    assert (again.status_code, refused) == (503, reached)
+    assert len(passed) == reached
+    assert {answer.json()["code"] for answer in refused} == {"audit-unavailable"}
     assert healed.status_code == 200
     assert (await operator.get("/v1/audit/verification")).json()["valid"]
 

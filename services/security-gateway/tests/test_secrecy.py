@@ -166,6 +166,17 @@ async def read_everything(operator: Operator) -> None:
     await operator.http.get("/openapi.json")
 
 
+async def live(user: User, canaries: dict[str, str], rotated: dict[str, str]) -> None:
+    """The life of some connections: made, used, got wrong, rotated, used, looked at."""
+    for name, canary in canaries.items():
+        await wire_up(user.operator, user.origin, name, canary)
+        await user.use(name)
+        await mistakes(user.operator, canary)
+        await user.operator.post(f"/v1/connections/{name}/rotate", {"secret": rotated[name]})
+        await user.use(name)
+    await read_everything(user.operator)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """Databases, their logs, keys: every file by its name."""
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -184,14 +195,7 @@ async def test_no_secret_is_anywhere_but_at_its_upstream(
     agent = await operator.agent("agent-7", "gateway:proxy", "actions:invoke")
     operator.http.event_hooks["response"].append(ears.on_response)
 
-    user = User(operator, origin, exchange_with, ears, agent)
-    for name, canary in canaries.items():
-        await wire_up(operator, origin, name, canary)
-        await user.use(name)
-        await mistakes(operator, canary)
-        await operator.post(f"/v1/connections/{name}/rotate", {"secret": rotated[name]})
-        await user.use(name)
-    await read_everything(operator)
+    await live(User(operator, origin, exchange_with, ears, agent), canaries, rotated)
     sessions = (agent, await operator.session(operator.admin_key))
     tokens = [headers["Authorization"].removeprefix("Bearer ") for headers in sessions]
     at_work = files(program.state_dir)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 import orjson
 from mesh_shared.wire import Uuid, WireModel
-from pydantic import BaseModel, Field, Secret, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, Secret, StringConstraints
 
 from mesh_security_gateway.domain.audit import Flaw, Phase
 from mesh_security_gateway.domain.headers import joined
@@ -80,7 +80,13 @@ class SessionRequest(WireModel):
     )
 
 
-class SessionView(BaseModel):
+class View(BaseModel):
+    """A view of one of our own objects: `SomeView.model_validate(object)` reads its attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class SessionView(View):
     token: str = Field(description="Send it as `Authorization: Bearer …`.")
     expires_at: int = Field(description="Unix seconds; 15 minutes from now.", examples=[1764000900])
     subject: str = Field(examples=["agent-7"])
@@ -110,7 +116,7 @@ class ApiKeyRequest(WireModel):
     )
 
 
-class ApiKeyView(BaseModel):
+class ApiKeyView(View):
     id: Uuid
     subject: str = Field(examples=["agent-7"])
     scopes: list[str] = Field(examples=[["gateway:proxy"]])
@@ -191,7 +197,7 @@ class RotationRequest(WireModel):
     secret: SecretText
 
 
-class ConnectionView(BaseModel):
+class ConnectionView(View):
     name: str = Field(examples=["github"])
     provider: str = Field(examples=["github"])
     owner: str = Field(examples=["admin"])
@@ -267,7 +273,7 @@ class AuditEntryView(BaseModel):
     hash: str
 
 
-class BreakView(BaseModel):
+class BreakView(View):
     sequence: int | None = Field(description="The first entry that does not hold; null for the head itself.")
     flaw: Flaw
 
@@ -369,7 +375,7 @@ class CompileRequest(WireModel):
     deployment: DeploymentModel
 
 
-class PolicyView(BaseModel):
+class PolicyView(View):
     id: str
     rule: str
     applies_to: list[str] = Field(description="Names of services of the deployment.")
@@ -377,7 +383,7 @@ class PolicyView(BaseModel):
     evidence_level: EvidenceLevel
 
 
-class ControlView(BaseModel):
+class ControlView(View):
     id: str = Field(examples=["CC6.1"])
     title: str
     status: Status

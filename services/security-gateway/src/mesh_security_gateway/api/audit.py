@@ -49,5 +49,5 @@ async def verify_audit(request: Request, caller: Auditor) -> VerificationView:
     """Walks the whole record against its signed head and names the first entry that does not hold."""
     gateway: Gateway = request.app.state.service
     verdict = await gateway.trail.verify()
-    broken = verdict.broken and BreakView(sequence=verdict.broken.sequence, flaw=verdict.broken.flaw)
+    broken = verdict.broken and BreakView.model_validate(verdict.broken)
     return VerificationView(valid=broken is None, entries=verdict.entries, head=verdict.head, broken=broken)

@@ -9,7 +9,6 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
 from mesh_security_gateway.domain.injection import Injector, Provider
-from mesh_security_gateway.repository.connections import Connection
 from mesh_security_gateway.schemas import (
     NAME,
     REVISION,
@@ -89,7 +88,7 @@ async def create_connection(request: Request, body: ConnectionRequest, caller: C
     made = await gateway.wiring.connect(
         caller, name=body.name, provider=body.provider, secret=body.secret.get_secret_value()
     )
-    return _connection(made)
+    return ConnectionView.model_validate(made)
 
 
 @connections.get("", operation_id="list_connections", summary="List connections")
@@ -104,7 +103,8 @@ async def list_connections(
     gateway: Gateway = request.app.state.service
     after = pages.position(request, cursor)
     found = await gateway.wiring.connections(caller, after[0] if after else "", limit)
-    return pages.page(request, response, [_connection(c) for c in found], limit, [c.name for c in found[-1:]])
+    views = [ConnectionView.model_validate(connection) for connection in found]
+    return pages.page(request, response, views, limit, [connection.name for connection in found[-1:]])
 
 
 @connections.get("/{name}", operation_id="get_connection", summary="Get a connection")
@@ -115,7 +115,7 @@ async def get_connection(
     gateway: Gateway = request.app.state.service
     found = await gateway.wiring.connection(caller, name)
     conditional.tag(request, response, found.revision)
-    return _connection(found)
+    return ConnectionView.model_validate(found)
 
 
 @connections.post("/{name}/rotate", operation_id="rotate_connection", summary="Rotate the secret")
@@ -124,7 +124,8 @@ async def rotate_connection(
 ) -> ConnectionView:
     """Puts a new secret in place of the old one, which is revoked. The next call uses it."""
     gateway: Gateway = request.app.state.service
-    return _connection(await gateway.wiring.rotate(caller, name, body.secret.get_secret_value()))
+    rotated = await gateway.wiring.rotate(caller, name, body.secret.get_secret_value())
+    return ConnectionView.model_validate(rotated)
 
 
 @connections.delete(
@@ -154,17 +155,4 @@ def _provider(provider: Provider) -> ProviderModel:
             "injector": members,
             "allow_private": provider.allow_private,
         }
-    )
-
-
-def _connection(connection: Connection) -> ConnectionView:
-    return ConnectionView(
-        name=connection.name,
-        provider=connection.provider,
-        owner=connection.owner,
-        version=connection.version,
-        revision=connection.revision,
-        fingerprint=connection.fingerprint,
-        created_at=connection.created_at,
-        rotated_at=connection.rotated_at,
     )

@@ -9,7 +9,7 @@ from mesh_shared.web.idempotency import IdempotencyKey
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
-from mesh_security_gateway.domain.profiles import Control, Deployment, Policy, Workload
+from mesh_security_gateway.domain.profiles import Deployment, Workload
 from mesh_security_gateway.schemas import (
     CompiledView,
     CompileRequest,
@@ -66,8 +66,8 @@ async def compile_security_profile(
     return CompiledView(
         profile=profile,
         framework=body.framework,
-        policies=[_policy(policy) for policy in compiled.policies],
-        controls=[_control(control) for control in compiled.controls],
+        policies=[PolicyView.model_validate(policy) for policy in compiled.policies],
+        controls=[ControlView.model_validate(control) for control in compiled.controls],
         security_endpoint=f"{public_url}/v1/proxy",
         audit_url=f"{public_url}/v1/audit?agent={quote(body.deployment.deployment_id, safe='')}",
     )
@@ -77,24 +77,4 @@ def _deployment(body: CompileRequest) -> Deployment:
     workloads = (Workload(name=s.name, image=s.image, public=s.public) for s in body.deployment.services)
     return Deployment(
         id=body.deployment.deployment_id, workloads=tuple(workloads), data_residency=body.data_residency
-    )
-
-
-def _policy(policy: Policy) -> PolicyView:
-    return PolicyView(
-        id=policy.id,
-        rule=policy.rule,
-        applies_to=list(policy.applies_to),
-        enforced_by=policy.enforced_by,
-        evidence_level=policy.evidence_level,
-    )
-
-
-def _control(control: Control) -> ControlView:
-    return ControlView(
-        id=control.id,
-        title=control.title,
-        status=control.status,
-        evidence=control.evidence,
-        evidence_digest=control.evidence_digest,
     )

@@ -11,7 +11,6 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Uuid
 
-from mesh_security_gateway.repository.keys import ApiKey
 from mesh_security_gateway.schemas import (
     ApiKeyRequest,
     ApiKeyView,
@@ -50,12 +49,7 @@ async def open_session(
     gateway: Gateway = request.app.state.service
     asked = body or SessionRequest()
     session = await gateway.keys.open_session(key, audiences=asked.audiences, scopes=asked.scopes)
-    return SessionView(
-        token=session.token,
-        expires_at=session.expires_at,
-        subject=session.subject,
-        scopes=list(session.scopes),
-    )
+    return SessionView.model_validate(session)
 
 
 # No idempotency key here: a replay would have to keep the answer, and with it the key in clear.
@@ -75,7 +69,7 @@ async def create_api_key(request: Request, body: ApiKeyRequest, caller: KeyAdmin
     made, text = await gateway.keys.create(
         caller, subject=body.subject, scopes=body.scopes, expires_in_s=body.expires_in_s
     )
-    return NewApiKeyView(key=text, **_view(made).model_dump())
+    return NewApiKeyView(key=text, **ApiKeyView.model_validate(made).model_dump())
 
 
 @router.get("/v1/api-keys", operation_id="list_api_keys", summary="List API keys", tags=["api-keys"])
@@ -90,9 +84,8 @@ async def list_api_keys(
     gateway: Gateway = request.app.state.service
     after = pages.position(request, cursor)
     keys = await gateway.keys.page(caller, after[0] if after else 0, limit)
-    return pages.page(
-        request, response, [_view(key) for key in keys], limit, [key.position for key in keys[-1:]]
-    )
+    views = [ApiKeyView.model_validate(key) for key in keys]
+    return pages.page(request, response, views, limit, [key.position for key in keys[-1:]])
 
 
 @router.post(
@@ -101,16 +94,4 @@ async def list_api_keys(
 async def revoke_api_key(request: Request, id: Uuid, caller: KeyAdmin) -> ApiKeyView:
     """Ends a key that can do no more than the caller; its sessions end by themselves within 15 minutes."""
     gateway: Gateway = request.app.state.service
-    return _view(await gateway.keys.revoke(caller, id))
-
-
-def _view(key: ApiKey) -> ApiKeyView:
-    return ApiKeyView(
-        id=key.id,
-        subject=key.subject,
-        scopes=list(key.scopes),
-        created_by=key.created_by,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-    )
+    return ApiKeyView.model_validate(await gateway.keys.revoke(caller, id))
