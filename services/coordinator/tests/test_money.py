@@ -79,6 +79,7 @@ async def test_poor_work_is_refunded_and_rated_and_the_next_agent_is_tried(
     assert await chain.ratings(sloppy.token_id) == (1, 0)
     assert await chain.ratings(quick.token_id) == (1, 100)
     assert run["result"]["summary"]["sentences"] == 2
+    assert run["graph"] == "wave 1   *  summary  text.summarize -> quick  25000\n"
 
 
 async def test_a_score_of_exactly_four_fifths_is_refunded_with_that_score(

@@ -195,7 +195,7 @@ def test_a_plan_is_drawn_with_its_waves_agents_and_prices():
         )
     )
 
-    assert made.drawn({}) == (
+    assert made.drawn({}, {}) == (
         "wave 1   o      find    c -> scout  free\n"
         "         | o    read    c -> reader  700\n"
         "wave 2   '-'-o  report  c -> nobody\n"
@@ -208,7 +208,7 @@ def test_a_drawing_marks_how_each_step_stands():
 
     marks = [
         line.split()[-5] if "wave" not in line else line.split()[2]
-        for line in Plan(steps=steps).drawn(status).splitlines()
+        for line in Plan(steps=steps).drawn(status, {}).splitlines()
     ]
 
     assert marks == ["o", ">", "*", "x", "/"]
@@ -217,14 +217,14 @@ def test_a_drawing_marks_how_each_step_stands():
 def test_a_stranger_s_name_cannot_move_the_cursor_of_who_reads_it():
     made = Plan(steps=(planned(step("a"), candidate("\x1b[2Jé\nwave 9", 1)),))
 
-    assert "c -> ?[2J??wave 9  1" in made.drawn({})
+    assert "c -> ?[2J??wave 9  1" in made.drawn({}, {})
 
 
 @given(dags())
 def test_every_step_has_one_row_in_the_order_of_the_waves(needs: dict[str, list[str]]):
     steps = tuple(planned(step(id, *needed)) for id, needed in needs.items())
 
-    rows = Plan(steps=steps).drawn({}).splitlines()
+    rows = Plan(steps=steps).drawn({}, {}).splitlines()
 
     drawn = [row.removesuffix("  c -> nobody").split()[-1] for row in rows]
     assert drawn == [id for wave in plan.waves(needs) for id in wave]

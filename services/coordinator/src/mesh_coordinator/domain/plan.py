@@ -64,25 +64,24 @@ class Plan:
         """Steps for which nobody can be hired."""
         return tuple(step.requirement.id for step in self.steps if step.chosen is None)
 
-    def drawn(self, status: Mapping[str, StepStatus]) -> str:
-        """The plan as ASCII, each step marked by how it stands."""
+    def drawn(self, status: Mapping[str, StepStatus], hired: Mapping[str, Candidate]) -> str:
+        """The plan as ASCII, each step marked by how it stands, with who was hired last or is chosen."""
         nodes = {
             step.requirement.id: Node(
                 id=step.requirement.id,
                 needs=step.requirement.needs,
                 mark=MARKS[status.get(step.requirement.id, StepStatus.PENDING)],
-                label=_label(step),
+                label=_label(step.requirement.capability, hired.get(step.requirement.id, step.chosen)),
             )
             for step in self.steps
         }
         return graph.draw(self.waves, nodes)
 
 
-def _label(step: PlannedStep) -> str:
-    capability, chosen = step.requirement.capability, step.chosen
-    if chosen is None:
+def _label(capability: str, agent: Candidate | None) -> str:
+    if agent is None:
         return f"{capability} -> nobody"
-    return f"{capability} -> {_printable(chosen.name)}  {chosen.price_units or 'free'}"
+    return f"{capability} -> {_printable(agent.name)}  {agent.price_units or 'free'}"
 
 
 def _printable(name: str) -> str:

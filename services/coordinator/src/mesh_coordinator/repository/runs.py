@@ -20,8 +20,9 @@ from mesh_coordinator.domain.run import (
     StepStatus,
     Stopping,
 )
+from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.errors import RunNotFound
-from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT
+from mesh_coordinator.repository.codec import CANDIDATE, CANDIDATES, REQUIREMENT
 from mesh_coordinator.repository.tables import AttemptRow, RunEventRow, RunRow, StepRow
 
 
@@ -44,6 +45,11 @@ class RunRecord:
                 for step in self.steps
             )
         )
+
+    @property
+    def hired(self) -> dict[str, Candidate]:
+        """Who was hired last for each step."""
+        return {one.step_id: CANDIDATE.validate_python(one.candidate) for one in self.attempts}
 
     @property
     def is_open(self) -> bool:

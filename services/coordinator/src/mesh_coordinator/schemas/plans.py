@@ -88,5 +88,5 @@ class PlanView(WireModel):
             waves=[list(wave) for wave in plan.waves],
             price=str(plan.price_units),
             gaps=list(plan.gaps),
-            graph=plan.drawn({}),
+            graph=plan.drawn({}, {}),
         )

@@ -152,7 +152,7 @@ class RunView(RunSummary):
             stopping=Stopping(run.stopping) if run.stopping else None,
             steps=steps,
             waves=[list(wave) for wave in plan.waves],
-            graph=plan.drawn({step.id: step.status for step in steps}),
+            graph=plan.drawn({step.id: step.status for step in steps}, record.hired),
             result={step.id: step.result for step in steps if step.status is StepStatus.SUCCEEDED},
             gaps=[_gap(step) for step in steps if step.status in (StepStatus.FAILED, StepStatus.SKIPPED)],
             wall_ms=_ms(run.created_at, run.ended_at),
