@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
 import pytest
 from docker import DockerClient
@@ -17,13 +19,31 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from httpx import AsyncClient
 from httpx import Response as Answer
+from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.app import create_app
+from mesh_deployer.domain.cost import Inputs
+from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
+from mesh_deployer.domain.market import Bid, BidBook, Terms
+from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Group
+from mesh_deployer.ports import Condition, Marketplace, Order
+from mesh_deployer.repository.deployments import Deployments, Rest
+from mesh_deployer.schemas.sdl import HELLO
+from mesh_deployer.service.driver import Driver
+from mesh_deployer.service.news import News
+from mesh_deployer.service.steps import Steps
 from mesh_deployer.settings import Settings
 from mesh_shared.auth.tokens import jwks
+from mesh_shared.database import migrate
+from mesh_shared.database.engine import Database, connect
+from mesh_shared.errors import Unavailable
+from mesh_shared.events.outbox import EventRow
 from mesh_shared.testing import Issuer, running
 from pydantic import SecretStr
+from sqlalchemy import select
 
 ROOT = Path(__file__).parents[3]
+T = TypeVar("T")
 SCOPES = ("deployer:deploy", "actions:invoke", "events:read")
 HELLO_WEB = (ROOT / "examples" / "sdl" / "hello-web.yaml").read_text()
 IMAGE = "debian:trixie-slim"
@@ -38,6 +58,10 @@ CONFIG: dict[str, Any] = {
     "replicas": 2,
     "max_price_uact_per_block": "100",
 }
+
+(GROUP,) = compile_sdl(HELLO).groups
+INPUTS = Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
+PATIENT = Deadlines(bid_window_s=0, bid_s=300, start_s=300)
 
 MakeApp = Callable[..., FastAPI]
 
@@ -281,3 +305,127 @@ class Gateway:
 @pytest.fixture
 def gateway(issuer: Issuer) -> Gateway:
     return Gateway(issuer)
+
+
+@dataclass
+class Line:
+    """A working market behind a line that can be cut, and on which the caller can die at any call."""
+
+    market: Marketplace
+    is_down: bool = False
+    condition: Condition | None = None
+    asked: list[str] = field(default_factory=list[str])
+    deadly: tuple[int, str] | None = None
+    """The number of the call, and whether it kills `before` or `after` it takes effect."""
+    died: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def capabilities(self, group: Group) -> str:
+        return await self._ask("capabilities", self.market.capabilities(group))
+
+    async def create(self, order: Order) -> None:
+        await self._ask("create", self.market.create(order))
+
+    async def bids(self, order_id: UUID) -> BidBook:
+        return await self._ask("bids", self.market.bids(order_id))
+
+    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
+        return await self._ask("accept", self.market.accept(order_id, bid))
+
+    async def send_manifest(self, order_id: UUID, group: Group) -> None:
+        await self._ask("send_manifest", self.market.send_manifest(order_id, group))
+
+    async def status(self, order_id: UUID) -> Condition:
+        condition = await self._ask("status", self.market.status(order_id))
+        return self.condition or condition
+
+    async def close(self, order_id: UUID) -> int:
+        return await self._ask("close", self.market.close(order_id))
+
+    async def held(self) -> Sequence[UUID]:
+        return await self._ask("held", self.market.held())
+
+    async def _ask(self, verb: str, answer: Coroutine[Any, Any, T]) -> T:
+        if self.is_down:
+            answer.close()
+            raise Unavailable("the market")
+        self.asked.append(verb)
+        with closing(answer):
+            await self._perhaps_die(len(self.asked), "before")
+            heard = await answer
+        await self._perhaps_die(len(self.asked), "after")
+        return heard
+
+    async def _perhaps_die(self, call: int, moment: str) -> None:
+        """Dying is never being heard of again: whoever asked is cancelled, and nothing more is written."""
+        if self.deadly == (call, moment):
+            self.died.set()
+            await asyncio.Event().wait()
+
+
+@dataclass
+class Stage:
+    """A database, a market behind a line, and as many replicas as a test wants."""
+
+    database: Database
+    market: Line
+    news: News = field(default_factory=News)
+
+    def replica(self, instance: str = "0", *, parallel: int = 8, watch_s: float = 60) -> Driver:
+        return Driver(
+            database=self.database,
+            steps=Steps({"simulated": self.market}),
+            news=self.news,
+            instance=instance,
+            parallel=parallel,
+            step_timeout_s=5,
+            watch_s=watch_s,
+        )
+
+    async def accept(self, deadlines: Deadlines = PATIENT) -> UUID:
+        deployment = Deployment(
+            id=uuid4(),
+            owner="tester",
+            request_digest="d",
+            provider="simulated",
+            provider_reason="asked for",
+            sdl=HELLO,
+            version_hash="h",
+            shape=GROUP.shape,
+            terms=Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=GROUP.ceiling),
+            deposit_uact=500_000,
+            deadlines=deadlines,
+            created_at=datetime.now(UTC),
+        )
+        async with self.database.write() as session:
+            Deployments(session).add(deployment)
+        return deployment.id
+
+    async def find(self, id: UUID) -> Deployment:
+        async with self.database.read() as session:
+            found = await Deployments(session).find(id)
+        assert found is not None
+        return found
+
+    async def until(self, id: UUID, *states: State) -> Deployment:
+        async with asyncio.timeout(15):
+            while (found := await self.find(id)).state not in states:
+                await asyncio.sleep(0.01)
+        return found
+
+    async def change(self, id: UUID, change: Callable[[Deployment], Deployment]) -> None:
+        before = await self.find(id)
+        async with self.database.write() as session:
+            assert await Deployments(session).replace(before, change(before), Rest(datetime.now(UTC), 0))
+        self.news.due.ring()
+
+    async def facts(self) -> list[str]:
+        async with self.database.read() as session:
+            return list(await session.scalars(select(EventRow.type).order_by(EventRow.position)))
+
+
+@pytest.fixture
+async def stage(database_url: str) -> AsyncIterator[Stage]:
+    database = connect(database_url)
+    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
+    yield Stage(database, Line(SimulatedMarketplace(database, 379, INPUTS)))
+    await database.engine.dispose()

@@ -3,158 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
-from mesh_deployer.adapters.simulated import SimulatedMarketplace
-from mesh_deployer.domain.cost import Inputs
-from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
-from mesh_deployer.domain.market import Terms
-from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.ports import Condition, Marketplace
-from mesh_deployer.repository.deployments import Deployments, Rest
-from mesh_deployer.schemas.sdl import HELLO
-from mesh_deployer.service.driver import Driver
+from mesh_deployer.domain.deployment import Deadlines, State
+from mesh_deployer.ports import Condition
+from mesh_deployer.repository.deployments import Deployments
 from mesh_deployer.service.leftovers import Leftovers
-from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps
-from mesh_deployer.settings import Settings
-from mesh_shared.database import migrate
-from mesh_shared.database.engine import Database, connect
-from mesh_shared.errors import Unavailable
-from mesh_shared.events.outbox import EventRow
-from sqlalchemy import select
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from mesh_deployer.domain.market import Bid, BidBook
-    from mesh_deployer.domain.workload import Group
-    from mesh_deployer.ports import Order
-
-(GROUP,) = compile_sdl(HELLO).groups
-INPUTS = Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
-PATIENT = Deadlines(bid_window_s=0, bid_s=300, start_s=300)
-
-
-@dataclass
-class Weather:
-    """A working market behind a line that can be cut, and a count of what came through it."""
-
-    market: Marketplace
-    is_down: bool = False
-    condition: Condition | None = None
-    asked: list[str] = field(default_factory=list[str])
-
-    def _through(self, verb: str) -> None:
-        if self.is_down:
-            raise Unavailable("the market")
-        self.asked.append(verb)
-
-    async def capabilities(self, group: Group) -> str:
-        self._through("capabilities")
-        return await self.market.capabilities(group)
-
-    async def create(self, order: Order) -> None:
-        self._through("create")
-        await self.market.create(order)
-
-    async def bids(self, order_id: UUID) -> BidBook:
-        self._through("bids")
-        return await self.market.bids(order_id)
-
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
-        self._through("accept")
-        return await self.market.accept(order_id, bid)
-
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
-        self._through("send_manifest")
-        await self.market.send_manifest(order_id, group)
-
-    async def status(self, order_id: UUID) -> Condition:
-        self._through("status")
-        return self.condition or await self.market.status(order_id)
-
-    async def close(self, order_id: UUID) -> int:
-        self._through("close")
-        return await self.market.close(order_id)
-
-    async def held(self) -> Sequence[UUID]:
-        self._through("held")
-        return await self.market.held()
-
-
-@dataclass
-class Stage:
-    """A database, a market behind a line, and as many replicas as a test wants."""
-
-    database: Database
-    market: Weather
-    news: News = field(default_factory=News)
-
-    def replica(self, instance: str = "0", *, parallel: int = 8, watch_s: float = 60) -> Driver:
-        return Driver(
-            database=self.database,
-            steps=Steps({"simulated": self.market}),
-            news=self.news,
-            instance=instance,
-            parallel=parallel,
-            step_timeout_s=5,
-            watch_s=watch_s,
-        )
-
-    async def accept(self, deadlines: Deadlines = PATIENT) -> UUID:
-        deployment = Deployment(
-            id=uuid4(),
-            owner="tester",
-            request_digest="d",
-            provider="simulated",
-            provider_reason="asked for",
-            sdl=HELLO,
-            version_hash="h",
-            shape=GROUP.shape,
-            terms=Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=GROUP.ceiling),
-            deposit_uact=500_000,
-            deadlines=deadlines,
-            created_at=datetime.now(UTC),
-        )
-        async with self.database.write() as session:
-            Deployments(session).add(deployment)
-        return deployment.id
-
-    async def find(self, id: UUID) -> Deployment:
-        async with self.database.read() as session:
-            found = await Deployments(session).find(id)
-        assert found is not None
-        return found
-
-    async def until(self, id: UUID, *states: State) -> Deployment:
-        async with asyncio.timeout(15):
-            while (found := await self.find(id)).state not in states:
-                await asyncio.sleep(0.01)
-        return found
-
-    async def change(self, id: UUID, change: Callable[[Deployment], Deployment]) -> None:
-        before = await self.find(id)
-        async with self.database.write() as session:
-            assert await Deployments(session).replace(before, change(before), Rest(datetime.now(UTC), 0))
-        self.news.due.ring()
-
-    async def facts(self) -> list[str]:
-        async with self.database.read() as session:
-            return list(await session.scalars(select(EventRow.type).order_by(EventRow.position)))
-
-
-@pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
-    database = connect(database_url)
-    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
-    yield Stage(database, Weather(SimulatedMarketplace(database, 379, INPUTS)))
-    await database.engine.dispose()
+    from conftest import Stage
 
 
 async def test_a_silent_market_holds_a_deployment_up_and_costs_it_nothing(stage: Stage):
