@@ -285,9 +285,13 @@ class Program:
     http: httpx.AsyncClient
     running: Process | None = None
 
-    async def start(self) -> Operator:
+    def launch(self) -> Process:
         argv = [sys.executable, "-m", "mesh_security_gateway"]
         self.running = processes.start("gateway", argv, self.log, self.environment)
+        return self.running
+
+    async def start(self) -> Operator:
+        self.launch()
         async with asyncio.timeout(60):
             while not await self._is_ready():
                 await asyncio.sleep(0.05)

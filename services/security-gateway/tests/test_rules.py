@@ -1,3 +1,4 @@
+import re
 from uuid import UUID
 
 import pytest
@@ -66,6 +67,23 @@ def test_a_pattern_covers_what_it_says(pattern: str, path: str):
 )
 def test_a_pattern_covers_nothing_else(pattern: str, path: str):
     assert not matches(pattern, path)
+
+
+SEGMENTS = st.lists(st.text("ab*.", max_size=4), min_size=1, max_size=4)
+
+
+@given(SEGMENTS, st.booleans(), st.lists(st.text("ab.", max_size=4), min_size=1, max_size=5))
+def test_a_pattern_means_what_its_regular_expression_means(wanted: list[str], rest: bool, given: list[str]):
+    pattern = "/" + "/".join([*wanted, "**"] if rest else wanted)
+    path = "/" + "/".join(given)
+    if wanted[-1] == "**":
+        return
+
+    segments = [re.escape(s).replace(r"\*", "[^/]*") if s.strip("*") or not s else "[^/]+" for s in wanted]
+    expression = "/" + "/".join(segments) + ("/.*" if rest else "")
+    nonempty = all(bool(g) == bool(w) for w, g in zip(wanted, given, strict=False))
+
+    assert matches(pattern, path) == bool(re.fullmatch(expression, path) and nonempty)
 
 
 @given(st.text("ab*/", max_size=30), st.text("ab/", max_size=200))

@@ -144,6 +144,25 @@ async def test_a_new_key_is_shown_once_and_its_scopes_are_among_its_makers(opera
     assert [key["subject"] for key in listed.json()["items"]] == ["keeper", "keeper/agent-7"]
 
 
+async def test_keys_are_listed_to_those_whose_they_are(operator_everywhere: Operator):
+    """An underscore is a wildcard to the database, and a character of a name to us."""
+    operator = operator_everywhere
+    keeper = await operator.agent("a_c", "gateway:keys", "gateway:proxy")
+    for subject in ("a_c/one", "abc/two", "a_cd/three", "abc"):
+        await operator.agent(subject)
+    body = {"subject": "a_c/four", "scopes": ["gateway:proxy"]}
+    await operator.http.post("/v1/api-keys", json=body, headers=keeper)
+
+    own = (await operator.http.get("/v1/api-keys", headers=keeper)).json()["items"]
+    page = await operator.http.get("/v1/api-keys", params={"limit": 2}, headers=keeper)
+    rest = await operator.http.get(
+        "/v1/api-keys", params={"limit": 2, "cursor": page.json()["next_cursor"]}, headers=keeper
+    )
+
+    assert [key["subject"] for key in own] == ["a_c", "a_c/one", "a_c/four"]
+    assert [key["subject"] for key in rest.json()["items"]] == ["a_c/four"]
+
+
 async def test_keys_are_listed_page_by_page(operator: Operator):
     first = (await operator.get("/v1/api-keys", limit=4)).json()
     second = (await operator.get("/v1/api-keys", limit=4, cursor=first["next_cursor"])).json()
