@@ -395,15 +395,18 @@ class Caller:
     wish = staticmethod(wish)
     eventually = staticmethod(eventually)
 
-    async def register(self, body: Body, key: str | None = None, **params: str) -> Response:
+    async def post(self, address: str, **request: Any) -> Response:
         """Repeats a 503, as its answer says: a busy machine is not what a test is about."""
-        headers = {"Idempotency-Key": key or f"register:{body['id']}"}
 
         async def ask() -> Response | None:
-            answer = await self.http.post("/v1/agents", json=body, headers=headers, params=params)
+            answer = await self.http.post(address, **request)
             return None if answer.status_code == 503 else answer
 
         return await eventually(ask, 60)
+
+    async def register(self, body: Body, key: str | None = None, **params: str) -> Response:
+        headers = {"Idempotency-Key": key or f"register:{body['id']}"}
+        return await self.post("/v1/agents", json=body, headers=headers, params=params)
 
     async def registered(self, name: str, *capabilities: str, **more: Any) -> Body:
         """Registers an agent of the operator and waits until it can be found."""
@@ -454,7 +457,7 @@ class Caller:
 
     async def store(self, data: bytes) -> str:
         headers = {"Content-Type": "application/octet-stream"}
-        answer = await self.http.post("/v1/content", content=data, headers=headers)
+        answer = await self.post("/v1/content", content=data, headers=headers)
         assert answer.status_code == 201, answer.text
         return answer.json()["cid"]
 

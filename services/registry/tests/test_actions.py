@@ -23,7 +23,7 @@ TOOL = {
 
 
 async def invoke(caller: Caller, action: str, **parameters: Any) -> Body:
-    answer = await caller.http.post(f"/actions/{action}", json={"parameters": parameters})
+    answer = await caller.post(f"/actions/{action}", json={"parameters": parameters})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -110,7 +110,7 @@ async def test_a_refusal_is_the_action_s_answer(caller_lite: Caller):
 async def test_an_action_needs_its_scope(caller_lite: Caller, issuer: Issuer):
     async def status(action: str, parameters: Body, *scopes: str) -> int:
         headers = issuer.headers(*scopes, audience="registry")
-        answer = await caller_lite.http.post(
+        answer = await caller_lite.post(
             f"/actions/{action}", json={"parameters": parameters}, headers=headers
         )
         return answer.status_code

@@ -40,7 +40,7 @@ async def caller(
 
 
 async def test_bytes_come_back_under_the_cid_that_ipfs_gives_them(caller: Caller):
-    stored = await caller.http.post("/v1/content", content=b"hello", headers=OCTETS)
+    stored = await caller.post("/v1/content", content=b"hello", headers=OCTETS)
     read = await caller.http.get(stored.headers["location"])
 
     assert (stored.status_code, stored.json()) == (201, {"cid": HELLO, "size": 5})
@@ -182,7 +182,7 @@ async def test_one_content_has_one_address(caller_lite: Caller):
 async def test_bytes_are_sent_as_bytes(caller_lite: Caller):
     headers = {"Content-Type": "text/html"}
 
-    answer = await caller_lite.http.post("/v1/content", content=b"<script>", headers=headers)
+    answer = await caller_lite.post("/v1/content", content=b"<script>", headers=headers)
 
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
 
@@ -191,7 +191,7 @@ async def test_storing_needs_the_scope_and_reading_does_not(caller_lite: Caller)
     await caller_lite.store(b"hello")
     del caller_lite.http.headers["Authorization"]
 
-    stored = await caller_lite.http.post("/v1/content", content=b"other", headers=OCTETS)
+    stored = await caller_lite.post("/v1/content", content=b"other", headers=OCTETS)
     read = await caller_lite.http.get(f"/v1/content/{HELLO}")
 
     assert (stored.status_code, read.status_code) == (401, 200)

@@ -69,7 +69,7 @@ def untouched(state_dir: Path, chain: Chain):
 
 async def sent(caller: Caller, content: bytes, key: str = "one") -> Response:
     headers = JSON | {"Idempotency-Key": key}
-    return await caller.http.post("/v1/agents", content=content, headers=headers)
+    return await caller.post("/v1/agents", content=content, headers=headers)
 
 
 async def test_metadata_that_hides_something_is_refused(caller_lite: Caller, untouched: Any):
@@ -128,7 +128,7 @@ async def test_a_body_of_another_kind_is_refused(caller_lite: Caller):
 async def test_a_body_that_is_no_json_is_refused(caller_lite: Caller):
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": "one"}
 
-    answer = await caller_lite.http.post("/v1/agents", content=b"id=acme", headers=headers)
+    answer = await caller_lite.post("/v1/agents", content=b"id=acme", headers=headers)
 
     assert answer.status_code == 415
 

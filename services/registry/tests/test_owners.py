@@ -54,7 +54,7 @@ class Owner:
 
 
 async def drafted(caller: Caller, wish: Body, owner: str) -> Body:
-    answer = await caller.http.post("/v1/registrations", json=wish | {"owner": owner})
+    answer = await caller.post("/v1/registrations", json=wish | {"owner": owner})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -121,7 +121,7 @@ async def test_no_draft_is_made_for_an_id_that_is_taken(caller_lite: Caller, own
     wish = caller_lite.wish("acme/one")
     await caller_lite.registered("acme/one")
 
-    answer = await caller_lite.http.post("/v1/registrations", json=wish | {"owner": owner.address})
+    answer = await caller_lite.post("/v1/registrations", json=wish | {"owner": owner.address})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "agent-exists")
 

@@ -215,7 +215,7 @@ async def test_an_agent_may_bring_a_did_of_its_own(caller_lite: Caller):
 
 
 async def test_registering_needs_a_key(caller_lite: Caller):
-    answer = await caller_lite.http.post("/v1/agents", json=caller_lite.wish("acme/one"))
+    answer = await caller_lite.post("/v1/agents", json=caller_lite.wish("acme/one"))
 
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-required")
 
@@ -225,9 +225,9 @@ async def test_nobody_registers_without_the_scope(caller_lite: Caller, issuer: I
     key = {"Idempotency-Key": "one"}
     body = caller_lite.wish("acme/one")
 
-    forbidden = await caller_lite.http.post("/v1/agents", json=body, headers=reader | key)
+    forbidden = await caller_lite.post("/v1/agents", json=body, headers=reader | key)
     del caller_lite.http.headers["Authorization"]
-    unknown = await caller_lite.http.post("/v1/agents", json=body, headers=key)
+    unknown = await caller_lite.post("/v1/agents", json=body, headers=key)
 
     assert (forbidden.status_code, unknown.status_code) == (403, 401)
     assert await chain.total_agents() == 0
@@ -252,7 +252,7 @@ def test_a_name_that_is_none_does_not_fit_the_schema(name: object):
 async def test_what_does_not_fit_the_schema_is_refused_with_its_place(caller_lite: Caller):
     body = caller_lite.wish("Acme") | {"stake": "-1", "surprise": True}
 
-    answer = await caller_lite.http.post("/v1/agents", json=body, headers={"Idempotency-Key": "one"})
+    answer = await caller_lite.post("/v1/agents", json=body, headers={"Idempotency-Key": "one"})
 
     assert answer.status_code == 422
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/id", "/stake", "/surprise"}
