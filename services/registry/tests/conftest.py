@@ -27,6 +27,7 @@ from mesh_shared.canonical import canonical_json
 from mesh_shared.chain import deployment, keys
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.deployment import Deployment
+from mesh_shared.chain.journal import ChainTables
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.database import engine
 from mesh_shared.database.engine import Database
@@ -91,7 +92,7 @@ def empty_database() -> OpenDatabase:
     async def opened(url: str) -> AsyncGenerator[Database]:
         database = engine.connect(url)
         async with database.engine.begin() as connection:
-            for tables in (Base, Foundation):
+            for tables in (Base, Foundation, ChainTables):
                 await connection.run_sync(tables.metadata.create_all)
         yield database
         await database.engine.dispose()

@@ -142,5 +142,5 @@ async def get_operation(
 
 
 def _tag(request: Request, response: Response, view: BaseModel) -> None:
-    """What polls need not send again is not sent again."""
+    """Whoever has the view already, as it is, gets 304."""
     conditional.tag(request, response, sha256(view.model_dump_json().encode()).hexdigest())

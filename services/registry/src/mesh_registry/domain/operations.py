@@ -32,7 +32,6 @@ class Operation:
 
     id: UUID
     registration: Registration
-    transaction_id: UUID
     transaction_hash: str | None
     status: OperationStatus
     refusal: str | None

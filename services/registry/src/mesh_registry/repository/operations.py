@@ -60,7 +60,6 @@ class Operations:
         return Operation(
             id=operation.id,
             registration=_registration(operation),
-            transaction_id=operation.transaction_id,
             transaction_hash=mined.transaction_hash if mined else transaction.hash,
             status=self._status(transaction, mined, head or 0),
             refusal=transaction.error,
