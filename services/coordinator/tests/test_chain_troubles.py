@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.tables import AttemptRow
+from mesh_shared.chain import keys
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.journal import Journal, TransactionRow
 from mesh_shared.chain.journal import State as TransactionState
@@ -17,6 +18,8 @@ from mesh_shared.testing import running
 from sqlalchemy import select, update
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Agent, Caller, Chain, MakeApp, Town
 
 PURSE_UNITS = 1_000_000
@@ -309,3 +312,64 @@ async def test_cancelling_withdraws_what_waits_for_room_in_the_budget(
     assert withdrawn["steps"][1]["attempts"][0]["escrow_id"] is None
     assert ended["budget"] == {"limit": "1000", "reserved": "0", "spent": "0"}
     assert await chain.units(payer) == PURSE_UNITS
+
+
+async def test_a_reorganisation_that_takes_everything_back_costs_nobody_anything(
+    caller_that_looks: Caller, town: Town, chain: Chain, payer: str, worker: Worker
+):
+    caller = caller_that_looks
+    run = await caller.run(BODY)
+    (attempt,) = run["steps"][0]["attempts"]
+    provider = town.agents["worker"].wallet.address
+    assert await chain.units(provider) == 1_000
+
+    await chain.rpc.request("anvil_reorg", 5, [])
+    taken_back = await chain.units(provider)
+    await until(lambda: is_rated(chain, town))
+
+    assert taken_back == 0
+    assert (await caller.escrow(attempt["escrow_id"]))["state"] == "released"
+    assert await chain.units(provider) == 1_000
+    assert await chain.units(payer) == PURSE_UNITS - 1_000
+    assert worker.calls == 1
+
+
+async def is_rated(chain: Chain, town: Town) -> bool:
+    return await chain.ratings(town.agents["worker"].token_id) == (1, 100)
+
+
+async def test_a_payer_without_ether_waits_and_goes_on_when_it_has_some(
+    caller: Caller, town: Town, chain: Chain, payer: str, worker: Worker
+):
+    await chain.rpc.request("anvil_setBalance", payer, "0x0")
+    run = await caller.start(BODY)
+    waiting = await attempt_when(caller, run, "opening")
+
+    await chain.enrich(payer)
+    ended = await caller.ended(run["id"])
+
+    assert waiting["outcome"] is None
+    assert (ended["status"], worker.calls) == ("succeeded", 1)
+    assert await chain.units(town.agents["worker"].wallet.address) == 1_000
+
+
+async def test_another_payer_s_key_gets_an_allowance_of_its_own(
+    make_app: MakeApp,
+    client: dict[str, str],
+    town: Town,
+    chain: Chain,
+    payer: str,
+    worker: Worker,
+    state_dir: Path,
+):
+    async with running(make_app(), client) as http:
+        first = await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": "a", "Prefer": "wait=30"})
+    other = keys.load_or_create(state_dir / "other.key")
+    await chain.enrich(other.address, 5_000)
+
+    async with running(make_app(chain_key_file=state_dir / "other.key"), client) as http:
+        second = await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": "b", "Prefer": "wait=30"})
+
+    assert [answer.json()["status"] for answer in (first, second)] == ["succeeded", "succeeded"]
+    assert await chain.units(payer) == PURSE_UNITS - 1_000
+    assert await chain.units(other.address) == 4_000

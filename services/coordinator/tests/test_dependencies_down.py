@@ -92,6 +92,15 @@ async def gate(town: Town) -> asyncio.Event:
     return gate
 
 
+async def test_readiness_and_metrics_name_what_the_service_stands_on(caller: Caller):
+    ready = await caller.http.get("/readyz")
+    metrics = (await caller.http.get("/metrics")).text
+
+    assert ready.json() == {"status": "ready", "checks": ["database", "redis", "chain", "registry"]}
+    for name in ready.json()["checks"]:
+        assert f'mesh_dependency_up{{dependency="{name}"}} 1.0' in metrics
+
+
 async def test_without_redis_runs_go_on_and_none_is_accepted(
     make_app: MakeApp, payer: str, client: dict[str, str], tmp_path: Path, gate: asyncio.Event
 ):

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from mesh_shared.testing import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from conftest import Agent, Caller, Chain, MakeApp, Town
 
@@ -36,7 +36,7 @@ class Crew:
         return JSONResponse({"content": {"success": True, "data": step}})
 
     @contextmanager
-    def _at_work(self) -> Iterator[None]:
+    def _at_work(self) -> Generator[None, None, None]:
         self.working += 1
         self.most = max(self.most, self.working)
         yield

@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from mesh_shared.testing import running
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Town
+    from conftest import Agent, Caller, MakeApp, Town
 
 
 def free(id: str, **more: Any) -> dict[str, Any]:
@@ -361,3 +362,42 @@ async def test_what_is_done_later_belongs_to_the_trace_of_who_asked(caller: Call
 
     assert [one.split("-")[1] for one in heard] == [trace_id]
     assert {fact["traceparent"].split("-")[1] for fact in await caller.facts()} == {trace_id}
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("wait=5", "wait=5"),
+        ("WAIT=7; foo", "wait=7"),
+        ("respond-async,wait=3", "wait=3"),
+        ("wait=99999", "wait=30"),
+        ("wait=-1", None),
+        ("wait=x", None),
+        ("await=5", None),
+        ("return=minimal", None),
+    ],
+)
+async def test_a_preference_to_wait_is_read_as_rfc_7240_says(
+    caller: Caller, helper: Agent, prefer: str, applied: str | None
+):
+    headers = {"Idempotency-Key": "k", "Prefer": prefer}
+
+    answer = await caller.http.post("/v1/runs", json=task(free("a")), headers=headers)
+
+    assert answer.headers.get("preference-applied") == applied
+    assert answer.status_code == (202 if applied is None else 200)
+
+
+async def test_a_run_that_names_no_budget_has_the_operator_s(
+    make_app: MakeApp, payer: str, client: dict[str, str], town: Town
+):
+    await town.hire_sample("quick")
+    step = {"id": "s", "capability": "text.summarize", "parameters": {"text": "A."}}
+    headers = {"Idempotency-Key": "k"}
+
+    async with running(make_app(max_run_budget=24_999), client) as http:
+        answer = await http.post("/v1/runs", json=task(step), headers=headers)
+        plan = await http.post("/v1/plans", json=task(step))
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "no-acceptable-agent")
+    assert plan.json()["steps"][0]["candidates"][0]["reason"] == "asks for more than the budget"
