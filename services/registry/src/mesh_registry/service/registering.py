@@ -115,12 +115,13 @@ class Registrar:
         """
         said = document(wish.metadata)
         registration = self._registration(wish, authorization.owner if authorization else self.operator, said)
-        while (known := await self._known(registration)) is None:
+        id = await self._known(registration)
+        while id is None:
             call = await self._call(registration, authorization)
             await self.store.add(once(said))  # before anything names its CID
-            with suppress(IntegrityError):  # a parallel request was first: look again
-                await self._accept(registration, call, authorization is None, requested_by)
-        return await self._signed(known.id)
+            accepted = await self._accept(registration, call, authorization is None, requested_by)
+            id = accepted or await self._known(registration)
+        return await self._signed(id)
 
     async def operation(self, id: UUID) -> Operation:
         """Where a registration stands. Raises `OperationNotFound`."""
@@ -160,15 +161,15 @@ class Registrar:
             capabilities=naming.capability_hashes(wish.metadata.capabilities),
         )
 
-    async def _known(self, registration: Registration) -> Operation | None:
-        """The operation of this very registration; None when the id is free."""
+    async def _known(self, registration: Registration) -> UUID | None:
+        """The operation of this very registration; None when the agent's id is free."""
         async with self.database.read() as session:
             known = await Operations(session, self.depths).claiming(registration.agent_id)
             is_taken = await Agents(session).find(registration.agent_id) is not None
         if known is not None and not known.has_failed:
             if known.registration != registration:
                 raise AgentExists
-            return known
+            return known.id
         if is_taken:
             raise AgentExists
         return None
@@ -182,19 +183,25 @@ class Registrar:
             raise SignatureDoesNotMatch
         return self.contracts.register_for(registration, authorization, terms.nonce)
 
-    async def _accept(self, registration: Registration, call: Call, is_own: bool, requested_by: str) -> None:
-        """Makes intent and transaction one commit. Raises `IntegrityError` when somebody was faster."""
+    async def _accept(
+        self, registration: Registration, call: Call, is_own: bool, requested_by: str
+    ) -> UUID | None:
+        """Makes intent and transaction one commit; None when a parallel request was faster."""
         id = uuid4()
-        async with self.database.write() as session:
-            operations, journal = Operations(session, self.depths), Journal(session)
-            failed = await operations.claiming(registration.agent_id)
-            if failed is not None and failed.has_failed:
-                await operations.release(failed.id)
-            if is_own and registration.stake_units:
-                allowing = f"approve:{self.contracts.registry}"
-                await journal.prepare(allowing, self.operator, self.contracts.approve())
-            transaction = await journal.prepare(f"register:{id}", self.operator, call)
-            operations.add(id, registration, transaction, requested_by)
+        try:
+            async with self.database.write() as session:
+                operations, journal = Operations(session, self.depths), Journal(session)
+                failed = await operations.claiming(registration.agent_id)
+                if failed is not None and failed.has_failed:
+                    await operations.release(failed.id)
+                if is_own and registration.stake_units:
+                    allowing = f"approve:{self.contracts.registry}"
+                    await journal.prepare(allowing, self.operator, self.contracts.approve())
+                transaction = await journal.prepare(f"register:{id}", self.operator, call)
+                operations.add(id, registration, transaction, requested_by)
+        except IntegrityError:
+            return None
+        return id
 
     async def _permit_data(self, registration: Registration, deadline: int) -> TypedData:
         terms = await self.contracts.permit_terms(registration.owner)
