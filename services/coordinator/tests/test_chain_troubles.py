@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -10,10 +11,12 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.tables import AttemptRow
+from mesh_shared.bell import wait
 from mesh_shared.chain import keys
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.journal import Journal, TransactionRow
 from mesh_shared.chain.journal import State as TransactionState
+from mesh_shared.database.engine import Database
 from mesh_shared.testing import running
 from sqlalchemy import select, update
 
@@ -373,3 +376,25 @@ async def test_another_payer_s_key_gets_an_allowance_of_its_own(
     assert [answer.json()["status"] for answer in (first, second)] == ["succeeded", "succeeded"]
     assert await chain.units(payer) == PURSE_UNITS - 1_000
     assert await chain.units(other.address) == 4_000
+
+
+async def test_who_waits_for_room_in_the_budget_rests(
+    caller: Caller, chain: Chain, payer: str, worker: Worker
+):
+    await chain.rpc.request("evm_setAutomine", False)
+    steps = [STEP, STEP | {"id": "b", "optional": True}]
+    run = await caller.start({"task": "t", "requirements": steps, "budget": "1000"})
+    await mine_until(caller, chain, run, "opening")
+    await caller.run_when(run["id"], lambda seen: seen["steps"][1]["attempts"][0]["state"] == "reserving")
+
+    commits = await commits_within(cast("FastAPI", caller.app), 1.5)
+
+    assert commits < 10
+
+
+async def commits_within(app: FastAPI, seconds: float) -> int:
+    database: Database = app.state.platform.database
+    count, over = 0, time.monotonic() + seconds
+    while (left := over - time.monotonic()) > 0:
+        count += await wait(database.committed.ticket(), left)
+    return count

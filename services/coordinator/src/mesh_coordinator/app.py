@@ -93,6 +93,7 @@ def _conductor(
         database=database,
         escrows=escrows,
         transactions=transactions,
+        news=news,
         submit_window_s=settings.submit_window_s,
         review_window_s=settings.review_window_s,
     )

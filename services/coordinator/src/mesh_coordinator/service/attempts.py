@@ -32,7 +32,7 @@ class AttemptRunner:
     funding: Funding
     settling: Settling
     news: Bell
-    """Rings when an attempt is decided, for the conductor."""
+    """Rings when an attempt is decided, for the conductor and for who waits for its money."""
 
     async def advance(self, id: UUID) -> None:
         """Does what the attempt's state asks for; after its end it waits, to be dismissed.

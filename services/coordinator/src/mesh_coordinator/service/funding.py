@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mesh_shared.bell import wait
+from mesh_shared.bell import Bell, wait
 from mesh_shared.canonical import json_hash
 from mesh_shared.chain.journal import Journal
 from mesh_shared.database.engine import Database
@@ -31,12 +31,14 @@ class Funding:
     database: Database
     escrows: Escrows
     transactions: Transactions
+    news: Bell
+    """Rings when an attempt is decided, so that what it held may have come back."""
     submit_window_s: int
     review_window_s: int
 
     async def reserve(self, work: Work) -> None:
         """Sets the price aside and orders the escrow; waits while other attempts hold what it needs."""
-        ticket = self.database.committed.ticket()
+        ticket = self.news.ticket()
         if work.is_stopping:
             async with self.database.write() as session:
                 await moved(session, work, Happening.WITHDRAWN, datetime.now(UTC), failure=Failure.WITHDRAWN)
