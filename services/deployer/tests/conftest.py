@@ -368,6 +368,7 @@ class Stage:
 
     database: Database
     market: Line
+    simulated: SimulatedMarketplace
     news: News = field(default_factory=News)
 
     def replica(self, instance: str = "0", *, parallel: int = 8, watch_s: float = 60) -> Driver:
@@ -423,9 +424,23 @@ class Stage:
             return list(await session.scalars(select(EventRow.type).order_by(EventRow.position)))
 
 
-@pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
+@asynccontextmanager
+async def staged(database_url: str) -> AsyncGenerator[Stage, None]:
     database = connect(database_url)
     await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
-    yield Stage(database, Line(SimulatedMarketplace(database, 379, INPUTS)))
+    simulated = SimulatedMarketplace(database, 379, INPUTS)
+    yield Stage(database, Line(simulated), simulated)
     await database.engine.dispose()
+
+
+@pytest.fixture
+async def stage(database_url: str) -> AsyncIterator[Stage]:
+    async with staged(database_url) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def sqlite_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """For what no query is involved in."""
+    async with staged(f"sqlite+aiosqlite:///{tmp_path}/stage.db") as stage:
+        yield stage

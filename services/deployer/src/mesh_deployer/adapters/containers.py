@@ -21,7 +21,8 @@ from mesh_deployer.domain.workload import Group, Service
 from mesh_deployer.errors import ImageNotPresent, ManifestRefused, NotOnDocker
 from mesh_deployer.ports import Condition
 
-FAILURES = (DockerException, RequestException)
+# The SDK trips over an answer that Docker would not give, such as an error without a message.
+FAILURES = (DockerException, RequestException, LookupError, ValueError)
 OWNER, ORDER, SERVICE, HTTP = (f"mesh.deployer.{name}" for name in ("owner", "order", "service", "http"))
 TIMEOUT_S = 20
 MAX_CONTAINERS = 20

@@ -16,8 +16,6 @@ from mesh_deployer.errors import DockerNotAvailable
 from mesh_deployer.ports import Condition, Order
 
 PROVIDER_URI = "docker://local"
-CHECK_S = 3
-"""How long an engine may take to say whether it can run something; a caller waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +24,13 @@ class DockerMarketplace:
 
     market: SimulatedMarketplace
     engine: Engine
+    check_s: float = 3
+    """How long an engine may take to say whether it can run something; a caller waits for it."""
 
     async def capabilities(self, group: Group) -> str:
         """Also raises `DockerNotAvailable`, `ImageNotPresent`, `NotOnDocker`."""
         try:
-            async with asyncio.timeout(CHECK_S):
+            async with asyncio.timeout(self.check_s):
                 await self.engine.ask(lambda containers: containers.check(group))
         except (Unavailable, TimeoutError):
             raise DockerNotAvailable from None
