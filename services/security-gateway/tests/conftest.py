@@ -176,6 +176,13 @@ class Operator:
     app: FastAPI
     admin_key: str
     canary: str
+    _admin: dict[str, str] | None = None
+
+    async def admin(self) -> dict[str, str]:
+        """Headers of the admin's session, opened once."""
+        if self._admin is None:
+            self._admin = await self.session(self.admin_key)
+        return self._admin
 
     async def session(self, key: str, **body: Any) -> dict[str, str]:
         response = await self.http.post("/v1/sessions", headers={"X-API-Key": key}, json=body)
@@ -183,13 +190,13 @@ class Operator:
         return {"Authorization": f"Bearer {response.json()['token']}"}
 
     async def post(self, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
-        return await self.http.post(path, json=body, headers=await self.session(self.admin_key) | headers)
+        return await self.http.post(path, json=body, headers=await self.admin() | headers)
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.http.get(path, params=params, headers=await self.session(self.admin_key))
+        return await self.http.get(path, params=params, headers=await self.admin())
 
     async def delete(self, path: str, **params: Any) -> httpx.Response:
-        return await self.http.delete(path, params=params, headers=await self.session(self.admin_key))
+        return await self.http.delete(path, params=params, headers=await self.admin())
 
     async def agent(self, subject: str, *scopes: str) -> dict[str, str]:
         """Headers of a session for `subject`."""

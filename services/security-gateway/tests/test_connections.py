@@ -238,7 +238,7 @@ async def test_a_later_connection_of_the_same_name_inherits_nothing(
 async def test_what_the_caller_has_already_is_not_sent_again(operator: Operator):
     await operator.post("/v1/providers", PROVIDER)
     await operator.post("/v1/connections", CONNECTION)
-    admin = await operator.session(operator.admin_key)
+    admin = await operator.admin()
     etag = (await operator.get("/v1/connections/github")).headers["etag"]
 
     response = await operator.http.get("/v1/connections/github", headers=admin | {"If-None-Match": etag})

@@ -39,7 +39,7 @@ async def test_calls_pass_while_redis_is_down_and_changes_wait_for_it(
     redis = parts.redis(port, tmp_path)
     async with operate(make_app(redis_url=f"redis://127.0.0.1:{port}/0")) as operator:
         agent, http = await setup(operator, origin), operator.http
-        admin = await operator.session(operator.admin_key)
+        admin = await operator.admin()
         redis.stop()
         await until_down(http, "redis")
 
@@ -82,7 +82,7 @@ async def test_while_the_database_is_down_nothing_leaves_and_all_is_as_before_wh
     url = f"postgresql+asyncpg://postgres@/postgres?host={folder}"
     async with operate(make_app(url)) as operator:
         agent, http = await setup(operator, origin), operator.http
-        admin = await operator.session(operator.admin_key)
+        admin = await operator.admin()
         key = {"subject": "a", "scopes": ["a:b"]}
         own_postgres.cleanup()
         ready = await until_down(http, "database")

@@ -36,7 +36,7 @@ async def test_nothing_is_allowed_until_it_is_granted(operator_everywhere: Opera
 
 async def test_the_owner_needs_a_grant_too(operator: Operator, origin: Origin):
     await operator.connect(origin.url)
-    admin = await operator.session(operator.admin_key)
+    admin = await operator.admin()
     response = await operator.http.get("/v1/proxy/github/user", headers=admin)
 
     assert (response.status_code, response.json()["code"]) == (403, "grant-missing")

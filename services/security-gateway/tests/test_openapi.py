@@ -66,7 +66,7 @@ async def test_a_fuzzer_finds_no_failure(operator_live: Operator, origin: Origin
     operator = operator_live
     await operator.connect(origin.url)
     await operator.grant("admin")
-    admin = await operator.session(operator.admin_key)
+    admin = await operator.admin()
 
     code, report = await fuzz(str(operator.http.base_url), admin | {"X-API-Key": operator.admin_key}, 10, 371)
 

@@ -197,7 +197,7 @@ async def test_an_audit_url_is_one_that_works(operator: Operator):
     deployment = BODY["deployment"] | {"deployment_id": id}
 
     report = await compiled(operator, deployer, deployment=deployment)
-    listed = await operator.http.get(report["audit_url"], headers=await operator.session(operator.admin_key))
+    listed = await operator.http.get(report["audit_url"], headers=await operator.admin())
 
     assert (listed.status_code, listed.json()["items"]) == (200, [])
 

@@ -152,7 +152,7 @@ async def mistakes(operator: Operator, canary: str) -> None:
     for body in wrong:
         await operator.post("/v1/connections", body)
     await operator.post("/v1/connections/nowhere/rotate", {"secret": canary})
-    admin = await operator.session(operator.admin_key)
+    admin = await operator.admin()
     for content in (f'{{"secret": "{canary}', f'"{canary}"', canary):
         headers = admin | {"Content-Type": "application/json"}
         await operator.http.post("/v1/connections", content=content, headers=headers)
@@ -196,7 +196,7 @@ async def test_no_secret_is_anywhere_but_at_its_upstream(
     operator.http.event_hooks["response"].append(ears.on_response)
 
     await live(User(operator, origin, exchange_with, ears, agent), canaries, rotated)
-    sessions = (agent, await operator.session(operator.admin_key))
+    sessions = (agent, await operator.admin())
     tokens = [headers["Authorization"].removeprefix("Bearer ") for headers in sessions]
     at_work = files(program.state_dir)
     program.stop()
