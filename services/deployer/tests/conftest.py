@@ -382,21 +382,26 @@ class Stage:
             watch_s=watch_s,
         )
 
+    def deployment(self, **given: Any) -> Deployment:
+        """One that was just accepted."""
+        accepted: dict[str, Any] = {
+            "id": uuid4(),
+            "owner": "tester",
+            "request_digest": "d",
+            "provider": "simulated",
+            "provider_reason": "asked for",
+            "sdl": HELLO,
+            "version_hash": "h",
+            "shape": GROUP.shape,
+            "terms": Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=GROUP.ceiling),
+            "deposit_uact": 500_000,
+            "deadlines": PATIENT,
+            "created_at": datetime.now(UTC),
+        }
+        return Deployment(**(accepted | given))
+
     async def accept(self, deadlines: Deadlines = PATIENT) -> UUID:
-        deployment = Deployment(
-            id=uuid4(),
-            owner="tester",
-            request_digest="d",
-            provider="simulated",
-            provider_reason="asked for",
-            sdl=HELLO,
-            version_hash="h",
-            shape=GROUP.shape,
-            terms=Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=GROUP.ceiling),
-            deposit_uact=500_000,
-            deadlines=deadlines,
-            created_at=datetime.now(UTC),
-        )
+        deployment = self.deployment(deadlines=deadlines)
         async with self.database.write() as session:
             Deployments(session).add(deployment)
         return deployment.id

@@ -110,11 +110,14 @@ class _Composer:
 
     def _listing(self) -> Listing:
         items: list[Node] = []
-        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+        while True:
             self.path.append(f"[{len(items)}]")
+            event = self._next()
+            if isinstance(event, yaml.SequenceEndEvent):
+                self.path.pop()
+                return Listing(tuple(items))
             items.append(self._node(event))
             self.path.pop()
-        return Listing(tuple(items))
 
     def _mapping(self) -> Mapping:
         entries: dict[str, Node] = {}
