@@ -60,6 +60,21 @@ async def test_an_update_moves_the_agent_to_its_new_capabilities(caller: Caller,
     assert await caller.found("old") == []
 
 
+async def test_a_new_uri_alone_changes_what_the_agent_says_and_not_what_it_can(
+    caller_lite: Caller, chain: Chain
+):
+    owner = chain.accounts[1]
+    before = await caller_lite.store_metadata("a", "b")
+    token_id = await chain.register(owner, "their/agent", before, "a", "b")
+    await caller_lite.agent_when("their/agent", lambda agent: agent["capabilities"] == ["a", "b"])
+
+    after = await caller_lite.store_metadata("b", "c", name="Renamed")
+    await chain.locate(owner, token_id, f"ipfs://{after}")
+    agent = await caller_lite.agent_when("their/agent", lambda agent: agent["name"] == "Renamed")
+
+    assert (agent["capabilities"], agent["version"]) == (["b"], 2)
+
+
 async def test_a_capability_counts_when_document_and_chain_both_say_it(caller_lite: Caller, chain: Chain):
     where = await caller_lite.store_metadata("both", "document-only")
     await chain.register(chain.accounts[1], "their/agent", where, "both", "chain-only")

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from mesh_registry.domain.operations import OperationStatus
 from mesh_shared.testing import running, served
 
@@ -47,6 +48,7 @@ async def fuzz(url: str, headers: dict[str, str], examples: int, seed: int) -> t
     return process.returncode or 0, output.decode()
 
 
+@pytest.mark.timeout(900)
 async def test_a_fuzzer_finds_no_failure(make_app: MakeApp, operator: str, writer: dict[str, str]):
     async with served(make_app()) as url:
         code, report = await fuzz(url, writer, examples=10, seed=371)
