@@ -1,6 +1,7 @@
 """Where verifiers find the gateway's public keys."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,9 +10,6 @@ import httpx
 from joserfc.jwk import KeySet, OKPKey
 
 from mesh_shared.errors import Unauthenticated, Unavailable
-
-FRESH_S = 300.0
-RETRY_S = 2.0
 
 
 class StaticKeys:
@@ -28,19 +26,22 @@ class StaticKeys:
 
 @dataclass(slots=True)
 class RemoteKeys:
-    """The gateway's JWK Set, kept for five minutes and asked again for a key id it has not shown yet.
+    """The gateway's JWK Set, kept for `fresh_s` and asked for again when a token names an unknown key.
 
-    A gateway that is down does not invalidate what it signed: known keys go on being used.
+    It is asked every `retry_s` at most, whatever tokens come. A gateway that is down does not invalidate what
+    it signed: known keys go on being used.
     """
 
     http: httpx.AsyncClient
     url: str
+    fresh_s: float = 300.0
+    retry_s: float = 2.0
     _keys: dict[str, OKPKey] = field(default_factory=dict[str, OKPKey])
-    _asked_at: float = -FRESH_S
+    _asked_at: float = -math.inf
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def key(self, kid: str) -> OKPKey:
-        if kid not in self._keys or time.monotonic() - self._asked_at > FRESH_S:
+        if kid not in self._keys or time.monotonic() - self._asked_at > self.fresh_s:
             await self._refresh(kid)
         if kid not in self._keys:
             raise Unauthenticated("The token is not valid here.")
@@ -53,7 +54,7 @@ class RemoteKeys:
 
     async def _refresh(self, kid: str) -> None:
         async with self._turn:
-            if time.monotonic() - self._asked_at < RETRY_S:
+            if time.monotonic() - self._asked_at < self.retry_s:
                 return
             try:
                 await self._fetch()

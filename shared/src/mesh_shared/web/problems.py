@@ -146,14 +146,17 @@ def _allowed_methods(request: Request) -> set[str]:
 
 
 async def _on_bug(request: Request, raised: Exception) -> JSONResponse:
-    log.error(
-        "unhandled", exception=type(raised).__qualname__, path=request.scope.get("path"), exc_info=raised
-    )
+    log.error("unhandled", exception=type(raised).__qualname__, route=_route(request), exc_info=raised)
     code, title = _FRAMEWORK_TITLES[HTTPStatus.INTERNAL_SERVER_ERROR]
     body = document(
         request.url.path, 500, code, title, "A bug of ours; the trace id finds it in our logs.", {}
     )
     return JSONResponse(body, 500, media_type=MEDIA_TYPE)
+
+
+def _route(request: Request) -> str:
+    """The template of the address; what a caller wrote into it may be a secret."""
+    return getattr(request.scope.get("route"), "path", "unmatched")
 
 
 def _titles() -> dict[str, tuple[int, str, str]]:

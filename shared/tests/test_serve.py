@@ -1,0 +1,149 @@
+"""A service as a program: started, asked to stop, started with settings that make no sense."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from mesh_cli import parts, processes
+from mesh_cli.processes import Process
+
+PROGRAM = """
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import ClassVar
+import asyncio
+from fastapi import APIRouter
+from mesh_shared import serve
+from mesh_shared.agents.plugin import Plugin
+from mesh_shared.app import About, build
+from mesh_shared.settings import ServiceSettings
+
+class Settings(ServiceSettings):
+    service: ClassVar[str] = "probe"
+
+router = APIRouter()
+
+entered = asyncio.Event()
+
+@router.get("/slow")
+async def slow() -> dict[str, bool]:
+    entered.set()
+    await asyncio.sleep(0.5)
+    return {"whole": True}
+
+@router.get("/entered")
+async def is_entered() -> bool:
+    return entered.is_set()
+
+@asynccontextmanager
+async def start(platform):
+    yield platform
+
+def create_app(settings):
+    plugin = Plugin(name="probe", description="A probe.", actions=[])
+    about = About(title="Probe", summary="A probe.")
+    return build(about, settings, routers=[router], plugin=plugin, start=start)
+
+serve.main(Settings, create_app)
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    return parts.free_port()
+
+
+@pytest.fixture
+def environment(tmp_path: Path, port: int, redis_url: str) -> dict[str, str]:
+    (tmp_path / "migrations").mkdir()
+    return {
+        "MESH_PORT": str(port),
+        "MESH_STATE_DIR": str(tmp_path / "state"),
+        "MESH_MIGRATIONS_DIR": str(tmp_path / "migrations"),
+        "MESH_REDIS_URL": redis_url,
+        "PATH": "/usr/bin:/bin",
+    }
+
+
+@pytest.fixture
+def service(tmp_path: Path, port: int, environment: dict[str, str]) -> Iterator[Process]:
+    argv = [sys.executable, "-c", PROGRAM]
+    process = processes.start("probe", argv, tmp_path / "log", environment)
+    process.wait_until(lambda: is_alive(port), 60)
+    yield process
+    process.stop()
+
+
+def is_alive(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=2, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_it_closes_everything_when_asked_to_end(service: Process, tmp_path: Path):
+    service.popen.send_signal(signal.SIGTERM)
+
+    assert service.popen.wait(20) == -signal.SIGTERM
+    assert "Application shutdown complete" in (tmp_path / "log").read_text()
+
+
+async def test_a_request_under_way_gets_its_whole_answer(service: Process, port: int):
+    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        asked = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/slow"))
+        await entered(port)
+        service.popen.send_signal(signal.SIGTERM)
+        response = await asked
+
+    assert response.json() == {"whole": True}
+    assert service.popen.wait(20) == -signal.SIGTERM
+
+
+async def entered(port: int) -> None:
+    """Returns when the slow request is being answered."""
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(10):
+        while not (await client.get(f"http://127.0.0.1:{port}/entered")).json():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("MESH_PORT", "70000", "MESH_PORT: Input should be less than or equal to 65535"),
+        ("MESH_EVENTS_KEPT", "1", "MESH_EVENTS_KEPT: Input should be greater than or equal to 1000"),
+        ("MESH_MAX_BODY_BYTES", "much", "MESH_MAX_BODY_BYTES: Input should be a valid integer"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_2(
+    environment: dict[str, str], name: str, value: str, line: str
+):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment | {name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(line)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_setting_is_never_repeated_in_its_complaint(environment: dict[str, str]):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment | {"MESH_EVENTS_KEPT": "sk-misplaced"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert "sk-misplaced" not in done.stdout + done.stderr
