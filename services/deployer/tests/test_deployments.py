@@ -149,20 +149,27 @@ async def test_closing_before_there_is_a_bid_ends_it(tenant_everywhere: Tenant):
     assert (ended["status"], ended["refunded_uact"]) == ("closed", ended["deposit_uact"])
 
 
-async def test_a_stalling_market_holds_up_nobody_else(
+async def test_a_stalling_market_holds_up_nobody_else(tenant_everywhere: Tenant):
+    tenant = tenant_everywhere
+    stalled = await tenant.until(
+        await tenant.deploy(tenant.with_attributes(fault="stall-after-accept")), "chosen"
+    )
+
+    others = await asyncio.gather(*(tenant.deploy() for _ in range(3)))
+    for other in others:
+        await tenant.until(other, "active")
+
+    assert (await tenant.read(stalled))["status"] == "chosen"
+
+
+async def test_what_a_market_did_without_answering_is_found_out_by_asking_again(
     make_app: MakeApp, database_url: str, tenant_of: TenantOf
 ):
-    async with tenant_of(make_app(database_url, step_timeout_s=1)) as tenant:
+    async with tenant_of(make_app(database_url, step_timeout_s=0.5)) as tenant:
         stalled = await tenant.deploy(tenant.with_attributes(fault="stall-after-accept"))
-        others = await asyncio.gather(*(tenant.deploy() for _ in range(3)))
-        for other in others:
-            await tenant.until(other, "active")
-        before = (await tenant.read(stalled))["status"]
-        after = await tenant.until(stalled, "active")
+        active = await tenant.until(stalled, "active")
 
-    assert before == "chosen"
-    leased = [step for step in after["history"] if step["status"] == "leased"]
-    assert len(leased) == 1
+    assert [step["status"] for step in active["history"]].count("leased") == 1
 
 
 async def test_repeating_a_request_makes_no_second_deployment(tenant_everywhere: Tenant):
@@ -300,17 +307,29 @@ async def test_tenants_see_their_own_and_administrators_all(
         return issuer.headers(scope, audience="deployer", subject=subject)
 
     async with tenant_of(sqlite_app, headers("alice", "deployer:deploy")) as alice:
-        http, deployment = alice.http, await alice.deploy()
+        http, deployment = alice.http, await alice.deploy(key="k")
         path = f"/v1/deployments/{deployment['deploymentId']}"
         bob, admin = headers("bob", "deployer:deploy"), headers("root", "mesh:admin")
 
-        seen = [(await http.get(path, headers=who)).status_code for who in (bob, admin)]
+        seen = [
+            (await http.get(f"{path}{part}", headers=who)).status_code
+            for part in ("", "/bids")
+            for who in (bob, admin)
+        ]
         closed = await http.post(f"{path}/close", headers=bob)
         lists = [(await http.get("/v1/deployments", headers=who)).json()["items"] for who in (bob, admin)]
+        same_key = await http.post(
+            "/v1/deployments",
+            json={"sdl": alice.hello_web, "provider": "simulated"},
+            headers=bob | {"Idempotency-Key": "k"},
+        )
+        ended = await http.post(f"{path}/close", headers=admin | {"Prefer": "wait=20"})
 
-    assert seen == [404, 200]
+    assert seen == [404, 200, 404, 200]
     assert closed.status_code == 404
     assert [len(items) for items in lists] == [0, 1]
+    assert same_key.json()["deploymentId"] != deployment["deploymentId"]
+    assert ended.json()["status"] == "closed"
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,29 @@ async def test_the_book_outlives_the_process(market: SimulatedMarketplace):
 
     assert await later.accept(wanted.id, before.bids[0]) == lease
     assert (await later.bids(wanted.id)).bids == before.bids
+
+
+@pytest.mark.parametrize(
+    ("deposit", "looks"), [(500_000, 0), (500_000, 1), (500_000, 100), (10, 2), (7, 3), (1, 50)]
+)
+async def test_a_provider_has_earned_its_price_for_every_block_and_never_a_fraction(
+    market: SimulatedMarketplace, deposit: int, looks: int
+):
+    wanted = order(deposit_uact=deposit)
+    bid = (await book(market, wanted)).bids[0]
+    await market.accept(wanted.id, bid)
+    await market.send_manifest(wanted.id, GROUP)
+    for _ in range(looks):
+        await market.status(wanted.id)
+
+    assert await market.close(wanted.id) == min(deposit, int(bid.uact_per_block * looks))
+
+
+async def test_time_before_the_lease_is_nobodys_money(market: SimulatedMarketplace):
+    wanted = order()
+    bid = (await book(market, wanted)).bids[0]
+    for _ in range(10):
+        await market.bids(wanted.id)
+    await market.accept(wanted.id, bid)
+
+    assert await market.close(wanted.id) == 0
