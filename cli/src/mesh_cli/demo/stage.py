@@ -21,7 +21,7 @@ from mesh_cli.embedded import EmbeddedMesh
 from mesh_cli.parts import CHAIN_ID
 
 TIMEOUT_S = 40.0
-WAIT_S, PAUSE_S = 20, 0.05
+PAUSE_S = 0.05
 BALANCE_OF = Function("balanceOf", ["address"], ["uint256"])
 
 AnswerT = TypeVar("AnswerT")
@@ -51,6 +51,8 @@ class Stage:
     sessions: Sessions
     rpc: Rpc
     contracts: Deployment
+    patience_s: float = 20
+    """How long something may take that is promised to happen."""
     figures: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def chapter(self, name: str, title: str) -> dict[str, Any]:
@@ -106,14 +108,14 @@ class Stage:
         return held
 
     async def until(self, what: str, look: Callable[[], Awaitable[AnswerT | None]]) -> AnswerT:
-        """The first answer of `look` that is not None. Raises `BrokenPromise` after `WAIT_S`."""
+        """The first answer of `look` that is not None. Raises `BrokenPromise` after `patience_s`."""
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self.patience_s):
                 while (answer := await look()) is None:  # noqa: ASYNC110 - it happens in another process
                     await asyncio.sleep(PAUSE_S)
                 return answer
         except TimeoutError:
-            raise BrokenPromise(f"Waited {WAIT_S} s in vain: {what}.") from None
+            raise BrokenPromise(f"Waited {self.patience_s:g} s in vain: {what}.") from None
 
 
 def promise(kept: bool, broken: str) -> None:
