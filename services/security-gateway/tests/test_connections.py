@@ -180,6 +180,7 @@ async def test_rotations_at_the_same_time_each_get_a_version(operator_everywhere
     )
     answers = await asyncio.gather(*rotations)
 
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
     assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 10))
     assert (await operator.get("/v1/audit/verification")).json()["valid"]
 

@@ -113,18 +113,15 @@ async def test_a_json_body_goes_out_with_its_type_and_length(origin: Origin, per
     assert seen.values("content-length") == [str(len(seen.body))]
 
 
-@pytest.mark.parametrize(
-    ("said", "body"),
-    [(b"", None), (b"plain", "plain"), (b"\xff\xfe", "\ufffd\ufffd"), (b"[1,2]", [1, 2]), (b"null", None)],
-)
-async def test_json_comes_back_as_what_it_says_and_everything_else_as_text(
-    origin: Origin, perform: Perform, said: bytes, body: Any
-):
-    origin.answers(said)
+SAID = [(b"", None), (b"plain", "plain"), (b"\xff\xfe", "\ufffd\ufffd"), (b"[1,2]", [1, 2]), (b"null", None)]
 
-    response = await perform()
 
-    assert response.json()["result"]["body"] == body
+async def test_json_comes_back_as_what_it_says_and_everything_else_as_text(origin: Origin, perform: Perform):
+    for said, body in SAID:
+        origin.answers(said)
+        response = await perform()
+
+        assert response.json()["result"]["body"] == body, said
 
 
 async def test_fields_of_one_name_come_back_joined(origin: Origin, perform: Perform):
@@ -189,12 +186,12 @@ async def test_many_at_once_with_one_key_have_one_effect(origin: Origin, perform
     assert len(origin.seen) == 1
 
 
-@pytest.mark.parametrize("path", ["/a/../b", "/a%2fb", "//user", "/user\\x", "/%252e%252e"])
-async def test_a_path_that_is_not_forwarded_contradicts_itself(origin: Origin, perform: Perform, path: str):
-    response = await perform(path=path)
+async def test_a_path_that_is_not_forwarded_contradicts_itself(origin: Origin, perform: Perform):
+    for path in ("/a/../b", "/a%2fb", "//user", "/user\\x", "/%252e%252e"):
+        response = await perform(path=path)
 
-    assert response.status_code == 409
-    assert response.headers["x-mesh-gateway-error"] == "operation_unfit"
+        assert response.status_code == 409, path
+        assert response.headers["x-mesh-gateway-error"] == "operation_unfit"
     assert origin.seen == []
 
 

@@ -43,24 +43,21 @@ async def test_the_upstream_sees_the_credential_and_the_agent_its_answer(
     assert seen.values("host") == [origin.url.removeprefix("http://")]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-async def test_every_granted_method_passes(
-    operator: Operator, origin: Origin, agent: dict[str, str], method: str
-):
-    response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
+async def test_every_granted_method_passes(operator: Operator, origin: Origin, agent: dict[str, str]):
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+    for method in methods:
+        response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
 
-    assert response.status_code == 200
-    assert [seen.method for seen in origin.seen] == [method]
+        assert response.status_code == 200, method
+    assert [seen.method for seen in origin.seen] == methods
 
 
-@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "CONNECT", "QUERY"])
-async def test_every_other_method_is_refused(
-    operator: Operator, origin: Origin, agent: dict[str, str], method: str
-):
-    response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
+async def test_every_other_method_is_refused(operator: Operator, origin: Origin, agent: dict[str, str]):
+    for method in ("TRACE", "OPTIONS", "CONNECT", "QUERY"):
+        response = await operator.http.request(method, "/v1/proxy/github/things", headers=agent)
 
-    assert response.status_code == 405
-    assert response.headers["x-mesh-gateway-error"] == "method_not_allowed"
+        assert response.status_code == 405, method
+        assert response.headers["x-mesh-gateway-error"] == "method_not_allowed"
     assert origin.seen == []
 
 
@@ -77,20 +74,17 @@ async def test_a_body_passes_as_it_is(operator: Operator, origin: Origin, agent:
     assert seen.values("idempotency-key") == ["k1"]
 
 
-@pytest.mark.parametrize(
-    "status", ["204 No Content", "304 Not Modified", "404 Not Found", "418 Teapot", "503 Busy"]
-)
 async def test_an_upstreams_status_is_the_agents_business(
-    operator: Operator, origin: Origin, agent: dict[str, str], status: str
+    operator: Operator, origin: Origin, agent: dict[str, str]
 ):
-    origin.says = lambda _: [f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode()]
-    if status.startswith(("204", "304")):
-        origin.says = lambda _: [f"HTTP/1.1 {status}\r\n\r\n".encode()]
+    empty = b"content-length: 0\r\n"
+    for status, fields in ((204, b""), (304, b""), (404, empty), (418, empty), (503, empty)):
+        answer = b"HTTP/1.1 %d Whatever\r\n%s\r\n" % (status, fields)
+        origin.says = lambda _, answer=answer: [answer]
+        response = await operator.http.get("/v1/proxy/github/user", headers=agent)
 
-    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
-
-    assert response.status_code == int(status[:3])
-    assert "x-mesh-gateway-error" not in response.headers
+        assert response.status_code == status
+        assert "x-mesh-gateway-error" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -136,19 +130,18 @@ async def test_the_agents_token_stays_here(operator: Operator, origin: Origin, a
     assert b"a1a1" not in origin.record
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed_and_its_address_is_clean(
-    operator: Operator, origin: Origin, agent: dict[str, str], canary: str, status: int
+    operator: Operator, origin: Origin, agent: dict[str, str], canary: str
 ):
-    elsewhere = f"https://evil.example/?token={quote(canary, safe='')}"
-    origin.answers(b"", f"{status} Moved", location=elsewhere, refresh=f"0; url={elsewhere}")
+    elsewhere = f"{origin.url}/elsewhere?token={quote(canary, safe='')}"
+    for status in (301, 302, 303, 307, 308):
+        origin.answers(b"", f"{status} Moved", location=elsewhere, refresh=f"0; url={elsewhere}")
+        response = await operator.http.get("/v1/proxy/github/user", headers=agent)
 
-    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
-
-    assert response.status_code == status
-    assert response.headers["location"] == "https://evil.example/?token= [***]"
-    assert response.headers["refresh"] == "0; url=https://evil.example/?token= [***]"
-    assert len(origin.seen) == 1
+        assert response.status_code == status
+        assert response.headers["location"] == f"{origin.url}/elsewhere?token= [***]"
+        assert response.headers["refresh"] == f"0; url={origin.url}/elsewhere?token= [***]"
+    assert {seen.target for seen in origin.seen} == {"/v3/user"}
 
 
 async def test_an_upstreams_cookies_are_kept_by_nobody(
@@ -178,17 +171,16 @@ async def test_an_upstream_cannot_speak_as_the_gateway(
     assert "x-mesh-gateway-error" not in response.headers
 
 
-@pytest.mark.parametrize("ending", [b"\r", b"\n", b"\r\r\n"])
 async def test_an_upstream_cannot_begin_a_field_within_a_field(
-    exchange: Exchange, origin: Origin, agent: dict[str, str], ending: bytes
+    exchange: Exchange, origin: Origin, agent: dict[str, str]
 ):
-    smuggled = b"x-odd: a" + ending + b"Set-Cookie: sid=1"
-    origin.says = lambda _: [b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + smuggled + b"\r\n\r\nok"]
+    for ending in (b"\r", b"\n", b"\r\r\n"):
+        said = b"HTTP/1.1 200 OK\r\nx-odd: a" + ending + b"Set-Cookie: sid=1\r\ncontent-length: 2\r\n\r\nok"
+        origin.says = lambda _, said=said: [said]
+        answer = await exchange("GET /v1/proxy/github/user", agent)
 
-    answer = await exchange("GET /v1/proxy/github/user", agent)
-
-    assert answer.status in (200, 502)
-    assert b"set-cookie" not in answer.raw.lower()
+        assert answer.status in (200, 502)
+        assert b"set-cookie" not in answer.raw.lower(), ending
 
 
 async def test_an_answer_has_one_date(exchange: Exchange, origin: Origin, agent: dict[str, str]):
@@ -211,65 +203,70 @@ async def test_a_bug_of_the_gateway_is_marked_as_its_own(
     assert response.headers["x-mesh-gateway-error"] == "internal_error"
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "deflate, gzip", "x-unknown"])
 async def test_an_encoded_answer_is_not_passed_on(
-    operator: Operator, origin: Origin, agent: dict[str, str], canary: str, encoding: str
+    operator: Operator, origin: Origin, agent: dict[str, str], canary: str
 ):
-    origin.answers(canary.encode(), content_encoding=encoding)
+    for encoding in ("gzip", "br", "zstd", "deflate, gzip", "x-unknown"):
+        origin.answers(canary.encode(), content_encoding=encoding)
+        response = await operator.http.get("/v1/proxy/github/user", headers=agent)
 
-    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
-
-    assert (response.status_code, response.json()["code"]) == (502, "upstream-encoding")
-    assert response.headers["x-mesh-gateway-error"] == "upstream_encoding"
+        assert (response.status_code, response.json()["code"]) == (502, "upstream-encoding")
+        assert response.headers["x-mesh-gateway-error"] == "upstream_encoding"
     assert origin.seen[0].values("accept-encoding") == ["identity"]
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "/v1/proxy/github/a%2fb",
-        "/v1/proxy/github/%2e%2e/admin",
-        "/v1/proxy/github/../admin",
-        "/v1/proxy/github/a%5cb",
-        "/v1/proxy/github/a\\b",
-        "/v1/proxy/github/%252e%252e/admin",
-        "/v1/proxy/github/a%00b",
-        "/v1/proxy/github/a%0dX-Evil:%20y",
-        "/v1/proxy/github/..;/admin",
-        "/v1/proxy/github//evil.example",
-        "/v1/proxy/git%68ub/user",
-        "/v1/%70roxy/github/user",
-        "/v1/proxy/github/%c0%ae%c0%ae/admin",
-    ],
-)
+AMBIGUOUS = [
+    "/v1/proxy/github/a%2fb",
+    "/v1/proxy/github/%2e%2e/admin",
+    "/v1/proxy/github/../admin",
+    "/v1/proxy/github/a%5cb",
+    "/v1/proxy/github/a\\b",
+    "/v1/proxy/github/%252e%252e/admin",
+    "/v1/proxy/github/a%00b",
+    "/v1/proxy/github/a%0dX-Evil:%20y",
+    "/v1/proxy/github/..;/admin",
+    "/v1/proxy/github//evil.example",
+    "/v1/proxy/git%68ub/user",
+    "/v1/%70roxy/github/user",
+    "/v1/proxy/github/%c0%ae%c0%ae/admin",
+]
+
+
 async def test_an_ambiguous_address_is_refused_before_anything_is_looked_up(
-    exchange: Exchange, origin: Origin, agent: dict[str, str], raw: str
+    operator: Operator, exchange: Exchange, origin: Origin, agent: dict[str, str]
 ):
-    response = await exchange(f"GET {raw}", agent)
+    for raw in AMBIGUOUS:
+        response = await exchange(f"GET {raw}", agent)
 
-    assert response.status == 400
-    assert response.headers["x-mesh-gateway-error"] in ("path_refused", "malformed_request")
+        assert response.status == 400, raw
+        assert response.headers["x-mesh-gateway-error"] in ("path_refused", "malformed_request")
     assert origin.seen == []
+    assert (await operator.get("/v1/audit", agent="agent-7")).json()["items"] == []
 
 
-@pytest.mark.parametrize(
-    ("raw", "target"),
-    [
-        ("/v1/proxy/github", "/v3/"),
-        ("/v1/proxy/github/", "/v3/"),
-        ("/v1/proxy/github/%61%7Eb/c%c3%a9", "/v3/a~b/c%C3%A9"),
-        ("/v1/proxy/github/a?x=%41;b=/../&y", "/v3/a?x=%41;b=/../&y"),
-        ("/v1/proxy/github/a%20b?", "/v3/a%20b"),
-        ("http://evil.example/v1/proxy/github/a", "/v3/a"),
-    ],
-)
+SPELLINGS = [
+    ("/v1/proxy/github", "/v3/"),
+    ("/v1/proxy/github/", "/v3/"),
+    ("/v1/proxy/github/%61%7Eb/c%c3%a9", "/v3/a~b/c%C3%A9"),
+    ("/v1/proxy/github/a?x=%41;b=/../&y", "/v3/a?x=%41;b=/../&y"),
+    ("/v1/proxy/github/a%20b?", "/v3/a%20b"),
+    ("http://evil.example/v1/proxy/github/a", "/v3/a"),
+]
+
+
 async def test_the_bytes_that_are_checked_are_the_bytes_that_are_sent(
-    exchange: Exchange, origin: Origin, agent: dict[str, str], raw: str, target: str
+    operator: Operator, exchange: Exchange, origin: Origin, agent: dict[str, str]
 ):
-    response = await exchange(f"GET {raw}", agent)
+    for raw, target in SPELLINGS:
+        response = await exchange(f"GET {raw}", agent)
 
-    assert response.status == 200
-    assert [seen.target for seen in origin.seen] == [target]
+        assert response.status == 200
+        assert origin.seen[-1].target == target
+    intents = [
+        e for e in (await operator.get("/v1/audit", agent="agent-7")).json()["items"] if not e["intent"]
+    ]
+    sent = [seen.target.partition("?")[0] for seen in reversed(origin.seen)]
+    assert [f"/v3{intent['path']}" for intent in intents] == sent
 
 
 async def test_a_body_without_a_declared_length_passes_piece_by_piece(
