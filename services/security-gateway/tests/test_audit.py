@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from mesh_security_gateway.repository.tables import AuditEntryRow, AuditHeadRow
-from sqlalchemy import text
+from mesh_security_gateway.repository.tables import AuditEntryRow, AuditHeadRow, Base
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,9 +188,9 @@ async def test_whatever_is_done_to_the_record_afterwards_shows(operator_everywhe
     await operator.connect("https://api.github.com", allow_private=False)
     assert (await operator.get("/v1/audit/verification")).json()["entries"] == 8
     database = operator.app.state.platform.database
-    tables = (AuditEntryRow.__table__, AuditHeadRow.__table__)
+    tables = (AuditEntryRow, AuditHeadRow)
     async with database.read() as session:
-        kept = {table: (await session.execute(table.select())).mappings().all() for table in tables}
+        kept = {table: await _rows(session, table) for table in tables}
 
     for name, (statements, found) in TAMPERINGS.items():
         async with database.write() as session:
@@ -198,11 +199,15 @@ async def test_whatever_is_done_to_the_record_afterwards_shows(operator_everywhe
         verdict = (await operator.get("/v1/audit/verification")).json()
         async with database.write() as session:
             for table, rows in kept.items():
-                await session.execute(table.delete())
-                await session.execute(table.insert(), rows)
+                await session.execute(delete(table))
+                await session.execute(insert(table), rows)
 
         assert (verdict["valid"], verdict["broken"]) == (False, found), name
     assert (await operator.get("/v1/audit/verification")).json()["valid"]
+
+
+async def _rows(session: AsyncSession, table: type[Base]) -> list[dict[str, Any]]:
+    return [dict(row) for row in (await session.execute(select(*table.__table__.columns))).mappings()]
 
 
 @pytest.mark.parametrize("body", ["nothing", "[]", "{}"])
