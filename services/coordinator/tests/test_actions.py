@@ -17,7 +17,7 @@ TASK: dict[str, Any] = {"task": "t", "requirements": [STEP]}
 
 async def invoke(caller: Caller, name: str, parameters: Any, key: str | None = "k") -> dict[str, Any]:
     headers = {} if key is None else {"Idempotency-Key": key}
-    answer = await caller.http.post(f"/actions/{name}", json={"parameters": parameters}, headers=headers)
+    answer = await caller.post(f"/actions/{name}", {"parameters": parameters}, **headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -131,3 +132,55 @@ async def test_a_token_without_the_scope_opens_nothing(steady: Caller, method: s
 
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert "coordinator:run" in answer.json()["missing"] or "actions:invoke" in answer.json()["missing"]
+
+
+CALL: dict[str, Any] = {"capability": "text.summarize", "parameters": {"text": "A. B."}}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"agent_id": "0x" + "ab" * 32, "action": "A"}, 404, "agent-not-found"),
+        ({"capability": "nobody.does.this"}, 409, "no-acceptable-agent"),
+        (CALL | {"max_price": "1"}, 409, "no-acceptable-agent"),
+        (CALL | {"action": "DANCE"}, 409, "no-acceptable-agent"),
+        ({}, 422, "invalid-request"),
+        ({"agent_id": "0x" + "ab" * 32}, 422, "invalid-request"),
+        ({"action": "A"}, 422, "invalid-request"),
+        ({"capability": "a", "agent_id": "0xAB"}, 422, "invalid-request"),
+    ],
+)
+async def test_a_call_that_nobody_can_answer_is_not_made(
+    steady: Caller, body: dict[str, Any], status: int, code: str
+):
+    answer = await steady.execute(body, str(uuid4()))
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_faults_of_a_call_are_pointed_at_where_they_are_in_the_call(steady: Caller):
+    broken = CALL | {"parameters": {"x": {"$ref": "#/steps/a/result"}}, "quality": {"schema": {"type": "t"}}}
+
+    answer = await steady.execute(broken, str(uuid4()))
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "invalid-plan")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/quality/schema/type"]
+
+
+async def test_a_reference_to_a_step_makes_no_sense_in_a_call(steady: Caller):
+    answer = await steady.execute(CALL | {"parameters": {"x": {"$ref": "#/steps/call/result"}}}, str(uuid4()))
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/parameters/x"]
+
+
+async def test_an_escrow_that_nobody_knows_is_not_found(steady: Caller):
+    answer = await steady.http.get(f"/v1/escrows/0x{'0e' * 32}")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "escrow-not-found")
+
+
+@pytest.mark.parametrize("id", ["0x", "0x" + "AB" * 32, "ab" * 32, "0x" + "ab" * 33])
+async def test_what_is_no_escrow_id_is_refused(steady: Caller, id: str):
+    answer = await steady.http.get(f"/v1/escrows/{id}")
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/escrow_id")

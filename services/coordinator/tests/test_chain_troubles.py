@@ -17,13 +17,12 @@ from mesh_shared.chain.abi import Function
 from mesh_shared.chain.journal import Journal, TransactionRow
 from mesh_shared.chain.journal import State as TransactionState
 from mesh_shared.database.engine import Database
-from mesh_shared.testing import running
 from sqlalchemy import select, update
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Agent, Caller, Chain, MakeApp, Town
+    from conftest import Agent, Caller, Calling, Chain, Town
 
 PURSE_UNITS = 1_000_000
 STEP = {"id": "a", "capability": "work", "timeout_s": 10}
@@ -134,7 +133,7 @@ async def test_what_we_hand_in_too_late_is_refunded_and_the_agent_is_not_blamed(
 
 
 async def test_after_an_outage_longer_than_the_escrow_s_time_nobody_is_called_for_nothing(
-    make_app: MakeApp, client: dict[str, str], town: Town, chain: Chain, payer: str
+    calling: Calling, town: Town, chain: Chain, payer: str
 ):
     called = asyncio.Event()
 
@@ -145,20 +144,14 @@ async def test_after_an_outage_longer_than_the_escrow_s_time_nobody_is_called_fo
         return Response()
 
     await town.move_in("silent", silent)
-    app = make_app()
-    async with running(app, client) as http:
-        run = (await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": "k"})).json()
+    async with calling() as caller:
+        run = await caller.start(BODY)
         await called.wait()
     called.clear()
-    await let_time_run_out(app)
+    await let_time_run_out(cast("FastAPI", caller.app))
 
-    async with running(make_app(), client) as http:
-
-        async def has_ended() -> Any:
-            seen = (await http.get(f"/v1/runs/{run['id']}")).json()
-            return seen if seen["status"] != "running" else None
-
-        ended = await until(has_ended)
+    async with calling() as caller:
+        ended = await caller.ended(run["id"])
 
     (attempt,) = ended["steps"][0]["attempts"]
     assert (attempt["failure"], attempt["outcome"], attempt["state"]) == (
@@ -284,7 +277,7 @@ async def test_cancelling_returns_money_that_is_locked_for_an_agent_who_was_not_
     await mine_until(caller, chain, run, "opening")
     await until(lambda: is_pending(chain))
 
-    await caller.http.post(f"/v1/runs/{run['id']}/cancel")
+    await caller.post(f"/v1/runs/{run['id']}/cancel")
     await mine_on(chain)
     ended = await caller.ended(run["id"])
 
@@ -305,7 +298,7 @@ async def test_cancelling_withdraws_what_waits_for_room_in_the_budget(
     await mine_until(caller, chain, run, "opening")
     await caller.run_when(run["id"], lambda seen: seen["steps"][1]["attempts"][0]["state"] == "reserving")
 
-    await caller.http.post(f"/v1/runs/{run['id']}/cancel")
+    await caller.post(f"/v1/runs/{run['id']}/cancel")
     withdrawn = await caller.run_when(
         run["id"], lambda seen: seen["steps"][1]["attempts"][0]["state"] == "closed"
     )
@@ -357,23 +350,17 @@ async def test_a_payer_without_ether_waits_and_goes_on_when_it_has_some(
 
 
 async def test_another_payer_s_key_gets_an_allowance_of_its_own(
-    make_app: MakeApp,
-    client: dict[str, str],
-    town: Town,
-    chain: Chain,
-    payer: str,
-    worker: Worker,
-    state_dir: Path,
+    calling: Calling, town: Town, chain: Chain, payer: str, worker: Worker, state_dir: Path
 ):
-    async with running(make_app(), client) as http:
-        first = await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": "a", "Prefer": "wait=30"})
     other = keys.load_or_create(state_dir / "other.key")
     await chain.enrich(other.address, 5_000)
 
-    async with running(make_app(chain_key_file=state_dir / "other.key"), client) as http:
-        second = await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": "b", "Prefer": "wait=30"})
+    async with calling() as caller:
+        first = await caller.run(BODY, "a")
+    async with calling(chain_key_file=state_dir / "other.key") as caller:
+        second = await caller.run(BODY, "b")
 
-    assert [answer.json()["status"] for answer in (first, second)] == ["succeeded", "succeeded"]
+    assert [first["status"], second["status"]] == ["succeeded", "succeeded"]
     assert await chain.units(payer) == PURSE_UNITS - 1_000
     assert await chain.units(other.address) == 4_000
 

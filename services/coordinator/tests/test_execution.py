@@ -81,47 +81,6 @@ async def test_the_agent_and_its_action_can_be_named(caller: Caller, town: Town)
     assert run["steps"][0]["capability"] == "text.summarize"
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"agent_id": "0x" + "ab" * 32, "action": "A"}, 404, "agent-not-found"),
-        ({"capability": "nobody.does.this"}, 409, "no-acceptable-agent"),
-        (CALL | {"max_price": "1"}, 409, "no-acceptable-agent"),
-        (CALL | {"action": "DANCE"}, 409, "no-acceptable-agent"),
-        ({}, 422, "invalid-request"),
-        ({"agent_id": "0x" + "ab" * 32}, 422, "invalid-request"),
-        ({"action": "A"}, 422, "invalid-request"),
-        ({"capability": "a", "agent_id": "0xAB"}, 422, "invalid-request"),
-    ],
-)
-async def test_a_call_that_nobody_can_answer_is_not_made(
-    caller: Caller, town: Town, body: dict[str, Any], status: int, code: str
-):
-    await town.hire_sample("quick")
-
-    answer = await caller.execute(body)
-
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-
-async def test_faults_of_a_call_are_pointed_at_where_they_are_in_the_call(caller: Caller, town: Town):
-    await town.hire_sample("quick")
-    broken = CALL | {"parameters": {"x": {"$ref": "#/steps/a/result"}}, "quality": {"schema": {"type": "t"}}}
-
-    answer = await caller.execute(broken)
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "invalid-plan")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/quality/schema/type"]
-
-
-async def test_a_reference_to_a_step_makes_no_sense_in_a_call(caller: Caller, town: Town):
-    await town.hire_sample("quick")
-
-    answer = await caller.execute(CALL | {"parameters": {"x": {"$ref": "#/steps/call/result"}}})
-
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/parameters/x"]
-
-
 async def test_a_call_that_takes_longer_than_anyone_waits_is_followed_as_a_run(
     caller: Caller, town: Town, monkeypatch: pytest.MonkeyPatch
 ):
@@ -177,16 +136,3 @@ async def test_an_escrow_of_somebody_else_is_read_from_the_chain(caller: Caller,
     assert (view["submit_by"], view["review_by"], view["default_outcome"]) == (soon, soon + 1, "refund")
     assert view["provider"].lower() == provider.lower()
     assert view["result_hash"] == "0x" + "00" * 32
-
-
-async def test_an_escrow_that_nobody_knows_is_not_found(caller: Caller):
-    answer = await caller.http.get(f"/v1/escrows/0x{'0e' * 32}")
-
-    assert (answer.status_code, answer.json()["code"]) == (404, "escrow-not-found")
-
-
-@pytest.mark.parametrize("id", ["0x", "0x" + "AB" * 32, "ab" * 32, "0x" + "ab" * 33])
-async def test_what_is_no_escrow_id_is_refused(caller: Caller, id: str):
-    answer = await caller.http.get(f"/v1/escrows/{id}")
-
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/escrow_id")

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import Request, Response
 from mesh_shared.database.engine import Database
-from mesh_shared.testing import running
 from mesh_shared.web.idempotency import IdempotencyRow
 from sqlalchemy import delete, update
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Chain, MakeApp, Town
+    from conftest import Agent, Caller, Calling, Chain, Town
 
 STEP = {"id": "a", "capability": "work"}
 BODY: dict[str, Any] = {"task": "t", "requirements": [STEP]}
@@ -35,14 +34,17 @@ async def counted(town: Town) -> list[str]:
 
 async def forget_requests(caller: Caller) -> None:
     """A day goes by: the answers that were kept are gone."""
-    assert caller.app is not None
-    database: Database = caller.app.state.platform.database
-    async with database.write() as session:
+    async with database_of(caller).write() as session:
         await session.execute(delete(IdempotencyRow))
 
 
+def database_of(caller: Caller) -> Database:
+    assert caller.app is not None
+    return caller.app.state.platform.database
+
+
 async def posted(caller: Caller, path: str, body: Any, key: str = "k") -> Any:
-    return await caller.http.post(path, json=body, headers={"Idempotency-Key": key, "Prefer": "wait=20"})
+    return await caller.post(path, body, **{"Idempotency-Key": key, "Prefer": "wait=20"})
 
 
 async def test_a_repeated_request_gets_the_first_answer(caller: Caller, counted: list[str]):
@@ -113,15 +115,11 @@ async def test_a_known_key_with_a_task_that_makes_no_sense_is_refused_as_such(
     assert (answer.status_code, answer.json()["code"]) == (409, "invalid-plan")
 
 
-async def test_the_same_key_of_two_callers_is_two_runs(
-    caller: Caller, counted: list[str], issuer: Any, make_app: MakeApp
-):
+async def test_the_same_key_of_two_callers_is_two_runs(caller: Caller, counted: list[str], issuer: Any):
     other = issuer.headers("coordinator:run", audience="coordinator", subject="somebody else")
 
     mine = await posted(caller, "/v1/runs", BODY)
-    theirs = await caller.http.post(
-        "/v1/runs", json=BODY, headers=other | {"Idempotency-Key": "k", "Prefer": "wait=20"}
-    )
+    theirs = await caller.post("/v1/runs", BODY, **other, **{"Idempotency-Key": "k", "Prefer": "wait=20"})
 
     assert mine.json()["id"] != theirs.json()["id"]
     assert len(counted) == 2
@@ -136,25 +134,23 @@ async def test_the_same_key_for_a_run_and_for_a_call_is_two_runs(caller: Caller,
 
 @pytest.mark.parametrize(("path", "body"), [("/v1/runs", BODY), ("/v1/execute", {"capability": "work"})])
 async def test_where_money_moves_a_key_is_required(caller: Caller, counted: list[str], path: str, body: Any):
-    answer = await caller.http.post(path, json=body)
+    answer = await caller.post(path, body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-required")
     assert counted == []
 
 
 async def test_a_run_whose_request_died_with_the_process_is_found_by_its_key(
-    make_app: MakeApp, payer: str, client: dict[str, str], counted: list[str]
+    calling: Calling, counted: list[str]
 ):
-    headers = {"Idempotency-Key": "k", "Prefer": "wait=20"}
-    app = make_app()
-    async with running(app, client) as http:
-        first = (await http.post("/v1/runs", json=BODY, headers=headers)).json()
-        async with app.state.platform.database.write() as session:
+    async with calling() as caller:
+        first = await caller.run(BODY, "k")
+        async with database_of(caller).write() as session:
             # As the crash leaves it: claimed, and never answered.
             await session.execute(update(IdempotencyRow).values(status=None, body=None))
 
-    async with running(make_app(), client) as http:
-        again = (await http.post("/v1/runs", json=BODY, headers=headers)).json()
+    async with calling() as caller:
+        again = await caller.run(BODY, "k")
 
     assert again["id"] == first["id"]
     assert len(counted) == 1

@@ -13,7 +13,7 @@ STEP = {"id": "summary", "capability": "text.summarize", "parameters": {"text": 
 
 
 async def refused(caller: Caller, body: Any, code: str) -> dict[str, Any]:
-    answer = await caller.http.post("/v1/plans", json=body)
+    answer = await caller.post("/v1/plans", body)
     assert (answer.status_code, answer.json()["code"]) == (409, code), answer.text
     return answer.json()
 
@@ -154,8 +154,8 @@ async def test_a_budget_above_the_operator_s_limit_is_refused(caller: Caller):
 async def test_no_schema_hurts_whoever_plans(caller: Caller, town: Town, schema: dict[str, Any]):
     await town.hire_sample("quick")
 
-    answer = await caller.http.post(
-        "/v1/plans", json={"task": "t", "requirements": [STEP | {"quality": {"schema": schema}}]}
+    answer = await caller.post(
+        "/v1/plans", {"task": "t", "requirements": [STEP | {"quality": {"schema": schema}}]}
     )
 
     assert answer.status_code in (200, 409)

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import Request, Response
-from mesh_shared.testing import running
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from httpx import AsyncClient
-
-    from conftest import Agent, Chain, MakeApp, Town
+    from conftest import Agent, Caller, Calling, Chain, Town
 
 BODY: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
 
@@ -46,31 +43,16 @@ async def worker(town: Town) -> Worker:
 
 
 @pytest.fixture
-async def replicas(
-    make_app: MakeApp, payer: str, client: dict[str, str], postgres_url: str
-) -> AsyncIterator[list[tuple[AsyncExitStack, AsyncClient]]]:
+async def replicas(calling: Calling, postgres_url: str) -> AsyncIterator[list[tuple[AsyncExitStack, Caller]]]:
     """Two coordinators that share a database and keys; each can be ended by closing its stack."""
-    started: list[tuple[AsyncExitStack, AsyncClient]] = []
+    started: list[tuple[AsyncExitStack, Caller]] = []
     for name in ("0", "1"):
         stack = AsyncExitStack()
-        app = make_app(database_url=SecretStr(postgres_url), instance=name)
-        started.append((stack, await stack.enter_async_context(running(app, client))))
+        open_one = calling(database_url=SecretStr(postgres_url), instance=name)
+        started.append((stack, await stack.enter_async_context(open_one)))
     yield started
     for stack, _ in started:
         await stack.aclose()
-
-
-async def start(http: AsyncClient, key: str) -> dict[str, Any]:
-    answer = await http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": key})
-    assert answer.status_code == 202, answer.text
-    return answer.json()
-
-
-async def ended(http: AsyncClient, run_id: str) -> dict[str, Any]:
-    async with asyncio.timeout(30):
-        while (run := (await http.get(f"/v1/runs/{run_id}")).json())["status"] == "running":
-            await asyncio.sleep(0.05)
-    return run
 
 
 async def test_a_run_that_one_accepts_is_told_by_the_other_and_carried_out_once(
@@ -79,8 +61,8 @@ async def test_a_run_that_one_accepts_is_told_by_the_other_and_carried_out_once(
     (_, one), (_, other) = replicas
     worker.may_answer.set()
 
-    runs = [await start(http, key) for http, key in ((one, "a"), (other, "b"))]
-    seen = [await ended(http, run["id"]) for http, run in zip((other, one), runs, strict=True)]
+    runs = [await caller.start(BODY, key) for caller, key in ((one, "a"), (other, "b"))]
+    seen = [await caller.ended(run["id"]) for caller, run in zip((other, one), runs, strict=True)]
 
     assert {run["status"] for run in seen} == {"succeeded"}
     assert len(worker.keys) == len(set(worker.keys)) == 2
@@ -90,14 +72,12 @@ async def test_a_run_that_one_accepts_is_told_by_the_other_and_carried_out_once(
 async def test_the_same_request_at_both_is_one_run(replicas: Any, worker: Worker):
     (_, one), (_, other) = replicas
     worker.may_answer.set()
-    headers = {"Idempotency-Key": "same"}
 
-    answers = await asyncio.gather(
-        *(http.post("/v1/runs", json=BODY, headers=headers) for http in (one, other))
-    )
+    key = {"Idempotency-Key": "same"}
+    answers = await asyncio.gather(*(caller.post("/v1/runs", BODY, **key) for caller in (one, other)))
 
     accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
-    await ended(one, accepted[0])
+    await one.ended(accepted[0])
     assert len(set(accepted)) == 1
     assert len(worker.keys) == 1
 
@@ -106,14 +86,14 @@ async def test_whoever_dies_in_the_middle_of_a_call_is_followed_by_another_who_c
     replicas: Any, worker: Worker, town: Town, chain: Chain, payer: str
 ):
     (dying, one), (_, other) = replicas
-    run = await start(one, "a")
+    run = await one.start(BODY)
     await worker.called.wait()
     worker.called.clear()
 
     await dying.aclose()
     await asyncio.wait_for(worker.called.wait(), 20)
     worker.may_answer.set()
-    seen = await ended(other, run["id"])
+    seen = await other.ended(run["id"])
 
     assert seen["status"] == "succeeded"
     assert len(worker.keys) == 2
@@ -125,10 +105,10 @@ async def test_whoever_dies_in_the_middle_of_a_call_is_followed_by_another_who_c
 async def test_a_stream_tells_what_another_replica_does(replicas: Any, worker: Worker):
     (_, one), (_, other) = replicas
     worker.may_answer.set()
-    run = await start(one, "a")
-    await ended(one, run["id"])
+    run = await one.start(BODY)
+    await one.ended(run["id"])
 
-    stream = await other.get(f"/v1/runs/{run['id']}/events")
+    stream = await other.http.get(f"/v1/runs/{run['id']}/events")
 
     told = [line.removeprefix("event: ") for line in stream.text.splitlines() if line.startswith("event: ")]
     assert (told[0], told[-1]) == ("run.started", "run.succeeded")

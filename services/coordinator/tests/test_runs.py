@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from mesh_shared.testing import running
+from mesh_coordinator.api.runs import preferred_wait_s
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, MakeApp, Town
+    from conftest import Agent, Caller, Calling, Town
 
 
 def free(id: str, **more: Any) -> dict[str, Any]:
@@ -63,9 +63,7 @@ PATIENCE = {"id": "wait", "capability": "patience"}
 
 
 async def test_a_run_is_accepted_at_once_and_followed_at_its_location(caller_on_both: Caller, helper: Agent):
-    answer = await caller_on_both.http.post(
-        "/v1/runs", json=task(free("a")), headers={"Idempotency-Key": "k"}
-    )
+    answer = await caller_on_both.post("/v1/runs", task(free("a")), **{"Idempotency-Key": "k"})
 
     assert answer.status_code == 202
     assert answer.json()["status"] == "running"
@@ -76,7 +74,7 @@ async def test_a_run_is_accepted_at_once_and_followed_at_its_location(caller_on_
 async def test_whoever_prefers_to_wait_gets_the_end(caller: Caller, helper: Agent):
     headers = {"Idempotency-Key": "k", "Prefer": "respond-async, wait=30"}
 
-    answer = await caller.http.post("/v1/runs", json=task(free("a")), headers=headers)
+    answer = await caller.post("/v1/runs", task(free("a")), **headers)
 
     assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
     assert answer.headers["preference-applied"] == "wait=30"
@@ -206,7 +204,7 @@ async def test_only_as_many_agents_are_tried_as_the_operator_allows(caller: Call
 async def test_what_cannot_end_well_is_not_begun(
     caller: Caller, helper: Agent, body: dict[str, Any], code: str
 ):
-    answer = await caller.http.post("/v1/runs", json=body, headers={"Idempotency-Key": "k"})
+    answer = await caller.post("/v1/runs", body, **{"Idempotency-Key": "k"})
 
     assert (answer.status_code, answer.json()["code"]) == (409, code)
     assert (await caller.http.get("/v1/runs")).json()["items"] == []
@@ -217,7 +215,7 @@ async def test_a_plan_that_costs_more_than_the_budget_is_not_begun(caller: Calle
     step = {"id": "s", "capability": "text.summarize", "parameters": {"text": "A."}}
     twice = task(step, step | {"id": "t"}, budget="49999")
 
-    answer = await caller.http.post("/v1/runs", json=twice, headers={"Idempotency-Key": "k"})
+    answer = await caller.post("/v1/runs", twice, **{"Idempotency-Key": "k"})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "budget-too-small")
     assert (answer.json()["price"], answer.json()["budget"]) == ("50000", "49999")
@@ -254,8 +252,8 @@ async def test_a_cancelled_run_starts_nothing_more_and_judges_what_runs(
     run = await caller.start(task(PATIENCE, {"id": "next", "capability": "patience", "needs": ["wait"]}))
     await patient.called.wait()
 
-    answer = await caller.http.post(f"/v1/runs/{run['id']}/cancel")
-    again = await caller.http.post(f"/v1/runs/{run['id']}/cancel")
+    answer = await caller.post(f"/v1/runs/{run['id']}/cancel")
+    again = await caller.post(f"/v1/runs/{run['id']}/cancel")
     patient.may_answer.set()
     ended = await caller.ended(run["id"])
 
@@ -272,7 +270,7 @@ async def test_a_cancelled_run_starts_nothing_more_and_judges_what_runs(
 async def test_what_has_ended_cannot_be_cancelled(caller: Caller, helper: Agent):
     run = await caller.run(task(free("a")))
 
-    answer = await caller.http.post(f"/v1/runs/{run['id']}/cancel")
+    answer = await caller.post(f"/v1/runs/{run['id']}/cancel")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "run-ended")
     assert answer.json()["run_status"] == "succeeded"
@@ -365,39 +363,30 @@ async def test_what_is_done_later_belongs_to_the_trace_of_who_asked(caller: Call
 
 
 @pytest.mark.parametrize(
-    ("prefer", "applied"),
+    ("prefer", "wait_s"),
     [
-        ("wait=5", "wait=5"),
-        ("WAIT=7; foo", "wait=7"),
-        ("respond-async,wait=3", "wait=3"),
-        ("wait=99999", "wait=30"),
+        ("wait=5", 5),
+        ("WAIT=7; foo", 7),
+        ("respond-async,wait=3", 3),
+        ("wait=99999", 30),
         ("wait=-1", None),
         ("wait=x", None),
         ("await=5", None),
         ("return=minimal", None),
+        (None, None),
     ],
 )
-async def test_a_preference_to_wait_is_read_as_rfc_7240_says(
-    caller: Caller, helper: Agent, prefer: str, applied: str | None
-):
-    headers = {"Idempotency-Key": "k", "Prefer": prefer}
-
-    answer = await caller.http.post("/v1/runs", json=task(free("a")), headers=headers)
-
-    assert answer.headers.get("preference-applied") == applied
-    assert answer.status_code == (202 if applied is None else 200)
+def test_a_preference_to_wait_is_read_as_rfc_7240_says(prefer: str | None, wait_s: int | None):
+    assert preferred_wait_s(prefer) == wait_s
 
 
-async def test_a_run_that_names_no_budget_has_the_operator_s(
-    make_app: MakeApp, payer: str, client: dict[str, str], town: Town
-):
+async def test_a_run_that_names_no_budget_has_the_operator_s(calling: Calling, town: Town):
     await town.hire_sample("quick")
     step = {"id": "s", "capability": "text.summarize", "parameters": {"text": "A."}}
-    headers = {"Idempotency-Key": "k"}
 
-    async with running(make_app(max_run_budget=24_999), client) as http:
-        answer = await http.post("/v1/runs", json=task(step), headers=headers)
-        plan = await http.post("/v1/plans", json=task(step))
+    async with calling(max_run_budget=24_999) as caller:
+        answer = await caller.post("/v1/runs", task(step), **{"Idempotency-Key": "k"})
+        plan = await caller.plan(task(step))
 
     assert (answer.status_code, answer.json()["code"]) == (409, "no-acceptable-agent")
-    assert plan.json()["steps"][0]["candidates"][0]["reason"] == "asks for more than the budget"
+    assert plan["steps"][0]["candidates"][0]["reason"] == "asks for more than the budget"
