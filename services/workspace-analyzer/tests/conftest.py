@@ -16,7 +16,7 @@ from httpx import AsyncClient
 from mesh_shared.testing import Issuer, running
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
-from mesh_workspace_analyzer.adapters.sources import GitSources
+from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.app import create_app
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import SecretStr
@@ -92,7 +92,10 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def sources(roots: Path, scratch: Path) -> GitSources:
     return GitSources(
-        roots=Roots((roots,)), scratch=scratch, timeout_s=30, max_files=10_000, max_bytes=100_000_000
+        roots=Roots((roots,)),
+        scratch=scratch,
+        timeout_s=30,
+        limits=Limits(files=10_000, size_bytes=100_000_000),
     )
 
 

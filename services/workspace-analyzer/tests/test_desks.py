@@ -1,7 +1,7 @@
 """The use cases on both databases, with a workspace in memory: what is remembered, queued and announced."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,7 @@ class Shelf:
     workspaces: dict[str, Comparison] = field(default_factory=lambda: {"shop": SHOP})
 
     @asynccontextmanager
-    async def open(self, workspace: str, *, base: str, head: str) -> AsyncIterator[Open]:
+    async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator[Open, None]:
         if workspace not in self.workspaces:
             raise WorkspaceNotFound
         yield Open(self.workspaces[workspace])

@@ -12,6 +12,7 @@ from mesh_workspace_analyzer.adapters.sources import (
     SHALLOW,
     UNKNOWN_STATE,
     GitSources,
+    Limits,
 )
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Comparison
@@ -297,9 +298,9 @@ async def test_a_copy_for_a_build_has_everything_and_its_history(
 
 async def test_a_workspace_beyond_the_limits_is_refused(sources: GitSources, storefront: Path, git: Run):
     with pytest.raises(WorkspaceTooLarge) as by_files:
-        await copied(replace(sources, max_files=5))
+        await copied(replace(sources, limits=Limits(files=5, size_bytes=10**6)))
     with pytest.raises(WorkspaceTooLarge):
-        await copied(replace(sources, max_bytes=500))
+        await copied(replace(sources, limits=Limits(files=10**6, size_bytes=500)))
 
     assert by_files.value.members["files"] == len(git(storefront, "ls-files").splitlines())
 

@@ -13,7 +13,7 @@ from mesh_shared.platform import Platform
 from mesh_workspace_analyzer.actions import PLUGIN
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
-from mesh_workspace_analyzer.adapters.sources import GitSources
+from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.api import router
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
@@ -21,7 +21,7 @@ from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.settings import Settings
 
 ABOUT = About(
-    title="371 Mesh: workspace analyzer",
+    title="371 Mesh workspace analyzer",
     summary="Says what a change in a monorepo affects and what it costs.",
 )
 
@@ -47,8 +47,7 @@ def _wired(settings: Settings, platform: Platform) -> WorkspaceAnalyzer:
         roots=Roots(settings.workspace_roots),
         scratch=scratch.resolve(),
         timeout_s=settings.analysis_timeout_s,
-        max_files=settings.max_workspace_files,
-        max_bytes=settings.max_workspace_bytes,
+        limits=Limits(files=settings.max_workspace_files, size_bytes=settings.max_workspace_bytes),
     )
     tool = NxTool(
         modules=settings.nx_modules_dir,

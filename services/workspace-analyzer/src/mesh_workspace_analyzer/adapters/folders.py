@@ -4,7 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh_workspace_analyzer.errors import HistoryOutsideRoots, WorkspaceNotFound
+from mesh_workspace_analyzer.errors import HistoryOutsideRoots, WorkspaceNotFound, WorkspaceUnreadable
+
+MAX_POINTER_BYTES = 1 << 16
+MAX_STORES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +28,79 @@ class Roots:
     def locate(self, workspace: str) -> Path:
         """The real folder of a workspace. Raises `WorkspaceNotFound`, also when a link leads out."""
         for root in self.paths:
-            folder = (root / workspace).resolve()
-            if folder.is_relative_to(root.resolve()) and os.path.isdir(folder):
+            folder = _real(root / workspace)
+            if folder.is_relative_to(_real(root)) and os.path.isdir(folder):
                 return folder
         raise WorkspaceNotFound
 
     def repository_of(self, folder: Path) -> Repository | None:
         """The repository that `folder` is in, found upwards within its root; None when there is none.
 
-        Raises `HistoryOutsideRoots` when its objects, or those that it borrows, are not under a root.
+        Raises `HistoryOutsideRoots` when its objects, or those that it borrows, are not under a root, and
+        `WorkspaceUnreadable` when what git keeps there cannot be read.
         """
         for top in (folder, *folder.parents):
             if not self._holds(top):
                 return None
-            if (top / ".git").exists():
+            if os.path.exists(top / ".git"):
                 return self._repository(top)
         return None
 
     def _repository(self, top: Path) -> Repository:
-        git_dir = _follow(top / ".git", "gitdir:")
-        common = _follow(git_dir / "commondir", "") if (git_dir / "commondir").is_file() else git_dir
-        objects = (common / "objects").resolve()
-        if not all(map(self._holds, (git_dir.resolve(), common.resolve(), *_with_borrowed(objects)))):
+        git_dir = self._follow(top / ".git", "gitdir:")
+        shared = git_dir / "commondir"
+        common = self._follow(shared, "") if os.path.exists(shared) else git_dir
+        objects = _real(common / "objects")
+        stores = self._with_borrowed(objects)
+        # git reads lists of stores line by line, so it would take a name with a line break for two stores.
+        is_plain = not any("\n" in str(store) for store in stores)
+        if not is_plain or not all(map(self._holds, (git_dir, common, *stores))):
             raise HistoryOutsideRoots
-        return Repository(git_dir.resolve(), objects, top)
+        return Repository(git_dir, objects, top)
 
     def _holds(self, path: Path) -> bool:
-        return any(path.is_relative_to(root.resolve()) for root in self.paths)
+        return any(path.is_relative_to(_real(root)) for root in self.paths)
+
+    def _follow(self, pointer: Path, prefix: str) -> Path:
+        """What a worktree's `.git`, or its `commondir`, points at; a folder is itself."""
+        if os.path.isdir(pointer):
+            return _real(pointer)
+        return _real(pointer.parent / self._text(pointer).removeprefix(prefix).strip())
+
+    def _with_borrowed(self, objects: Path) -> list[Path]:
+        """`objects` and every store that it borrows from, at any remove (gitrepository-layout(5)).
+
+        Raises `HistoryOutsideRoots` for a store in quotes: git reads escapes in them, and we need not.
+        """
+        found = [objects]
+        for store in found:
+            alternates = store / "info" / "alternates"
+            lines = self._text(alternates).split("\n") if os.path.exists(alternates) else []
+            if any(line.startswith('"') for line in lines):
+                raise HistoryOutsideRoots
+            borrowed = (_real(store / line) for line in lines if line and not line.startswith("#"))
+            found.extend(path for path in borrowed if path not in found)
+            if len(found) > MAX_STORES:
+                raise HistoryOutsideRoots
+        return found
+
+    def _text(self, pointer: Path) -> str:
+        """A small file of git's.
+
+        Raises `HistoryOutsideRoots` for a link that leads out, a pipe, a device or what git never writes.
+        """
+        real = _real(pointer)
+        if not self._holds(real) or not os.path.isfile(real) or real.stat().st_size > MAX_POINTER_BYTES:
+            raise HistoryOutsideRoots
+        try:
+            text = real.read_text("utf-8", errors="surrogateescape")
+        except OSError:
+            raise WorkspaceUnreadable("What git keeps in the workspace cannot be read.") from None
+        if "\0" in text:
+            raise HistoryOutsideRoots
+        return text
 
 
-def _follow(pointer: Path, prefix: str) -> Path:
-    """What a worktree's `.git`, or its `commondir`, points at; a folder is itself."""
-    if pointer.is_dir():
-        return pointer
-    target = pointer.read_text(errors="replace").removeprefix(prefix).strip()
-    return (pointer.parent / target).resolve()
-
-
-def _with_borrowed(objects: Path) -> list[Path]:
-    """`objects` and every store that it borrows from, at any remove (gitrepository-layout(5), alternates)."""
-    found = [objects]
-    for store in found:
-        alternates = store / "info" / "alternates"
-        lines = alternates.read_text(errors="replace").splitlines() if alternates.is_file() else []
-        borrowed = ((store / line).resolve() for line in lines if line and not line.startswith("#"))
-        found.extend(path for path in borrowed if path not in found)
-    return found
+def _real(path: Path) -> Path:
+    """Without links. A circle of them, or a name that is too long, stays as it is and names no file."""
+    return Path(os.path.realpath(path))

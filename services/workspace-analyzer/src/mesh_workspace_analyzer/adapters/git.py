@@ -6,8 +6,11 @@ says.
 """
 
 import asyncio
+import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.errors import AnalysisTimedOut, WorkspaceUnreadable
 
 MAX_ANSWER_BYTES = 64 << 20
+# git reads a reference whole, and a link in a repository can make it one without an end.
+BOUNDED = ("/bin/sh", "-c", f'ulimit -d {(1 << 30) // 1024}; exec "$@"', "git")
 ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -81,7 +86,7 @@ class Git:
         )
         try:
             code = await run(
-                [shutil.which("git") or "git", f"--git-dir={git_dir or self.git_dir}", *arguments],
+                [*BOUNDED, shutil.which("git") or "git", f"--git-dir={git_dir or self.git_dir}", *arguments],
                 cwd=self.git_dir,
                 env=ENVIRONMENT | dict(extra or {}),
                 timeout_s=self.timeout_s,
@@ -107,7 +112,7 @@ class Git:
         except GitRefused:
             return None
 
-    async def commit(self, theirs: Repository, ref: str) -> str | None:
+    async def commit_sha(self, theirs: Repository, ref: str) -> str | None:
         """The commit that a name stands for in the repository of the workspace."""
         return await self._object(f"{ref}^{{commit}}", git_dir=theirs.git_dir)
 
@@ -121,6 +126,13 @@ class Git:
             return await self._object(f"{commit}^{{tree}}")
         found = await self._object(f"{commit}:{folder}")
         return found and await self._object(f"{found}^{{tree}}")
+
+    async def size_of_folder(self, folder: Path) -> tuple[int, int]:
+        """Files and bytes of a folder that is in no commit, before anything of it is copied."""
+        options = ("--others", "--exclude-standard", "-z")
+        listed = await self.ask(f"--work-tree={folder}", "-C", folder, "ls-files", *options)
+        paths = [path for path in listed.split(b"\0") if path]
+        return len(paths), await asyncio.to_thread(_total_bytes, folder, paths)
 
     async def tree_of_folder(self, folder: Path) -> str:
         """The tree of a folder that is in no commit, without what its own ignore files name."""
@@ -150,7 +162,7 @@ class Git:
     async def uncommitted(self, theirs: Repository, folder: str) -> int:
         """How many files of `folder` differ from our HEAD or are in no commit. Raises `GitRefused`."""
         index = self.git_dir.parent / "theirs.index"
-        shutil.copyfile(theirs.git_dir / "index", index)
+        await asyncio.to_thread(_copy_index, theirs.git_dir / "index", index)
         options = ("--porcelain", "-z", "--no-renames", "--ignore-submodules=all", "--untracked-files=all")
         answer = await self.ask(
             f"--work-tree={theirs.top}",
@@ -180,6 +192,22 @@ class Git:
         )
 
 
+def _total_bytes(folder: Path, paths: list[bytes]) -> int:
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # it was there a moment ago
+            total += os.lstat(os.path.join(os.fsencode(folder), path)).st_size
+    return total
+
+
+def _copy_index(index: Path, copy: Path) -> None:
+    """Raises `GitRefused` for what no git would have written there, such as a link to an endless device."""
+    found = index.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_ANSWER_BYTES:
+        raise GitRefused("the index is no file that git would have written")
+    shutil.copyfile(index, copy, follow_symlinks=False)
+
+
 def _entry(line: bytes) -> Entry:
     facts, _, path = line.partition(b"\t")
     mode, _, _, size = facts.decode().split()
@@ -199,7 +227,7 @@ async def borrowing(theirs: Repository | None, home: Path, timeout_s: float) -> 
     (git.git_dir / "HEAD").write_text("ref: refs/heads/none\n")
     (git.git_dir / "config").write_text(_CONFIG.format(version=0, extensions=""))
     if theirs is not None:
-        (info / "alternates").write_text(f"{theirs.objects}\n")
+        (info / "alternates").write_bytes(os.fsencode(theirs.objects) + b"\n")
         if await git.find("rev-parse", "--show-object-format", git_dir=theirs.git_dir) == "sha256":
             (git.git_dir / "config").write_text(_CONFIG.format(version=1, extensions=_SHA256))
     return git

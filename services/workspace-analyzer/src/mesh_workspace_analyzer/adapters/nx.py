@@ -17,7 +17,7 @@ from mesh_shared.errors import MeshError, Unavailable
 
 from mesh_workspace_analyzer.adapters import nx_files
 from mesh_workspace_analyzer.adapters.git import ENVIRONMENT as GIT_ENVIRONMENT
-from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run
+from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run, without_paths
 from mesh_workspace_analyzer.domain.build import BuildOutcome
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.errors import (
@@ -155,5 +155,5 @@ def _complaint(said: str, folder: Path) -> MeshError:
     """What Nx finds wrong, without our folders and its stack trace."""
     lines = (line.strip() for line in said.replace(f"{folder}/", "").replace(str(folder), ".").splitlines())
     told = takewhile(lambda line: not line.startswith(("at ", "Require stack")), lines)
-    text = " ".join(" ".join(told).split()).removeprefix("NX ")[:MAX_DETAIL]
+    text = without_paths(" ".join(" ".join(told).split()).removeprefix("NX "))[:MAX_DETAIL]
     return (DuplicateProjectNames if DUPLICATES in said else BrokenProjectConfiguration)(text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -14,6 +15,7 @@ from typing import cast
 from mesh_workspace_analyzer.adapters import reaper
 
 GRACE_S = 5.0
+_PATH = re.compile(r"(?<![\w.])/[^\s'\":]+")
 
 
 class OutputLimitExceeded(Exception):
@@ -45,6 +47,11 @@ class Output:
         del self._kept[: -self.kept_bytes]
         if self._total > self.limit_bytes:
             raise OutputLimitExceeded
+
+
+def without_paths(text: str) -> str:
+    """What a program said, without the folders of this machine."""
+    return _PATH.sub("…", text)
 
 
 class _Watch(asyncio.SubprocessProtocol):

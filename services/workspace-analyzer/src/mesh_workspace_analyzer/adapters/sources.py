@@ -1,7 +1,6 @@
 """Workspaces in folders under the roots, compared and copied by git."""
 
 import asyncio
-import re
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mesh_workspace_analyzer.adapters.folders import Repository, Roots
 from mesh_workspace_analyzer.adapters.git import LINK, SUBMODULE, Entry, Git, GitRefused, borrowing
+from mesh_workspace_analyzer.adapters.processes import without_paths
 from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
 from mesh_workspace_analyzer.errors import (
     NotAnNxWorkspace,
@@ -49,7 +49,18 @@ UNKNOWN_BASE = f"git finds no commit for the base {{base}}. {FALLBACK}"
 UNCOMMITTED = "{count} files are changed but not committed; what was analysed is the commit."
 UNKNOWN_STATE = "Whether files are changed but not committed is not known; what was analysed is the commit."
 
-_PATH = re.compile(r"(?<!\w)/[^\s'\":]+")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of a workspace is read."""
+
+    files: int
+    size_bytes: int
+
+    def check(self, files: int, size_bytes: int) -> None:
+        """Raises `WorkspaceTooLarge`."""
+        if files > self.files or size_bytes > self.size_bytes:
+            raise WorkspaceTooLarge(files=files, size_bytes=size_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +73,7 @@ class OpenSource:
     home: Path
     prefix: str
     """Where the workspace is in its repository, `.` for its top."""
-    max_files: int
-    max_bytes: int
+    limits: Limits
 
     async def copy(self, *, for_build: bool) -> Path:
         """See `ports.Source.copy`."""
@@ -89,9 +99,7 @@ class OpenSource:
             (copy / "node_modules").symlink_to(installed)
 
     def _check(self, entries: list[Entry]) -> None:
-        size_bytes = sum(entry.size_bytes for entry in entries)
-        if len(entries) > self.max_files or size_bytes > self.max_bytes:
-            raise WorkspaceTooLarge(files=len(entries), size_bytes=size_bytes)
+        self.limits.check(len(entries), sum(entry.size_bytes for entry in entries))
         if all(entry.path != b"nx.json" for entry in entries):
             raise NotAnNxWorkspace
 
@@ -103,8 +111,7 @@ class GitSources:
     roots: Roots
     scratch: Path
     timeout_s: float
-    max_files: int
-    max_bytes: int
+    limits: Limits
 
     @asynccontextmanager
     async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator[OpenSource, None]:
@@ -115,15 +122,14 @@ class GitSources:
         try:
             git = await borrowing(repository, home, self.timeout_s)
             prefix = str(folder.relative_to(repository.top)) if repository else "."
-            reading = _Reading(git, folder, prefix, workspace, base, head)
+            reading = _Reading(git, folder, prefix, workspace, base, head, self.limits)
             yield OpenSource(
                 comparison=await reading.compare(repository),
                 git=git,
                 folder=folder,
                 home=home,
                 prefix=prefix,
-                max_files=self.max_files,
-                max_bytes=self.max_bytes,
+                limits=self.limits,
             )
         except GitRefused as refused:
             raise _unreadable(refused) from None
@@ -141,11 +147,12 @@ class _Reading:
     workspace: str
     base: str
     head: str
+    limits: Limits
 
     async def compare(self, repository: Repository | None) -> Comparison:
         if repository is None:
             return await self._as_it_stands(NO_GIT)
-        head = await self.git.commit(repository, self.head)
+        head = await self.git.commit_sha(repository, self.head)
         tree = head and await self.git.tree(head, self.prefix)
         if head is None or tree is None:
             return await self._as_it_stands(NOT_COMMITTED)
@@ -153,7 +160,7 @@ class _Reading:
         warnings = await self._uncommitted(repository)
         if await self.git.is_shallow(repository):
             return self._comparison(head, tree, (*warnings, SHALLOW))
-        if (base := await self.git.commit(repository, self.base)) is None:
+        if (base := await self.git.commit_sha(repository, self.base)) is None:
             return self._comparison(head, tree, (*warnings, UNKNOWN_BASE.format(base=self.base)))
         return await self._since(await self.git.merge_base(base, head), head, tree, warnings)
 
@@ -171,6 +178,7 @@ class _Reading:
     async def _as_it_stands(self, warning: str) -> Comparison:
         if self.head != HEAD:
             raise RevisionNotFound(self.head)
+        self.limits.check(*await self.git.size_of_folder(self.folder))
         return self._comparison(None, await self.git.tree_of_folder(self.folder), (warning,))
 
     def _comparison(self, head: str | None, tree: str, warnings: tuple[str, ...]) -> Comparison:
@@ -206,4 +214,4 @@ def _is_readable(entry: Entry) -> bool:
 def _unreadable(refused: GitRefused) -> WorkspaceUnreadable:
     """What git said last, without the folders of this machine."""
     said = str(refused).splitlines() or ["it gave no reason"]
-    return WorkspaceUnreadable(f"git cannot read it: {_PATH.sub('…', said[-1])}")
+    return WorkspaceUnreadable(f"git cannot read it: {without_paths(said[-1])}")
