@@ -5,6 +5,7 @@ runs as soon as it starts; so is everything of `nx.json` that can bring one back
 package manager and nothing of our environment.
 """
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ class NxTool:
             raise BrokenProjectConfiguration("Nx did not stop complaining about the workspace.") from None
         if code != 0 or PARTIAL in said.text:
             raise _complaint(said.text, folder)
-        return nx_files.graph(target.read_bytes(), config, folder)
+        return await asyncio.to_thread(nx_files.graph, target.read_bytes(), config, folder)
 
     async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
         """See `ports.Tool.build`. Uses the packages that the workspace has installed, or ours."""

@@ -42,8 +42,10 @@ GLOBAL_FILES = (
 )
 # The first of them is the one whose paths Nx resolves imports with.
 TSCONFIGS = ("tsconfig.base.json", "tsconfig.json")
-_TEXT = r'("(?:\\.|[^"\\])*")'
-_COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?\*/", re.DOTALL)
+MAX_CONFIG_BYTES = 1 << 20
+# What is not closed goes to the end, so that no part of a hostile file is looked at twice.
+_TEXT = r'("(?:\\.|[^"\\])*"?)'
+_COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])")
 
 Inputs = list[Any]
@@ -116,17 +118,21 @@ def defuse(folder: Path) -> Configuration:
 
 
 def _members(path: Path, clean: Callable[[str], str]) -> dict[str, Any]:
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise BrokenProjectConfiguration(f"{path.name}: more than {MAX_CONFIG_BYTES} bytes")
     try:
         text = clean(path.read_text("utf-8-sig", errors="replace"))
         return msgspec.convert(json.loads(text), dict[str, Any])
-    except (json.JSONDecodeError, RecursionError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise BrokenProjectConfiguration(f"{path.name}: {error}") from None
 
 
 def _gaps(config: _NxJson) -> Iterator[str]:
     if names := [entry if isinstance(entry, str) else entry.plugin for entry in config.plugins]:
+        # JSON can name what no text in UTF-8 can: half of a surrogate pair.
+        told = ", ".join(names)[:200].encode(errors="replace").decode()
         yield (
-            f"Plugins of the workspace were not run ({', '.join(names)[:200]}): "
+            f"Plugins of the workspace were not run ({told}): "
             "targets and dependencies that they add are missing."
         )
     if config.extends and config.extends not in PRESETS:
@@ -150,10 +156,15 @@ def graph(text: bytes, config: Configuration, folder: Path) -> ProjectGraph:
         raise BrokenProjectConfiguration(
             f"Nx describes the projects in a way that is not known here: {error}"
         ) from None
-    edges = {(e.source, e.target, e.type) for edges in found.dependencies.values() for e in edges}
+    edges = {
+        (e.source, e.target, e.type)
+        for edges in found.dependencies.values()
+        for e in edges
+        if e.source in found.nodes and e.target in found.nodes  # else it is an installed package
+    }
     return ProjectGraph(
         projects=tuple(_project(found.nodes[name], config) for name in sorted(found.nodes)),
-        dependencies=tuple(Dependency(*edge) for edge in sorted(edges) if edge[1] in found.nodes),
+        dependencies=tuple(Dependency(*edge) for edge in sorted(edges)),
         global_files=(*GLOBAL_FILES, *[name for name in TSCONFIGS if (folder / name).exists()][:1]),
         gaps=config.gaps,
     )

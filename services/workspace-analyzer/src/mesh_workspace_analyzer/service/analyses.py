@@ -53,7 +53,8 @@ class AnalysisDesk:
         versions = await self.tool.versions()
         async with self.sources.open(asked.workspace, base=asked.base, head=asked.head) as source:
             graph = await self._graph(source, versions)
-        analysis = conclude(
+        analysis = await asyncio.to_thread(
+            conclude,
             graph,
             source.comparison,
             id=id,
