@@ -1,13 +1,14 @@
 """Real parts for every test: Redis, a chain, PostgreSQL. One of each per process, started when first used."""
 
 import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from mesh_cli import parts
-from mesh_shared import telemetry
+from mesh_shared import app, telemetry
 from mesh_shared.testing import Issuer
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -20,8 +21,9 @@ settings.load_profile("mesh")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _traced() -> None:
-    """Trace ids are part of every answer, and warnings of every failure."""
+def _as_in_a_service() -> None:
+    """Trace ids are part of every answer, warnings of every failure, and no value is endlessly deep."""
+    sys.setrecursionlimit(app.RECURSION_LIMIT)
     telemetry.logs("tests", "WARNING")
     trace.set_tracer_provider(TracerProvider())
 
@@ -51,6 +53,10 @@ def anvil_url(parts_dir: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_server(parts_dir: Path) -> Iterator[PostgresServer]:
     server = get_server(parts_dir / "postgres")
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        # Services are killed here, never the database's machine.
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("SELECT pg_reload_conf()")
     yield server
     server.cleanup()
 

@@ -351,12 +351,12 @@ async def test_an_sdl_that_is_not_valid_is_noticed(theatre: Theatre):
         await deployment._describe(theatre.stage)
 
 
-async def test_a_deployment_without_a_lease_is_noticed(theatre: Theatre):
+async def test_a_deployment_that_did_not_start_is_noticed(theatre: Theatre):
     theatre.answer(
-        "POST", "/v1/deployments", {"deploymentId": "d", "leaseId": None, "explanation": "No bids."}
+        "POST", "/v1/deployments", {"deploymentId": "d", "status": "failed", "explanation": "No bids."}
     )
 
-    with pytest.raises(BrokenPromise, match=r"No lease: No bids\."):
+    with pytest.raises(BrokenPromise, match=r"not active: No bids\."):
         await deployment._deploy(theatre.stage, "sdl")
 
 

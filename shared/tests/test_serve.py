@@ -17,8 +17,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 import asyncio
+import json
 from fastapi import APIRouter
 from mesh_shared import serve
+from mesh_shared.chain import keys
 from mesh_shared.agents.plugin import Plugin
 from mesh_shared.app import About, build
 from mesh_shared.settings import ServiceSettings
@@ -39,6 +41,10 @@ async def slow() -> dict[str, bool]:
 @router.get("/entered")
 async def is_entered() -> bool:
     return entered.is_set()
+
+@router.get("/deep")
+async def deep() -> None:
+    json.loads("[" * 10**6)
 
 @asynccontextmanager
 async def start(platform):
@@ -102,6 +108,13 @@ async def test_a_request_under_way_gets_its_whole_answer(service: Process, port:
 
     assert response.json() == {"whole": True}
     assert service.popen.wait(20) == -signal.SIGTERM
+
+
+def test_a_value_without_a_bottom_ends_a_request_and_not_the_process(service: Process, port: int):
+    deep = httpx.get(f"http://127.0.0.1:{port}/deep", trust_env=False)
+
+    assert (deep.status_code, deep.json()["code"]) == (500, "internal-error")
+    assert service.popen.poll() is None
 
 
 async def entered(port: int) -> None:

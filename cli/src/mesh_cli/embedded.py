@@ -124,7 +124,8 @@ class EmbeddedMesh:
             "registry": {"MESH_CONTENT_DIR": str(self.home(service) / "content")},
             "coordinator": {"MESH_ALLOW_PRIVATE_AGENTS": "true"},
             "security-gateway": {},
-            "deployer": {},
+            # The simulated providers answer at once; on Akash they take a block or two.
+            "deployer": {"MESH_BID_WINDOW_S": "1"},
             "workspace-analyzer": {
                 "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',
                 "MESH_ALLOW_BUILDS": "true",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from conftest import Body, Chain, Town
 
-POINTS = {"sqlite": 20, "postgresql": 6}
+POINTS = {"sqlite": 15, "postgresql": 6}
 SEED = 371
 OPEN_AT_ONCE = 3
 ANNOUNCED = {

@@ -11,11 +11,12 @@ from mesh_shared.canonical import json_hash
 from mesh_shared.chain.abi import Function
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Chain, Town
+    from conftest import Agent, Caller, Calling, Chain, Town
 
 NEWS = "Agents met on a chain this week. They agreed on prices. Money was locked. Good work was paid."
 SUBMIT = Function("submit", ["bytes32", "bytes32"])
 REFUND = Function("refund", ["bytes32"])
+TRANSFER_FROM = Function("transferFrom", ["address", "address", "uint256"])
 PURSE_UNITS = 1_000_000
 
 
@@ -356,3 +357,39 @@ async def test_the_facts_of_a_paid_step_are_published_and_tell_no_content(
     ]
     assert "swordfish" not in str(facts)
     assert "good work" not in str(facts)
+
+
+async def test_an_agent_that_changed_hands_is_paid_as_agreed_and_cannot_be_rated(
+    caller: Caller, town: Town, chain: Chain, payer: str
+):
+    agent = await hire(town, "sold", honest)
+    buyer = (await chain.rpc.request("eth_accounts"))[5]
+    seller = agent.wallet.address
+    await chain.send(seller, "AgentRegistry", TRANSFER_FROM, seller, buyer, agent.token_id)
+
+    run = await caller.run(task(work("sold")))
+
+    (attempt,) = attempts(run)
+    assert (run["status"], attempt["state"], attempt["outcome"]) == ("succeeded", "closed", "success")
+    assert await chain.units(seller) == 1_000
+    assert await chain.ratings(agent.token_id) == (0, 0)
+
+
+async def test_an_agent_on_a_private_address_is_not_called_and_gets_nothing(
+    calling: Calling, town: Town, chain: Chain, payer: str
+):
+    called: list[str] = []
+
+    async def inside(town: Town, request: Request, agent: Agent) -> Response:
+        called.append(str(request.url))
+        return town.delivered(request, agent, "from within")
+
+    await hire(town, "inside", inside)
+
+    async with calling(allow_private_agents=False) as caller:
+        run = await caller.run(task(work("inside")))
+
+    (attempt,) = attempts(run)
+    assert (attempt["failure"], attempt["outcome"]) == ("address-refused", "refunded")
+    assert called == []
+    assert await chain.units(payer) == PURSE_UNITS

@@ -302,6 +302,12 @@ class Gateway:
         )
 
 
+@pytest.fixture(scope="session")
+def gateway_at() -> type[Gateway]:
+    """For a gateway of another issuer."""
+    return Gateway
+
+
 @pytest.fixture
 def gateway(issuer: Issuer) -> Gateway:
     return Gateway(issuer)

@@ -270,3 +270,48 @@ async def test_a_comparison_of_nonsense_is_refused(tenant: Tenant, change: dict[
     answer = await post(tenant, "/v1/cost-comparisons", json=sound | change)
 
     assert is_problem(answer, 422, "invalid-request")
+
+
+async def test_without_a_key_nothing_is_deployed(tenant: Tenant):
+    response = await tenant.http.post("/v1/deployments", json={"sdl": tenant.hello_web})
+
+    assert (response.status_code, response.json()["code"]) == (400, "idempotency-key-required")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("version:", "versoin:"), "sdl-invalid"),
+        (("denom: uact", "denom: uakt"), "price-not-in-uact"),
+        (("GREETING=Hello from the mesh", "API_KEY=sk-live"), "secret-in-sdl"),
+        (("size: 128Mi", "size: 1GB"), "sdl-invalid"),
+    ],
+)
+async def test_an_sdl_that_cannot_be_deployed_is_refused(tenant: Tenant, change: tuple[str, str], code: str):
+    response = await tenant.ask({"sdl": tenant.changed(change)})
+
+    assert (response.status_code, response.json()["code"]) == (409, code)
+    assert "sk-live" not in response.text
+
+
+async def test_a_refused_sdl_is_refused_with_every_fault(tenant: Tenant):
+    response = await tenant.ask(
+        {"sdl": tenant.changed(("size: 128Mi", "size: 1GB"), ("port: 80", "port: 0"))}
+    )
+
+    assert {(issue["path"], issue["code"]) for issue in response.json()["issues"]} == {
+        ("profiles.compute.web.resources.memory.size", "quantity"),
+        ("services.web.expose[0].port", "out-of-range"),
+    }
+
+
+async def test_several_placements_are_refused(tenant: Tenant):
+    price = "      pricing: {web: {denom: uact, amount: 1}}\n"
+    two = tenant.changed(
+        ("    dcloud:\n      pricing", f"    other:\n{price}    dcloud:\n      pricing"),
+        ("    dcloud:\n      profile", "    other: {profile: web, count: 1}\n    dcloud:\n      profile"),
+    )
+
+    response = await tenant.ask({"sdl": two})
+
+    assert (response.status_code, response.json()["names"]) == (409, ["dcloud", "other"])

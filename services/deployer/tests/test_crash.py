@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from conftest import Gateway, Tenant
@@ -88,14 +88,6 @@ async def deployer(
             await process.kill()
 
 
-@pytest.fixture
-async def process(
-    tmp_path: Path, gateway: Gateway, redis_url: str, database_url: str, headers: dict[str, str]
-) -> AsyncIterator[Deployer]:
-    async with deployer(tmp_path, gateway, redis_url, database_url, headers) as process:
-        yield process
-
-
 @dataclass(frozen=True)
 class Book:
     """What the databases of the deployer and of its market say, beside the API."""
@@ -125,10 +117,26 @@ def is_whole(deployment: dict[str, Any], book: Book) -> bool:
 
 
 async def test_whatever_was_done_and_not_heard_of_when_it_died_is_done_once(
-    process: Deployer, database_url: str, tenant_at: type[Tenant]
+    tmp_path: Path,
+    gateway: Gateway,
+    redis_url: str,
+    headers: dict[str, str],
+    tenant_at: type[Tenant],
+    postgres_url: str,
 ):
     """The market has opened, leased, started and closed; each time the deployer dies before it knows."""
-    tenant = tenant_at(process.http)
+    async with deployer(tmp_path, gateway, redis_url, postgres_url, headers) as process:
+        ended = await rehearse(process, tenant_at(process.http), postgres_url)
+
+    book = await read_book(postgres_url)
+    assert len(book.orders) == book.facts["deployer.lease-created.v1"] == 4
+    assert book.facts["deployer.deployment-closed.v1"] == 4
+    assert book.held == set()
+    assert all(is_whole(deployment, book) for deployment in ended)
+
+
+async def rehearse(process: Deployer, tenant: Tenant, database_url: str) -> list[dict[str, Any]]:
+    """Kills where the market has just done something, for each thing it does; the ended deployments."""
     stalls = {
         point: await tenant.deploy(tenant.with_attributes(fault=f"stall-after-{point}"))
         for point in ("create", "accept", "manifest", "close")
@@ -145,13 +153,7 @@ async def test_whatever_was_done_and_not_heard_of_when_it_died_is_done_once(
     await process.start()
     active = [await tenant.until(stalls[point], "active") for point in ("create", "accept", "manifest")]
     closed = await tenant.until(stalls["close"], "closed")
-    ended = [await tenant.close(deployment) for deployment in active]
-
-    book = await read_book(database_url)
-    assert len(book.orders) == book.facts["deployer.lease-created.v1"] == 4
-    assert book.facts["deployer.deployment-closed.v1"] == 4
-    assert book.held == set()
-    assert all(is_whole(deployment, book) for deployment in (closed, *ended))
+    return [closed, *[await tenant.close(deployment) for deployment in active]]
 
 
 async def insist(
@@ -186,7 +188,7 @@ async def test_killed_at_any_moment_no_lease_is_orphaned_no_deposit_lost_and_eve
         tenant = tenant_at(process.http)
         body = {"sdl": tenant.hello_web, "provider": "simulated"}
         asking = [insist(process, "/v1/deployments", f"key-{n}", body) for n in range(12)]
-        made, _ = await asyncio.gather(asyncio.gather(*asking), kill(process, 0.3, 0.1))
+        made, _ = await asyncio.gather(asyncio.gather(*asking), kill(process, 0.3))
         active = [await tenant.until(deployment, "active") for deployment in made]
         closing = [insist(process, f"/v1/deployments/{d['deploymentId']}/close", str(uuid4())) for d in made]
         await asyncio.gather(asyncio.gather(*closing), kill(process, 0.1))

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from conftest import Stage
 
 
-async def test_a_silent_market_holds_a_deployment_up_and_costs_it_nothing(stage: Stage):
-    stage.market.is_down = True
-    id = await stage.accept()
+async def test_a_silent_market_holds_a_deployment_up_and_costs_it_nothing(sqlite_stage: Stage):
+    sqlite_stage.market.is_down = True
+    id = await sqlite_stage.accept()
 
-    async with stage.replica().working():
+    async with sqlite_stage.replica().working():
         async with asyncio.timeout(10):
-            while (await stage.find(id)).state is not State.CREATED or not await _attempts(stage, id):
+            while (await sqlite_stage.find(id)).state is not State.CREATED or not await _attempts(
+                sqlite_stage, id
+            ):
                 await asyncio.sleep(0.01)
-        stage.market.is_down = False
-        active = await stage.until(id, State.ACTIVE)
+        sqlite_stage.market.is_down = False
+        active = await sqlite_stage.until(id, State.ACTIVE)
 
     assert [step.state for step in active.history] == ["open", "chosen", "leased", "active"]
 
@@ -47,58 +49,58 @@ async def _attempts(stage: Stage, id: UUID) -> int:
     ],
 )
 async def test_a_market_that_stays_silent_ends_a_deployment_at_its_deadline(
-    stage: Stage, deadlines: Deadlines, at: str, code: str
+    sqlite_stage: Stage, deadlines: Deadlines, at: str, code: str
 ):
-    id = await stage.accept(deadlines)
+    id = await sqlite_stage.accept(deadlines)
     before = {"create": "", "bids": "create", "send_manifest": "accept"}[at]
 
-    async with stage.replica().working():
+    async with sqlite_stage.replica().working():
         async with asyncio.timeout(10):
-            while before and before not in stage.market.asked:
+            while before and before not in sqlite_stage.market.asked:
                 await asyncio.sleep(0)
-        stage.market.is_down = True
-        closing = await stage.until(id, State.CLOSING)
-        stage.market.is_down = False
-        failed = await stage.until(id, State.FAILED)
+        sqlite_stage.market.is_down = True
+        closing = await sqlite_stage.until(id, State.CLOSING)
+        sqlite_stage.market.is_down = False
+        failed = await sqlite_stage.until(id, State.FAILED)
 
     assert closing.ending is not None
     assert closing.ending.code == code
     assert failed.refunded_uact == 500_000
-    assert await stage.market.held() == []
+    assert await sqlite_stage.market.held() == []
 
 
-async def test_what_runs_is_looked_at_now_and_then_and_what_has_died_is_closed(stage: Stage):
-    id = await stage.accept()
+async def test_what_runs_is_looked_at_now_and_then_and_what_has_died_is_closed(sqlite_stage: Stage):
+    id = await sqlite_stage.accept()
 
-    async with stage.replica(watch_s=0.05).working():
-        await stage.until(id, State.ACTIVE)
-        stage.market.condition = Condition("exited", "It was shot.")
-        failed = await stage.until(id, State.FAILED)
+    async with sqlite_stage.replica(watch_s=0.05).working():
+        await sqlite_stage.until(id, State.ACTIVE)
+        sqlite_stage.market.condition = Condition("exited", "It was shot.")
+        failed = await sqlite_stage.until(id, State.FAILED)
 
     assert failed.explanation == "It was shot."
-    assert await stage.market.held() == []
+    assert await sqlite_stage.market.held() == []
 
 
-async def test_what_runs_and_goes_on_running_is_left_alone(stage: Stage):
-    id = await stage.accept()
+async def test_what_runs_and_goes_on_running_is_left_alone(sqlite_stage: Stage):
+    id = await sqlite_stage.accept()
 
-    async with stage.replica(watch_s=0.02).working():
-        active = await stage.until(id, State.ACTIVE)
-        seen = stage.market.asked.count("status")
+    async with sqlite_stage.replica(watch_s=0.02).working():
+        active = await sqlite_stage.until(id, State.ACTIVE)
+        seen = sqlite_stage.market.asked.count("status")
         async with asyncio.timeout(10):
-            while stage.market.asked.count("status") < seen + 5:
+            while sqlite_stage.market.asked.count("status") < seen + 5:
                 await asyncio.sleep(0.01)
 
-    assert await stage.find(id) == active
+    assert await sqlite_stage.find(id) == active
 
 
-async def test_an_order_that_the_market_closed_by_itself_is_a_failure(stage: Stage):
-    id = await stage.accept()
+async def test_an_order_that_the_market_closed_by_itself_is_a_failure(sqlite_stage: Stage):
+    id = await sqlite_stage.accept()
 
-    async with stage.replica(watch_s=0.05).working():
-        await stage.until(id, State.ACTIVE)
-        await stage.market.close(id)
-        failed = await stage.until(id, State.FAILED)
+    async with sqlite_stage.replica(watch_s=0.05).working():
+        await sqlite_stage.until(id, State.ACTIVE)
+        await sqlite_stage.market.close(id)
+        failed = await sqlite_stage.until(id, State.FAILED)
 
     assert failed.ending is not None
     assert failed.ending.code == "order-not-open"
@@ -115,14 +117,14 @@ async def test_two_replicas_share_the_work_and_do_nothing_twice(stage: Stage):
     assert (await stage.facts()).count("deployer.lease-created.v1") == 12
 
 
-async def test_more_deployments_than_places_all_get_their_turn(stage: Stage):
-    ids = [await stage.accept() for _ in range(10)]
+async def test_more_deployments_than_places_all_get_their_turn(sqlite_stage: Stage):
+    ids = [await sqlite_stage.accept() for _ in range(10)]
 
-    async with asyncio.timeout(10), stage.replica(parallel=1).working():
+    async with asyncio.timeout(10), sqlite_stage.replica(parallel=1).working():
         for id in ids:
-            await stage.until(id, State.ACTIVE)
+            await sqlite_stage.until(id, State.ACTIVE)
 
-    assert stage.market.asked.count("accept") == 10
+    assert sqlite_stage.market.asked.count("accept") == 10
 
 
 async def test_what_a_dead_replica_had_taken_is_taken_up_at_its_next_start(stage: Stage):
@@ -160,61 +162,61 @@ async def test_a_wish_of_its_owner_wins_over_a_step_under_way(stage: Stage):
     assert await stage.market.held() == []
 
 
-async def test_a_step_that_is_a_bug_of_ours_ends_one_look_and_no_others(stage: Stage):
-    sick, well = await stage.accept(), await stage.accept()
-    await stage.change(sick, lambda d: replace(d, sdl="no sdl", revision=d.revision + 1))
+async def test_a_step_that_is_a_bug_of_ours_ends_one_look_and_no_others(sqlite_stage: Stage):
+    sick, well = await sqlite_stage.accept(), await sqlite_stage.accept()
+    await sqlite_stage.change(sick, lambda d: replace(d, sdl="no sdl", revision=d.revision + 1))
 
-    async with stage.replica(parallel=1).working():
-        active = await stage.until(well, State.ACTIVE)
+    async with sqlite_stage.replica(parallel=1).working():
+        active = await sqlite_stage.until(well, State.ACTIVE)
 
     assert active.id == well
-    assert (await stage.find(sick)).state is State.CREATED
+    assert (await sqlite_stage.find(sick)).state is State.CREATED
 
 
-async def test_stopping_drops_what_is_under_way_and_the_next_start_takes_it_up(stage: Stage):
-    id = await stage.accept()
-    async with stage.replica().working():
+async def test_stopping_drops_what_is_under_way_and_the_next_start_takes_it_up(sqlite_stage: Stage):
+    id = await sqlite_stage.accept()
+    async with sqlite_stage.replica().working():
         async with asyncio.timeout(10):
-            while "create" not in stage.market.asked:
+            while "create" not in sqlite_stage.market.asked:
                 await asyncio.sleep(0)
 
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("deployment ")]
-    async with stage.replica().working():
-        assert (await stage.until(id, State.ACTIVE)).id == id
+    async with sqlite_stage.replica().working():
+        assert (await sqlite_stage.until(id, State.ACTIVE)).id == id
 
 
 def sweeping(stage: Stage) -> Leftovers:
     return Leftovers(database=stage.database, markets={"simulated": stage.market}, pause_s=0, timeout_s=5)
 
 
-async def test_what_a_market_holds_for_an_ended_deployment_is_closed_and_nothing_else(stage: Stage):
-    ended, alive = await stage.accept(), await stage.accept()
+async def test_what_a_market_holds_for_an_ended_deployment_is_closed_and_nothing_else(sqlite_stage: Stage):
+    ended, alive = await sqlite_stage.accept(), await sqlite_stage.accept()
     for id in (ended, alive):
-        await Steps({"simulated": stage.market}).take(await stage.find(id))
-    await stage.change(ended, lambda d: d.closing(datetime.now(UTC)).ended(0, datetime.now(UTC)))
+        await Steps({"simulated": sqlite_stage.market}).take(await sqlite_stage.find(id))
+    await sqlite_stage.change(ended, lambda d: d.closing(datetime.now(UTC)).ended(0, datetime.now(UTC)))
 
-    await sweeping(stage).turn()
+    await sweeping(sqlite_stage).turn()
 
-    assert await stage.market.held() == [alive]
-
-
-async def test_a_market_that_cannot_be_searched_is_searched_the_next_time(stage: Stage):
-    id = await stage.accept()
-    await Steps({"simulated": stage.market}).take(await stage.find(id))
-    await stage.change(id, lambda d: d.closing(datetime.now(UTC)).ended(0, datetime.now(UTC)))
-    stage.market.is_down = True
-
-    await sweeping(stage).turn()
-    stage.market.is_down = False
-    await sweeping(stage).turn()
-
-    assert await stage.market.held() == []
+    assert await sqlite_stage.market.held() == [alive]
 
 
-async def test_a_market_that_nobody_used_is_not_searched(stage: Stage):
-    await sweeping(stage).turn()
+async def test_a_market_that_cannot_be_searched_is_searched_the_next_time(sqlite_stage: Stage):
+    id = await sqlite_stage.accept()
+    await Steps({"simulated": sqlite_stage.market}).take(await sqlite_stage.find(id))
+    await sqlite_stage.change(id, lambda d: d.closing(datetime.now(UTC)).ended(0, datetime.now(UTC)))
+    sqlite_stage.market.is_down = True
 
-    assert stage.market.asked == []
+    await sweeping(sqlite_stage).turn()
+    sqlite_stage.market.is_down = False
+    await sweeping(sqlite_stage).turn()
+
+    assert await sqlite_stage.market.held() == []
+
+
+async def test_a_market_that_nobody_used_is_not_searched(sqlite_stage: Stage):
+    await sweeping(sqlite_stage).turn()
+
+    assert sqlite_stage.market.asked == []
 
 
 async def test_more_orders_than_a_query_has_parameters_are_told_apart(stage: Stage):

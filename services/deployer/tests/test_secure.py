@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from fastapi import Response
 from mesh_shared.testing import served
 
 if TYPE_CHECKING:
@@ -160,53 +159,6 @@ async def test_the_same_key_is_the_same_deployment_and_the_gateway_is_asked_once
     assert (other.status_code, other.json()["code"]) == (409, "idempotency-key-reused")
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
-async def test_what_the_gateway_refuses_is_a_clear_refusal_and_nothing_is_deployed(
-    secured: Any, gateway: Gateway, status: int
-):
-    gateway.refusal = (status, {"detail": "Not for the likes of you."})
-    async with secured() as tenant:
-        answer = await secure(tenant)
-        listed = (await tenant.http.get("/v1/deployments")).json()["items"]
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "security-profile-refused")
-    assert answer.json()["detail"] == "The security gateway refused the profile: Not for the likes of you."
-    assert listed == []
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        Response("<html>", 200),
-        Response("{}", 200, media_type="application/json"),
-        Response('{"profile": 5}', 200, media_type="application/json"),
-        Response("", 500),
-        Response("busy", 503),
-        Response("", 302, {"Location": "http://example.com/"}),
-    ],
-    ids=["no JSON", "empty", "wrong types", "a bug", "busy", "elsewhere"],
-)
-async def test_a_gateway_that_talks_nonsense_is_down_and_nothing_is_deployed(
-    secured: Any, gateway: Gateway, garbage: Response
-):
-    gateway.garbage = garbage
-    async with secured() as tenant:
-        answer = await secure(tenant)
-        listed = (await tenant.http.get("/v1/deployments")).json()["items"]
-
-    assert (answer.status_code, answer.json()["down"]) == (503, ["security-gateway"])
-    assert answer.headers["retry-after"]
-    assert listed == []
-
-
-async def test_a_refusal_without_a_reason_is_one_as_well(secured: Any, gateway: Gateway):
-    gateway.garbage = Response("nope", 418)
-    async with secured() as tenant:
-        answer = await secure(tenant)
-
-    assert answer.json()["detail"].endswith("status 418, without a reason")
-
-
 async def test_a_gateway_that_is_down_stops_it_and_the_same_key_works_when_it_is_back(
     secured: Any, make_app: MakeApp, tenant_of: TenantOf, tmp_path: Path
 ):
@@ -218,22 +170,3 @@ async def test_a_gateway_that_is_down_stops_it_and_the_same_key_works_when_it_is
 
     assert (down.status_code, down.json()["down"]) == (503, ["security-gateway"])
     assert (back.status_code, back.json()["status"]) == (202, "active")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"cloud_provider": "aws"},
-        {"profile": "none"},
-        {"framework": "HIPAA"},
-        {"data_residency": "EU West"},
-        {"data_residency": ""},
-        {"data_residency": None},
-        {"surplus": 1},
-    ],
-)
-async def test_what_is_not_on_offer_does_not_fit_the_schema(secured: Any, change: dict[str, Any]):
-    async with secured() as tenant:
-        answer = await secure(tenant, **change)
-
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")

@@ -1,5 +1,6 @@
 """The app factory: every service gets the same HTTP contract by building its app here."""
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from mesh_shared.platform import Platform, open_platform
 from mesh_shared.settings import ServiceSettings
 from mesh_shared.web import agent, docs, events, gate, health, observe, openapi, problems
 from mesh_shared.web.conditional import NotModified
+
+RECURSION_LIMIT = 1000
+"""Python's own. py_ecc, through eth-account, raises it to 100,000, and then a deep value ends the process."""
 
 Start = Callable[[Platform], AbstractAsyncContextManager[object]]
 
@@ -47,6 +51,7 @@ def build(
     dependency but the database, so they stay open while others are down; `body_limits` are limits in bytes
     for path prefixes that take more, or less, than `settings.max_body_bytes`.
     """
+    sys.setrecursionlimit(RECURSION_LIMIT)
     checks = health.Checks()
     metrics = observe.Metrics(settings.service)
     metrics.watch(checks)

@@ -34,7 +34,7 @@ from mesh_coordinator.service.transactions import Transactions
 from mesh_coordinator.settings import Settings
 
 ABOUT = About(
-    title="371 Mesh: coordinator",
+    title="371 Mesh coordinator",
     summary="Turns a task into a plan, a plan into paid steps, and results into verdicts.",
 )
 ROUTERS = (runs.router, execution.router)

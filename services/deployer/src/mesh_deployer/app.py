@@ -29,7 +29,7 @@ from mesh_deployer.service.steps import Steps
 from mesh_deployer.settings import Settings
 
 ABOUT = About(
-    title="Deployer",
+    title="371 Mesh deployer",
     summary="SDL, bids, leases and what they cost.",
 )
 _UACT_PER_ACT = Decimal(1_000_000)

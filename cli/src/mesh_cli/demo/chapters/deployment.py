@@ -4,9 +4,19 @@ from typing import Any
 
 from mesh_cli.demo.stage import Stage, promise
 
+PAGE = r"""
+my $server = IO::Socket::INET->new(LocalPort => 80, Listen => 16, ReuseAddr => 1) or die $!;
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\r?$/ }
+  print $client "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n$ENV{GREETING}\n";
+  close $client;
+}
+"""
 CONFIG = {
     "name": "web",
     "image": "debian:trixie-slim",
+    "command": ["perl", "-MIO::Socket::INET", "-e"],
+    "args": [PAGE.strip()],
     "env": {"GREETING": "Hello from the mesh"},
     "port": 80,
     "cpu_millis": 250,
@@ -35,7 +45,7 @@ async def _describe(stage: Stage) -> str:
     sdl = made.body["sdl"]
     checked = await stage.ask("POST", "deployer", "/v1/sdl/validate", json={"sdl": sdl})
     promise(checked.body["ok"], f"The generated SDL is not valid: {checked.body['issues']}.")
-    stage.say("an SDL was generated from eight values", made.ms)
+    stage.say(f"an SDL was generated from {len(CONFIG)} values", made.ms)
     stage.say(f"and compiled: manifest hash {checked.body['version_hash'][:16]}…", checked.ms)
     return sdl
 
@@ -44,7 +54,7 @@ async def _deploy(stage: Stage, sdl: str) -> dict[str, Any]:
     wait = {"Prefer": "wait=20"}
     body = {"sdl": sdl, "provider": "auto"}
     made = await stage.ask("POST", "deployer", "/v1/deployments", key="demo-deploy", headers=wait, json=body)
-    promise(made.body["leaseId"] is not None, f"No lease: {made.body['explanation']}")
+    promise(made.body["status"] == "active", f"It is not active: {made.body['explanation']}")
     stage.say(f"deployment {made.body['deploymentId']}: {made.body['explanation']}", made.ms)
     return made.body
 
