@@ -1,6 +1,7 @@
 """A workspace that wants Nx to run a program does not get it to, and is told what was left out."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def ordinary(storefront: Path, tool: NxTool) -> None:
         if not (modules / name).exists():
             (modules / name).symlink_to(tool.modules / name)
     argv = ["node", modules / "nx" / "dist" / "bin" / "nx.js", "show", "projects"]
-    environment = {"PATH": "/usr/bin:/bin:/usr/local/bin", "NX_DAEMON": "false", "CI": "true"}
+    environment = {"PATH": os.environ["PATH"], "NX_DAEMON": "false", "CI": "true"}
     subprocess.run(argv, cwd=storefront, env=environment, capture_output=True, timeout=60, check=False)
 
 
