@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run
+from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, remove, run
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
@@ -159,3 +159,65 @@ def test_words_are_text_that_a_database_takes():
     output.write(b"a\0b\xff\n")
 
     assert output.text == "ab\N{REPLACEMENT CHARACTER}\n"
+
+
+async def test_a_folder_is_deleted_however_deep_it_is(tmp_path: Path):
+    for depth in range(1, 1100):
+        os.mkdir(f"{tmp_path}/{'d/' * depth}")
+
+    await remove(tmp_path / "d")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_deleting_follows_no_link_and_takes_what_is_not_there(tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "link").symlink_to(tmp_path / "mine")
+
+    await remove(tmp_path / "scratch")
+    await remove(tmp_path / "scratch")
+
+    assert (tmp_path / "mine" / "file").exists()
+
+
+@pytest.mark.parametrize("stream", ["1", "2"])
+async def test_each_stream_has_a_limit_of_its_own(tmp_path: Path, stream: str):
+    output, errors = Output(1000, 10), Output(1000, 10)
+
+    with pytest.raises(OutputLimitExceeded):
+        await sh(f"yes >&{stream}", tmp_path, output=output, errors=errors)
+
+
+async def test_a_program_that_will_not_end_by_itself_is_killed(tmp_path: Path):
+    script = f"trap '' TERM INT HUP; echo $$ > {tmp_path}/pid; while :; do sleep 1; done"
+
+    with pytest.raises(TimeoutError):
+        await sh(script, tmp_path, timeout_s=0.5)
+
+    await dies(await pid_in(tmp_path / "pid"))
+
+
+async def test_a_program_that_closes_its_output_still_has_its_time(tmp_path: Path):
+    started = time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        await sh("exec >&- 2>&-; sleep 100", tmp_path, timeout_s=0.5)
+
+    assert time.monotonic() - started < 8
+
+
+async def test_many_programs_at_once_keep_their_words_apart(tmp_path: Path):
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(sh(f"echo {n}", tmp_path)) for n in range(10)]
+
+    assert [task.result() for task in running] == [(0, f"{n}\n") for n in range(10)]
+
+
+async def test_a_program_that_is_not_there_has_failed(tmp_path: Path):
+    code = await run(
+        [tmp_path / "nowhere"], cwd=tmp_path, env=ENVIRONMENT, timeout_s=10, output=Output(9000, 9000)
+    )
+
+    assert code != 0

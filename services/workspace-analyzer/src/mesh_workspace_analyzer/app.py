@@ -1,9 +1,9 @@
 """Composition root: the one module that names concrete adapters."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 from mesh_shared.app import About, build
@@ -13,6 +13,7 @@ from mesh_shared.platform import Platform
 from mesh_workspace_analyzer.actions import PLUGIN
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
+from mesh_workspace_analyzer.adapters.processes import remove
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.api import router
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
@@ -31,7 +32,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def start(platform: Platform) -> AsyncGenerator[WorkspaceAnalyzer, None]:
-        analyzer = _wired(settings, platform)
+        scratch = settings.state_dir / "scratch"
+        await remove(scratch)  # what an earlier life left when it was killed
+        scratch.mkdir(parents=True)
+        analyzer = _wired(settings, platform, scratch.resolve())
         platform.checks.add("nx", analyzer.analyses.tool.versions)
         platform.run("builds", analyzer.builds.turn)
         yield analyzer
@@ -39,13 +43,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(ABOUT, settings, routers=[router], plugin=PLUGIN, start=start, keys=keys)
 
 
-def _wired(settings: Settings, platform: Platform) -> WorkspaceAnalyzer:
-    scratch = settings.state_dir / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)  # what an earlier life left when it was killed
-    scratch.mkdir(parents=True)
+def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAnalyzer:
     sources = GitSources(
         roots=Roots(settings.workspace_roots),
-        scratch=scratch.resolve(),
+        scratch=scratch,
         timeout_s=settings.analysis_timeout_s,
         limits=Limits(files=settings.max_workspace_files, size_bytes=settings.max_workspace_bytes),
     )

@@ -1,7 +1,5 @@
 """Workspaces in folders under the roots, compared and copied by git."""
 
-import asyncio
-import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from mesh_workspace_analyzer.adapters.folders import Repository, Roots
 from mesh_workspace_analyzer.adapters.git import LINK, SUBMODULE, Entry, Git, GitRefused, borrowing
-from mesh_workspace_analyzer.adapters.processes import without_paths
+from mesh_workspace_analyzer.adapters.processes import remove, without_paths
 from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
 from mesh_workspace_analyzer.errors import (
     NotAnNxWorkspace,
@@ -134,7 +132,7 @@ class GitSources:
         except GitRefused as refused:
             raise _unreadable(refused) from None
         finally:
-            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+            await remove(home)
 
 
 @dataclass(frozen=True, slots=True)
