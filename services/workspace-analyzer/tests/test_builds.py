@@ -3,11 +3,11 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -225,9 +225,18 @@ uvicorn.run(create_app(Settings(), keys=StaticKeys([key])), port=int(sys.argv[2]
 """
 
 
-def serve(issuer: Issuer, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+@contextmanager
+def serve(
+    issuer: Issuer, port: int, environment: dict[str, str]
+) -> Generator[subprocess.Popen[bytes], None, None]:
+    """The service as a process, which has ended when the block ends, however that ends."""
     key = json.dumps(issuer.key.as_dict(private=True))
-    return subprocess.Popen([sys.executable, "-c", SERVICE, key, str(port)], env=os.environ | environment)
+    process = subprocess.Popen([sys.executable, "-c", SERVICE, key, str(port)], env=os.environ | environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 async def test_a_build_whose_service_is_killed_dies_with_it_and_is_interrupted_at_the_next_start(
@@ -250,18 +259,16 @@ async def test_a_build_whose_service_is_killed_dies_with_it_and_is_interrupted_a
         "MESH_ALLOW_BUILDS": "true",
     }
     async with AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=caller) as http:
-        with serve(issuer, port, environment) as first:
+        with serve(issuer, port, environment):
             await ready(http)
             location = (await start(http, await analyzed(http))).headers["location"]
             pid = await pid_in(tmp_path / "pid")
             assert (await http.get(location)).json()["status"] == "running"
-            first.send_signal(signal.SIGKILL)
         await dies(pid)
 
-        with serve(issuer, port, environment) as second:
+        with serve(issuer, port, environment):
             await ready(http)
             build = await settled(http, location)
-            second.terminate()
 
     assert (build["status"], build["success"], build["duration"]) == ("interrupted", False, None)
 

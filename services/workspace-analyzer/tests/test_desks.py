@@ -387,7 +387,7 @@ async def test_an_idle_turn_waits_for_work(analyses: AnalysisDesk, builds: Build
     assert not turn.done()
 
     queued = await builds.request(analysis.id, uuid4())
-    await turn
+    await asyncio.wait_for(turn, timeout=30)
     await builds.turn()
 
     assert (await builds.get(queued.id)).status is BuildStatus.SUCCEEDED
