@@ -1,5 +1,7 @@
 """Which change reaches which project: files, folders, and what lies outside of all projects."""
 
+import time
+
 import pytest
 from mesh_workspace_analyzer.domain.affected import Change, Reason, find_affected
 from mesh_workspace_analyzer.domain.globs import matches
@@ -125,3 +127,42 @@ def test_a_hostile_glob_is_answered_at_once():
     assert matches("a" * 2000, "x")
     assert not matches("{a}" * 333, "x")
     assert not matches("(" * 400 + "a" + ")" * 400, "x")
+
+
+def test_a_hundred_files_are_named_for_each_project_and_no_more():
+    changes = [Change(f"libs/money/{n:04}.ts") for n in reversed(range(1000))]
+
+    named = {affected.project: affected.files for affected in find_affected(SHOP, changes)}
+
+    assert named["money"] == tuple(f"libs/money/{n:04}.ts" for n in range(100))
+    assert named["web"] == named["api"] == named["money"]
+
+
+def test_a_change_of_everything_in_a_large_workspace_is_answered_at_once():
+    names = [f"p{n}" for n in range(2000)]
+    graph = ProjectGraph(
+        projects=tuple(Project(name=name, root=f"libs/{name}", workspace_inputs=("**/*",)) for name in names),
+        dependencies=tuple(Dependency(name, "p0") for name in names[1:]),
+    )
+    started = time.monotonic()
+
+    found = find_affected(graph, [Change(f"libs/p0/{n}.ts") for n in range(5000)])
+
+    assert len(found) == len(names)
+    assert sum(len(affected.files) for affected in found) == len(names) * 100
+    assert time.monotonic() - started < 10
+
+
+def test_globs_that_would_take_too_long_to_compare_affect_their_readers_by_every_change():
+    hostile = tuple(
+        "{" + ",".join("*a*b*c*" for _ in range(90)) + "}" + "/**" * 20 + f"/{n}" for n in range(50)
+    )
+    graph = ProjectGraph(
+        projects=(Project(name="a", root="a", workspace_inputs=hostile), Project(name="b", root="b"))
+    )
+    started = time.monotonic()
+
+    found = find_affected(graph, [Change(f"{'x/' * 50}{n}.ts") for n in range(1000)])
+
+    assert [(affected.project, affected.reason) for affected in found] == [("a", Reason.GLOBAL)]
+    assert time.monotonic() - started < 10

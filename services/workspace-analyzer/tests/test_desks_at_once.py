@@ -13,7 +13,7 @@ from mesh_shared.database.engine import Database
 from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
 from mesh_workspace_analyzer.domain.build import BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
-from mesh_workspace_analyzer.errors import AnalysisNotFound
+from mesh_workspace_analyzer.errors import AnalysisNotFound, TooBusy
 from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
@@ -131,6 +131,33 @@ async def test_no_more_copies_are_read_at_once_than_the_operator_lets_in(
 
     assert reader.most_at_once == 2
     assert sorted(reader.read) == [f"w{n}" for n in range(8)]
+
+
+async def test_whoever_finds_no_place_in_time_is_told_to_come_again(
+    analyses: AnalysisDesk, reader: Reader, library: Library
+):
+    full = replace(analyses, places=asyncio.Semaphore(1), patience_s=0.05)
+    first = asyncio.create_task(full.analyze(Asked(workspace="w"), uuid4()))
+    await started(reader, 1)
+
+    with pytest.raises(TooBusy) as refused:
+        await full.analyze(Asked(workspace="w"), uuid4())
+    open_then = library.open_now
+    reader.go_on.set()
+    await first
+
+    assert (refused.value.status, refused.value.headers()["Retry-After"]) == (503, "5")
+    assert open_then == 1
+    assert (await full.analyze(Asked(workspace="w"), uuid4())).projects == 1
+
+
+async def test_an_analysis_that_was_made_needs_no_place(analyses: AnalysisDesk, reader: Reader):
+    reader.go_on.set()
+    made = await analyses.analyze(Asked(workspace="w"), uuid4())
+
+    full = replace(analyses, places=asyncio.Semaphore(0), patience_s=0.05)
+
+    assert await full.analyze(Asked(workspace="w"), made.id) == made
 
 
 async def test_a_caller_who_leaves_leaves_its_place_and_nothing_else(

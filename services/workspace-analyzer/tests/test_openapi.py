@@ -24,7 +24,7 @@ async def test_a_fuzzer_finds_no_failure(
     async with served(make_app(allow_builds=False)) as url:
         complaints = await fuzz(url, caller)
 
-    assert complaints == ""
+    assert complaints == "", complaints
 
 
 def test_every_route_is_published_under_its_name(app: FastAPI):

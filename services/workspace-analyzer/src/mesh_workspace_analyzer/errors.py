@@ -1,6 +1,9 @@
 """Outcomes a caller can act on."""
 
-from mesh_shared.errors import Conflict, NotFound
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from mesh_shared.errors import Conflict, MeshError, NotFound
 
 
 class WorkspaceNotFound(NotFound, title="Workspace not found"):
@@ -60,6 +63,16 @@ class AnalysisTimedOut(Conflict, title="Analysis timed out"):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"Reading the workspace took longer than {limit_s:g} s.", limit_s=limit_s)
+
+
+class TooBusy(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Too busy"):
+    """As many workspaces are open as this service opens at once; trying again later is safe."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many workspaces are being read now. Nothing was changed.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "5"}
 
 
 class HistoryOutsideRoots(Conflict, title="History outside of the roots"):

@@ -59,7 +59,7 @@ class EdgeView(WireModel):
 class AffectedView(WireModel):
     project: str
     reason: Reason
-    files: list[str] = Field(description="The changed files that it starts from.")
+    files: list[str] = Field(description="The changed files that it starts from, 100 at most.")
     via: list[EdgeView] = Field(description="From this project to the one whose files changed.")
 
     @classmethod

@@ -6,15 +6,19 @@ changed in it.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from mesh_workspace_analyzer.domain.globs import matches
+from mesh_workspace_analyzer.domain.globs import effort, matches
 from mesh_workspace_analyzer.domain.graph import Dependency, ProjectGraph, dependents
 
 PROJECT_FILES = frozenset({"project.json", "package.json"})
+MOST_FILES = 100
+"""So many changed files are named for a project; thousands for each of thousands are no answer."""
+MOST_STEPS = 50_000_000
+"""When comparing globs with changes could take more, every glob counts as naming every change."""
 
 
 class Reason(StrEnum):
@@ -35,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """A project that a change reaches: the changed files that it starts from, and the way.
+    """A project that a change reaches: the first 100 of the changed files that it starts from, and the way.
 
     `via` leads from the project to the one that changed: its own dependency first. Empty unless `reason` is
     `dependency`.
@@ -76,20 +80,30 @@ def _touched(graph: ProjectGraph, changes: Sequence[Change]) -> dict[str, Affect
         if (owner := _owner(change.path, by_root)) is not None:
             own[owner].append(change.path)
     outside = _outside(graph, changes)
-    return {name: Affected(name, Reason.GLOBAL, tuple(sorted(outside[name]))) for name in outside} | {
-        name: Affected(name, Reason.DIRECT, tuple(sorted(own[name]))) for name in own
+    return {name: Affected(name, Reason.GLOBAL, _first(outside[name])) for name in outside} | {
+        name: Affected(name, Reason.DIRECT, _first(own[name])) for name in own
     }
 
 
 def _outside(graph: ProjectGraph, changes: Sequence[Change]) -> dict[str, set[str]]:
     """The changed files that each project reads outside of itself; projects that read none are left out."""
-    everywhere = {change.path for change in changes if is_global(graph, change)}
-    globs = {glob for project in graph.projects for glob in project.workspace_inputs}
-    matching = {glob: {c.path for c in changes if matches(glob, c.path)} for glob in globs}
+    everywhere = set(_first(change.path for change in changes if is_global(graph, change)))
+    matching = _matching({glob for p in graph.projects for glob in p.workspace_inputs}, changes)
     read = {
         p.name: everywhere.union(*(matching[glob] for glob in p.workspace_inputs)) for p in graph.projects
     }
     return {name: files for name, files in read.items() if files}
+
+
+def _matching(globs: Set[str], changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
+    paths = {change.path for change in changes}
+    if sum(map(effort, globs)) * sum(path.count("/") + 1 for path in paths) > MOST_STEPS:
+        return dict.fromkeys(globs, _first(paths))
+    return {glob: _first(path for path in paths if matches(glob, path)) for glob in globs}
+
+
+def _first(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(paths)[:MOST_FILES])
 
 
 def is_global(graph: ProjectGraph, change: Change) -> bool:

@@ -33,6 +33,11 @@ def matches(glob: str, path: str) -> bool:
     return len(patterns) > MOST_CHOICES or any(_fits(pattern, parts) for pattern in patterns)
 
 
+def effort(glob: str) -> int:
+    """How many steps a comparison may take for each folder of a path."""
+    return 1 if len(glob) > LONGEST else sum(map(len, _patterns(glob)))
+
+
 @lru_cache(maxsize=1024)
 def _patterns(glob: str) -> tuple[list[str], ...]:
     plain = _ESCAPE.sub(r"[\1]", glob.replace("[^", "[!"))

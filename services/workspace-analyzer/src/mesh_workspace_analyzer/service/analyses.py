@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,9 +15,13 @@ from sqlalchemy.exc import IntegrityError
 
 from mesh_workspace_analyzer.domain.analysis import MODE, Analysis, conclude
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.errors import TooBusy
 from mesh_workspace_analyzer.events import AnalysisCompleted
 from mesh_workspace_analyzer.ports import Source, Sources, Tool
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
+
+MOST_OPEN = 16
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +43,24 @@ class AnalysisDesk:
     reading: asyncio.Semaphore
     """As many copies are read at once as it lets in."""
     graphs_kept: int
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OPEN))
+    """As many workspaces are compared, or wait to be read, at once."""
+    patience_s: float = PATIENCE_S
+    """How long the others wait for a place."""
 
     async def analyze(self, asked: Asked, id: UUID) -> Analysis:
         """The analysis with that id: made now, or the one that was made under it before.
 
         A tree that was read before is not read again. Raises `WorkspaceNotFound`, `RevisionNotFound`,
         `HistoryOutsideRoots`, `WorkspaceUnreadable`, `WorkspaceTooLarge`, `NotAnNxWorkspace`,
-        `BrokenProjectConfiguration`, `DuplicateProjectNames` or `AnalysisTimedOut`.
+        `BrokenProjectConfiguration`, `DuplicateProjectNames`, `AnalysisTimedOut` or `TooBusy`.
         """
         if (known := await self._known(id)) is not None:
             return known
         started = time.perf_counter()
         versions = await self.tool.versions()
-        async with self.sources.open(asked.workspace, base=asked.base, head=asked.head) as source:
+        opening = self.sources.open(asked.workspace, base=asked.base, head=asked.head)
+        async with self._place(), opening as source:
             graph = await self._graph(source, versions)
         analysis = await asyncio.to_thread(
             conclude,
@@ -76,6 +85,18 @@ class AnalysisDesk:
         """A page of the list, newest first; `before` is the position of the last row of the page before."""
         async with self.database.read() as session:
             return await Analyses(session).newest(limit, before=before)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None, None]:
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await self.places.acquire()
+        except TimeoutError:
+            raise TooBusy from None
+        try:
+            yield
+        finally:
+            self.places.release()
 
     async def _known(self, id: UUID) -> Analysis | None:
         async with self.database.read() as session:
