@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mesh_workspace_analyzer.adapters.nx import QUIET
+from mesh_workspace_analyzer.adapters.nx import QUIET, NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources
 from mesh_workspace_analyzer.domain.affected import Change, find_affected
 from mesh_workspace_analyzer.domain.globs import matches
@@ -223,31 +223,58 @@ def test_no_glob_made_of_these_pieces_names_less_than_in_nx(ask: Ask):
     assert [pair for pair in theirs if theirs[pair] and not matches(*pair)] == []
 
 
-async def test_over_random_commits_the_command_of_nx_says_the_same(
-    sources: GitSources, tool: Any, storefront: Path, git: Run, nx: Path
-):
+@pytest.fixture
+def installed(storefront: Path, git: Run, nx: Path) -> Path:
+    """The example workspace as a developer has it, with packages."""
     (storefront / ".git/info").mkdir(exist_ok=True)
     (storefront / ".git/info/exclude").write_text("node_modules\n.nx\n")
     (storefront / "node_modules").mkdir()
     for name in ("nx", "typescript"):
         (storefront / "node_modules" / name).symlink_to(nx.parents[3] / name)
+    return storefront
+
+
+async def found_since(sources: GitSources, tool: NxTool, base: str) -> list[str]:
+    async with sources.open("storefront", base=base, head="HEAD") as source:
+        graph = await tool.graph(await source.copy(for_build=False))
+        return [affected.project for affected in find_affected(graph, source.comparison.changes or ())]
+
+
+async def test_a_changed_path_of_the_tsconfig_is_taken_for_more_than_nx_takes_it_for_and_never_less(
+    sources: GitSources, tool: NxTool, installed: Path, git: Run, nx: Path
+):
+    before = git(installed, "rev-parse", "HEAD")
+    config = (installed / "tsconfig.base.json").read_text()
+    (installed / "tsconfig.base.json").write_text(
+        config.replace("libs/ui/src/index.ts", "libs/ui/src/html.ts")
+    )
+    git(installed, "commit", "-qam", "Change a path")
+
+    ours = await found_since(sources, tool, before)
+
+    assert config.count("libs/ui/src/index.ts") == 1
+    assert set(told_by_command(installed, nx, before)) <= set(ours)
+
+
+async def test_over_random_commits_the_command_of_nx_says_the_same(
+    sources: GitSources, tool: NxTool, installed: Path, git: Run, nx: Path
+):
     dice = random.Random(371)  # noqa: S311 - a die, no secret
     tracked = sorted(
-        path for path in git(storefront, "ls-files").splitlines() if path.endswith((".ts", ".mjs"))
+        name for name in git(installed, "ls-files").splitlines() if name.endswith((".ts", ".mjs"))
     )
 
     for n in range(2):
-        before = git(storefront, "rev-parse", "HEAD")
+        before = git(installed, "rev-parse", "HEAD")
         for path in dice.sample(tracked, 3):
-            with (storefront / path).open("a") as file:
+            with (installed / path).open("a") as file:
                 file.write(f"// {n}\n")
-        git(storefront, "mv", gone := tracked.pop(dice.randrange(len(tracked))), f"{gone}.md")
-        git(storefront, "commit", "-qam", f"Change {n}")
-        async with sources.open("storefront", base=before, head="HEAD") as source:
-            graph = await tool.graph(await source.copy(for_build=False))
-            found = [affected.project for affected in find_affected(graph, source.comparison.changes or ())]
+        git(installed, "mv", gone := tracked.pop(dice.randrange(len(tracked))), f"{gone}.md")
+        git(installed, "commit", "-qam", f"Change {n}")
 
-        assert found == told_by_command(storefront, nx, before), git(storefront, "show", "--stat")
+        ours = await found_since(sources, tool, before)
+
+        assert ours == told_by_command(installed, nx, before), git(installed, "show", "--stat")
 
 
 def told_by_command(workspace: Path, nx: Path, base: str) -> list[str]:

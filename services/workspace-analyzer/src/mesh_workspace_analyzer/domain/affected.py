@@ -1,8 +1,8 @@
 """Why a project is affected: changed file → project → chain of dependencies.
 
-The rules are those of `nx affected`, project by project (nx 24, `locate_touched_projects`), with one
-difference: a changed root `package.json` affects everything here, where Nx looks for the packages that
-changed in it.
+The rules are those of `nx affected`, project by project (nx 24, `locate_touched_projects`), but for what Nx
+looks into files for: packages in the root's `package.json` and lock files, paths in its tsconfig. Here any
+change of them affects everything.
 """
 
 from collections import defaultdict, deque
