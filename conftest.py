@@ -2,7 +2,8 @@
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,23 @@ def redis_url(parts_dir: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def anvil_url(parts_dir: Path) -> Iterator[str]:
-    """A chain that mines each transaction at once; tests share it, so they use accounts of their own."""
-    port = parts.free_port()
-    process = parts.anvil(port, parts_dir)
-    yield f"http://127.0.0.1:{port}"
-    process.stop()
+def start_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Starts a chain that mines each transaction at once; it goes when the tests have ended."""
+    with ExitStack() as started:
+
+        def start() -> str:
+            port = parts.free_port()
+            process = parts.anvil(port, tmp_path_factory.mktemp("anvil"))
+            started.callback(process.stop)
+            return f"http://127.0.0.1:{port}"
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def anvil_url(start_anvil: Callable[[], str]) -> str:
+    """A chain that tests share, so they use accounts of their own."""
+    return start_anvil()
 
 
 @pytest.fixture(scope="session")

@@ -265,3 +265,14 @@ def test_a_route_that_relays_documents_foreign_answers_beside_our_own():
 
     assert refused["4XX"]["content"].keys() == {"*/*", "application/problem+json"}
     assert refused["404"]["content"].keys() == {"application/problem+json"}
+
+
+async def test_what_may_be_left_out_of_a_url_or_a_header_is_never_null(http: AsyncClient):
+    document = (await http.get("/openapi.json")).json()
+    routes = [operation for path in document["paths"].values() for operation in path.values()]
+
+    (resumed,) = (p for route in routes for p in route.get("parameters", []) if p["name"] == "last-event-id")
+
+    assert not resumed["required"]
+    assert (resumed["schema"]["type"], resumed["schema"]["minimum"]) == ("integer", 0)
+    assert "'null'" not in str([route.get("parameters") for route in routes])

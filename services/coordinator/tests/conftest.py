@@ -145,7 +145,7 @@ async def connected(url: str, contracts_file: Path) -> AsyncGenerator[Chain, Non
 
 @pytest.fixture(scope="session")
 def contracts_file(anvil_url: str, parts_dir: Path) -> Path:
-    return deploy(anvil_url, parts_dir / "contracts.json")
+    return deploy(anvil_url, parts_dir / "coordinator.contracts.json")
 
 
 @pytest.fixture

@@ -293,8 +293,14 @@ def connect() -> Connect:
 
 
 @pytest.fixture(scope="session")
+def anvil_url(start_anvil: Callable[[], str]) -> str:
+    """A chain of the registry's own: what is on it is counted."""
+    return start_anvil()
+
+
+@pytest.fixture(scope="session")
 def contracts_file(anvil_url: str, parts_dir: Path, deploy: Deploy) -> Path:
-    return deploy(anvil_url, parts_dir / "contracts.json")
+    return deploy(anvil_url, parts_dir / "registry.contracts.json")
 
 
 @pytest.fixture(scope="session")

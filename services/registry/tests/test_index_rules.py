@@ -62,6 +62,8 @@ class PaperChain:
     is_down: bool = False
     meanwhile: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     """What happens while the log is read, once each."""
+    strays: list[PaperChain] = field(default_factory=list)
+    """Other nodes behind the same address, each of which answers once when the log is asked for."""
 
     def mine(self, token_id: int = 0, *facts: AnyFact) -> None:
         """One more block, in which `facts` are said about a token."""
@@ -119,7 +121,8 @@ class PaperChain:
         self.asked.append(last - first + 1)
         if last - first + 1 > self.widest:
             raise RpcError(-32005, "query returned more than 10000 results")
-        said = [o for block, about in self.pile if first <= block.number <= last for o in about]
+        pile = self.strays.pop().pile if self.strays else self.pile
+        said = [o for block, about in pile if first <= block.number <= last for o in about]
         while self.meanwhile:
             self.meanwhile.pop()()
         return said
@@ -277,6 +280,21 @@ async def test_a_chain_that_changes_while_it_is_read_leaves_no_mixture(database:
     assert (agent.token_id, agent.stake_units) == (1, 9)
 
 
+async def test_a_log_from_a_node_on_another_branch_is_not_believed(database: Database):
+    chain, other = PaperChain(), PaperChain(salts=itertools.count(1000))
+    index = indexer(database, chain)
+    chain.register()
+    other.pile[:] = chain.pile
+    chain.mine(1, Staked(stake_units=5))
+    other.mine(1, Staked(stake_units=9))
+
+    chain.strays.append(other)
+    await follow(index, chain)
+
+    (agent,) = (await content(database))["agents"]
+    assert agent.stake_units == 5
+
+
 async def test_a_stretch_that_cannot_be_written_moves_nothing(database: Database):
     chain = PaperChain()
     index = indexer(database, chain)
@@ -322,6 +340,21 @@ async def test_questions_grow_wider_while_they_are_answered(database: Database):
 
     assert chain.asked[:2] == [500, 751]
     assert len(chain.asked) <= 5
+
+
+async def test_as_many_blocks_are_remembered_as_a_reorganisation_may_take_back(database: Database):
+    chain = PaperChain()
+    index = indexer(database, chain)
+    for _ in range(3):
+        for _ in range(WINDOW - 20):
+            chain.mine()
+        await follow(index, chain)
+
+    async with database.read() as session:
+        remembered = [row.number for row in await Ledger(session).recent()]
+
+    newest = chain.pile[-1][0].number
+    assert remembered == list(range(newest, newest - WINDOW, -1))
 
 
 async def test_a_node_that_is_down_is_waited_for(database: Database):

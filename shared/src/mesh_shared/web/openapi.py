@@ -61,6 +61,17 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         if status >= "400":
             response["content"] = _own_content(response) | _PROBLEM
     operation["responses"] = dict(sorted(responses.items()))
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _in_words(parameter["schema"])
+
+
+def _in_words(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter that may be left out: in a URL or a header there is no way to write null."""
+    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    if not options:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return options[0] | rest if len(options) == 1 else rest | {"anyOf": options}
 
 
 def _own_content(response: dict[str, Any]) -> dict[str, Any]:
