@@ -17,7 +17,6 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from mesh_shared.testing import Issuer, running
-from pydantic import SecretStr
 from sqlalchemy import text
 
 Run = Callable[..., str]
@@ -192,10 +191,10 @@ async def test_a_build_needs_a_key_a_scope_and_an_analysis(
 
 
 async def test_a_build_is_accepted_once_and_others_wait_for_it(
-    make_app: MakeApp, database_url: str, caller: dict[str, str], tiny: Tiny, nx: Path
+    make_app: MakeApp, caller: dict[str, str], tiny: Tiny, nx: Path
 ):
     tiny(a="true")
-    app = make_app(allow_builds=True, database_url=SecretStr(database_url))
+    app = make_app(allow_builds=True)
     async with running(app, caller) as http:
         analysis_id = await analyzed(http)
         first = await start(http, analysis_id)

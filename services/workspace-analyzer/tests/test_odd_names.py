@@ -65,13 +65,13 @@ async def test_changed_files_with_odd_names_are_told_on_every_database(
     assert (await stored.get(f"/v1/analyses/{found['id']}")).json() == found
 
 
-@pytest.mark.parametrize("name", ["späß", "a b", "a\nb", "a\u0000b", "\U0001f9ee", "x" * 2000])
-async def test_a_project_may_be_called_anything_that_nx_takes(stored: AsyncClient, odd: Odd, name: str):
-    odd({"c/project.json": json.dumps({"name": name})})
+async def test_projects_may_be_called_anything_that_nx_takes(stored: AsyncClient, odd: Odd):
+    names = ["späß", "a b", "a\nb", "a\u0000b", "\U0001f9ee", "x" * 2000]
+    odd({f"c{n}/project.json": json.dumps({"name": name}) for n, name in enumerate(names)})
 
     found = await analyzed(stored, base="begin")
 
-    assert found["affectedProjects"] == [name]
+    assert found["affectedProjects"] == sorted(names)
     assert (await stored.get(f"/v1/analyses/{found['id']}")).json() == found
 
 
