@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from mesh_cli import parts
+from mesh_cli.processes import Process
 from mesh_shared import app, telemetry
 from mesh_shared.testing import Issuer
 from opentelemetry import trace
@@ -60,6 +61,17 @@ def start_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 def anvil_url(start_anvil: Callable[[], str]) -> str:
     """A chain that tests share, so they use accounts of their own."""
     return start_anvil()
+
+
+@pytest.fixture(scope="session")
+def kubo(parts_dir: Path) -> Iterator[tuple[Process, int]]:
+    """A Kubo node and the port of its RPC API."""
+    binary = parts.kubo_binary()
+    if binary is None:
+        pytest.skip("Kubo is not built here: `make kubo` builds it with Go (minutes, once)")
+    process, port = parts.kubo(binary, parts_dir)
+    yield process, port
+    process.stop()
 
 
 @pytest.fixture(scope="session")

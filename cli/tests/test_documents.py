@@ -9,6 +9,8 @@ from mesh_cli import documents
 from mesh_cli.embedded import PACKAGES
 from mesh_cli.parts import ROOT
 
+pytestmark = pytest.mark.xdist_group("documents")
+
 OPERATIONS = {"get", "put", "post", "delete", "patch"}
 
 

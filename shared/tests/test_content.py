@@ -17,23 +17,14 @@ ABSENT = str(cid.of(b"nobody ever stored this"))
 SIZES = [0, 1, 262_144, 262_145, 3 * 262_144, 175 * 262_144 + 1]
 
 
-@pytest.fixture(scope="session")
-def kubo_port(parts_dir: Path) -> object:
-    binary = parts.kubo_binary()
-    if binary is None:
-        pytest.skip("Kubo is not built here: `make kubo` builds it with Go (minutes, once)")
-    process, port = parts.kubo(binary, parts_dir)
-    yield port
-    process.stop()
-
-
 @pytest.fixture(params=["embedded", "kubo"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ContentStore]:
     """Each adapter in turn; they pass the same tests."""
     if request.param == "embedded":
         yield EmbeddedStore(tmp_path)
         return
-    kubo = KuboStore("127.0.0.1", request.getfixturevalue("kubo_port"))
+    _, port = request.getfixturevalue("kubo")
+    kubo = KuboStore("127.0.0.1", port)
     yield kubo
     await kubo.close()
 
@@ -62,6 +53,7 @@ async def test_what_was_added_comes_back_under_its_cid(store: ContentStore, size
         (bytes(174 * 262_144), "bafybeibxsa3ioclowpaq7b6gxl65gzqneopfr3fnhedak6sqr4bjz5lnyq"),
         (bytes(174 * 262_144 + 5), "bafybeiamtwkyyosgqkiyhjkkasophwy2um6dap7lwjeel3vxam3qlglf3u"),
     ],
+    ids=["text", "nothing", "a chunk", "a chunk and a byte", "a node of links", "a tree of nodes"],
 )
 async def test_the_cid_is_the_one_that_ipfs_add_gives(store: ContentStore, data: bytes, expected: str):
     assert (await store.add(once(data))).cid == expected

@@ -305,3 +305,17 @@ async def test_what_is_left_on_the_engine_for_nobody_is_removed_and_what_is_a_st
     assert await stranger.ask(lambda containers: containers.held()) == [strangers_id]
     await stranger.ask(lambda containers: containers.remove(strangers_id))
     stranger.close()
+
+
+async def test_two_deployers_on_one_engine_may_have_orders_of_the_same_id(docker_url: str):
+    """Ids follow from caller and key, so two meshes that are told the same make the same ones."""
+    engines, id, group = [Engine(docker_url, owner=uuid4().hex) for _ in range(2)], uuid4(), group_of(HELLO)
+
+    for engine in engines:
+        await engine.ask(lambda containers: containers.run(id, group))
+    await engines[0].ask(lambda containers: containers.remove(id))
+
+    assert [await engine.ask(lambda containers: containers.held()) for engine in engines] == [[], [id]]
+    await engines[1].ask(lambda containers: containers.remove(id))
+    for engine in engines:
+        engine.close()

@@ -17,7 +17,6 @@ from eth_utils.crypto import keccak
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from mesh_cli import parts
-from mesh_cli.processes import Process
 from mesh_registry.adapters.contracts import APPROVE, REGISTER_AGENT
 from mesh_registry.app import create_app
 from mesh_registry.domain import naming
@@ -301,17 +300,6 @@ def anvil_url(start_anvil: Callable[[], str]) -> str:
 @pytest.fixture(scope="session")
 def contracts_file(anvil_url: str, parts_dir: Path, deploy: Deploy) -> Path:
     return deploy(anvil_url, parts_dir / "registry.contracts.json")
-
-
-@pytest.fixture(scope="session")
-def kubo(parts_dir: Path) -> Iterator[tuple[Process, str]]:
-    """A real Kubo and the address of its RPC."""
-    binary = parts.kubo_binary()
-    if binary is None:
-        pytest.skip("Kubo is not built here: `make kubo` builds it with Go (minutes, once)")
-    process, port = parts.kubo(binary, parts_dir)
-    yield process, f"http://127.0.0.1:{port}"
-    process.stop()
 
 
 @pytest.fixture

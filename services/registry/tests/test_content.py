@@ -34,7 +34,7 @@ async def caller(
     """A caller of a service with each store in turn."""
     settings: dict[str, Any] = {}
     if request.param == "kubo":
-        settings["kubo_url"] = request.getfixturevalue("kubo")[1]
+        settings["kubo_url"] = f"http://127.0.0.1:{request.getfixturevalue('kubo')[1]}"
     async with running(app := make_app(**settings), writer) as http:
         yield caller_of(http, app)
 

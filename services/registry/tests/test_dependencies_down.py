@@ -254,15 +254,15 @@ async def test_without_its_store_agents_are_found_and_nothing_is_accepted(
 
 
 async def test_without_kubo_agents_are_found_and_nothing_is_accepted(
-    kubo: tuple[Process, str],
+    kubo: tuple[Process, int],
     make_app: MakeApp,
     chain: Chain,
     operator: str,
     writer: dict[str, str],
     caller_of: type[Caller],
 ):
-    process, url = kubo
-    async with running(app := make_app(kubo_url=url), writer) as http:
+    process, port = kubo
+    async with running(app := make_app(kubo_url=f"http://127.0.0.1:{port}"), writer) as http:
         registry = Registry(caller_of(http, app), chain)
         await registry.caller.registered("acme/one")
         os.killpg(process.popen.pid, signal.SIGSTOP)

@@ -1,7 +1,6 @@
 """Help for tests of services: real apps with real lifespans, and tokens that they accept."""
 
 import asyncio
-import os
 import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -67,12 +66,11 @@ async def served(app: FastAPI) -> AsyncGenerator[str, None]:
         await task
 
 
-async def fuzz(url: str, headers: Mapping[str, str], *options: str) -> str:
+async def fuzz(url: str, headers: Mapping[str, str], *options: str, examples: int = 5) -> str:
     """What schemathesis finds wrong with a service that believes in its own document; empty for nothing.
 
-    `MESH_FUZZ_EXAMPLES` is how many requests it makes up for each operation and phase, 5 unless told.
+    `examples` is how many requests it makes up for each operation and phase.
     """
-    examples = os.environ.get("MESH_FUZZ_EXAMPLES", "5")
     arguments = ["--phases=examples,coverage,fuzzing,stateful", f"--max-examples={examples}", "--seed=371"]
     arguments += ["--no-color", "--warnings=off", "--exclude-path=/v1/events/stream", *options]
     arguments += [f"--header={name}: {value}" for name, value in headers.items()]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from docker import DockerClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -104,6 +104,10 @@ class Containers:
         order = [] if order_id is None else [f"{ORDER}={order_id}"]
         return {"label": [f"{OWNER}={self.owner}", *order]}
 
+    def _name(self, order_id: UUID) -> str:
+        """Of nobody else on the engine, whose orders may have the same ids."""
+        return f"mesh-{uuid5(order_id, self.owner).hex}"
+
     def _containers(self, order_id: UUID) -> list[Container]:
         return self.docker.containers.list(all=True, filters=self._mine(order_id), ignore_removed=True)
 
@@ -116,7 +120,7 @@ class Containers:
 
     def _network(self, order_id: UUID, kind: str) -> Network:
         """`edge` lets published ports in and nothing out; `inner` joins the services and leads nowhere."""
-        name = f"mesh-{order_id.hex}-{kind}"
+        name = f"{self._name(order_id)}-{kind}"
         if known := self.docker.networks.list(names=[name]):
             return known[0]
         return self.docker.networks.create(
@@ -129,7 +133,7 @@ class Containers:
 
     def _created(self, order_id: UUID, service: Service, number: int, network: Network) -> Container:
         """The container of one replica, made when there is none."""
-        name = f"mesh-{order_id.hex}-{service.name}-{number}"
+        name = f"{self._name(order_id)}-{service.name}-{number}"
         try:
             container = self.docker.containers.create(
                 service.image,
