@@ -7,9 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from http import HTTPStatus
 from pathlib import Path
 
-import httpx
 from mesh_cli import parts, processes
 from mesh_cli.embedded import PACKAGES, Ports, embedded
 
@@ -31,15 +31,8 @@ def rss_mib(pid: int) -> float:
 
 def cold_start_s(process: processes.Process, url: str) -> float:
     started = time.perf_counter()
-    process.wait_until(lambda: _is_alive(url), 60)
+    process.wait_until(lambda: processes.status_of(f"{url}/livez") == HTTPStatus.OK, 60)
     return time.perf_counter() - started
-
-
-def _is_alive(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez", timeout=1, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
 
 
 def bare(folder: Path) -> tuple[float, float]:

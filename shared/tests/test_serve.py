@@ -80,16 +80,9 @@ def environment(tmp_path: Path, port: int, redis_url: str) -> dict[str, str]:
 def service(tmp_path: Path, port: int, environment: dict[str, str]) -> Iterator[Process]:
     argv = [sys.executable, "-c", PROGRAM]
     process = processes.start("probe", argv, tmp_path / "log", environment)
-    process.wait_until(lambda: is_alive(port), 60)
+    process.wait_until(lambda: processes.status_of(f"http://127.0.0.1:{port}/livez") == 200, 60)
     yield process
     process.stop()
-
-
-def is_alive(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=2, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
 
 
 def test_it_closes_everything_when_asked_to_end(service: Process, tmp_path: Path):

@@ -5,13 +5,11 @@ import signal
 import sys
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from shutil import rmtree
-
-import httpx
 
 from mesh_cli import parts, processes
 from mesh_cli.parts import CHAIN_ID, ROOT
@@ -196,6 +194,4 @@ def inherited() -> dict[str, str]:
 
 
 def is_ready(url: str) -> bool:
-    with suppress(httpx.TransportError):
-        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == HTTPStatus.OK
-    return False
+    return processes.status_of(f"{url}/readyz") == HTTPStatus.OK

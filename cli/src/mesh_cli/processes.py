@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 GRACE_S = 12.0
+LOOK_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -66,6 +70,20 @@ def start(name: str, argv: Sequence[str | Path], log: Path, env: Mapping[str, st
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one C call
         )
     return Process(name, popen, log)
+
+
+def status_of(url: str) -> int | None:
+    """The status with which `url` answers now; None while nobody does.
+
+    For looking again and again: a client that could speak TLS takes longer to make than to ask.
+    """
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=LOOK_S) as answer:
+            return answer.status
+    except HTTPError as refusal:
+        return refusal.code
+    except (OSError, HTTPException):
+        return None
 
 
 def _die_with_parent() -> None:

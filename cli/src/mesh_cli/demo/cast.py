@@ -5,7 +5,6 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,10 +135,7 @@ def _start(stage: Stage, player: Player) -> Process:
 
 
 def _answers(port: int) -> bool:
-    with suppress(httpx.TransportError):
-        httpx.get(f"http://127.0.0.1:{port}/", timeout=2, trust_env=False)
-        return True
-    return False
+    return processes.status_of(f"http://127.0.0.1:{port}/") is not None
 
 
 def _write_secret(path: Path, text: str) -> Path:
