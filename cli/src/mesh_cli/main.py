@@ -6,6 +6,7 @@ Exit codes: 0 kept every promise, 1 broke one, 2 was called wrongly, 130 was int
 import asyncio
 import json
 import sys
+import signal
 import threading
 import time
 from collections.abc import Generator
@@ -100,6 +101,8 @@ def openapi(
 @contextmanager
 def _one_clear_line() -> Generator[None, None, None]:
     """What went wrong as one message without a traceback."""
+    # A shell starts what it puts in the background deaf to Ctrl-C; a mesh has to end when it is told to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except TROUBLE as trouble:

@@ -1,16 +1,14 @@
 """Real workspaces with real history, the real Nx, and the service on both databases."""
 
-import asyncio
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 from fastapi import FastAPI
 from httpx import AsyncClient
 from mesh_shared.testing import Issuer, running
@@ -28,14 +26,6 @@ GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init
 
 Run = Callable[..., str]
 MakeApp = Callable[..., FastAPI]
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], Any]]:
-    """The loop that uvicorn takes; its subprocesses are its own, so the other loop is tried with them too."""
-    both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-    return both if item.path.stem == "test_processes" else {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import orjson
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 
 def canonical_json(value: Any) -> bytes:

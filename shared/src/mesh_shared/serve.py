@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,8 +31,15 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def main(read: Callable[[], SettingsT], create_app: Callable[[SettingsT], FastAPI]) -> None:
+def main(
+    read: Callable[[], SettingsT],
+    create_app: Callable[[SettingsT], FastAPI],
+    loop: Literal["auto", "asyncio"] = "auto",
+) -> None:
     """Reads the settings, builds the app and serves it until told to stop.
+
+    `loop` is for who starts processes all the time: asyncio's own loop needs no copy of our memory for that
+    (vfork), and uvloop, which "auto" takes where it is installed, does.
 
     Exits with 2 and one line per fault when the settings are not usable.
     """
@@ -52,6 +59,7 @@ def main(read: Callable[[], SettingsT], create_app: Callable[[SettingsT], FastAP
         port=settings.port,
         log_config=None,
         access_log=False,
+        loop=loop,
         http="httptools",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

@@ -10,7 +10,6 @@ from typing import Any, cast
 import structlog
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import propagate, trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -26,6 +25,10 @@ def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProv
     resource = Resource.create({"service.name": service, "service.version": version})
     provider = TracerProvider(resource=resource)
     if otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - 5 MB that few need
+            OTLPSpanExporter,
+        )
+
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(otlp_endpoint)))
     return provider
 

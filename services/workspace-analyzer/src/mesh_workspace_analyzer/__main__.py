@@ -6,4 +6,4 @@ from mesh_workspace_analyzer.app import create_app
 from mesh_workspace_analyzer.settings import Settings
 
 if __name__ == "__main__":
-    serve.main(Settings, create_app)  # pyright: ignore[reportArgumentType] - the environment has the rest
+    serve.main(Settings, create_app, loop="asyncio")  # pyright: ignore[reportArgumentType] - the environment has the rest
