@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS = never
 KUBO := .cache/kubo/ipfs
 KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
 
-.PHONY: help setup demo dev test check up down bench kubo openapi artifacts
+.PHONY: help setup demo dev test fuzz check up down bench kubo openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
 test: setup kubo ## Prove everything
-	$(UV) run --locked pytest -n 4 --dist loadgroup $(ARGS)
+	$(UV) run --locked pytest -n 5 --dist loadgroup -m "not fuzz" $(ARGS)
+
+fuzz: setup ## Let schemathesis look for what no document promises: all phases, all five services
+	$(UV) run --locked pytest -n 3 -m fuzz $(ARGS)
 
 check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
 	$(UV) lock --check

@@ -5,8 +5,8 @@ Exit codes: 0 kept every promise, 1 broke one, 2 was called wrongly, 130 was int
 
 import asyncio
 import json
-import sys
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from mesh_coordinator.domain.quality import Op
 from mesh_shared.testing import fuzz, served
 
@@ -27,6 +28,8 @@ ROUTES = {
 }
 
 
+@pytest.mark.fuzz
+@pytest.mark.timeout(600)
 async def test_a_fuzzer_finds_no_failure(make_app: MakeApp, payer: str, client: dict[str, str], town: Town):
     await town.hire_sample("careful")
     async with served(make_app()) as url:

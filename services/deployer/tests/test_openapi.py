@@ -32,6 +32,7 @@ ROUTES = {
 }
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", ["--exclude-path-regex=^/actions/", "--include-path-regex=^/actions/"])
 async def test_a_fuzzer_finds_no_failure(

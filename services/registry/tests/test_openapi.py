@@ -26,6 +26,7 @@ ROUTES = {
 }
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(900)
 async def test_a_fuzzer_finds_no_failure(make_app: MakeApp, operator: str, writer: dict[str, str]):
     async with served(make_app()) as url:

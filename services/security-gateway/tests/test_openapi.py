@@ -41,6 +41,8 @@ ROUTES = {
 }
 
 
+@pytest.mark.fuzz
+@pytest.mark.timeout(600)
 async def test_a_fuzzer_finds_no_failure(operator_live: Operator, origin: Origin):
     operator = operator_live
     await operator.connect(origin.url)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI
 from mesh_shared.testing import fuzz, running, served
 
@@ -18,6 +19,8 @@ ROUTES = {
 }
 
 
+@pytest.mark.fuzz
+@pytest.mark.timeout(600)
 async def test_a_fuzzer_finds_no_failure(
     make_app: Callable[..., FastAPI], caller: dict[str, str], storefront: Path, nx: Path
 ):
