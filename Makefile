@@ -24,7 +24,7 @@ dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
 test: setup kubo ## Prove everything
-	$(UV) run --locked pytest -n 5 --dist loadgroup -m "not fuzz" $(ARGS)
+	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz" $(ARGS)
 
 fuzz: setup ## Let schemathesis look for what no document promises: all phases, all five services
 	$(UV) run --locked pytest -n 3 -m fuzz $(ARGS)

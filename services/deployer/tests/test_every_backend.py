@@ -103,7 +103,9 @@ async def test_what_cannot_go_on_fails_with_a_name_and_the_whole_deposit(
     code: str,
 ):
     engine = {"docker_url": request.getfixturevalue("docker_url")} if backend == "docker" else {}
-    app = make_app(f"sqlite+aiosqlite:///{tmp_path}/short.db", bid_deadline_s=0.3, **engine)
+    bid_deadline_s = 0.3 if fault == "no-bids" else 60
+    url = f"sqlite+aiosqlite:///{tmp_path}/short.db"
+    app = make_app(url, bid_deadline_s=bid_deadline_s, **engine)
     async with tenant_of(app) as tenant:
         failed = await tenant.until(
             await tenant.deploy(tenant.with_attributes(fault=fault), provider=backend), "failed"

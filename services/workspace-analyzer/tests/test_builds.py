@@ -138,10 +138,10 @@ async def test_a_build_that_takes_too_long_is_stopped(
     make_app: MakeApp, caller: dict[str, str], tiny: Tiny, nx: Path, tmp_path: Path
 ):
     tiny(a=f"echo $$ > {tmp_path}/pid; sleep 100")
-    async with running(make_app(allow_builds=True, build_timeout_s=4), caller) as http:
+    async with running(make_app(allow_builds=True, build_timeout_s=12), caller) as http:
         build = await built(http)
 
-    assert (build["status"], build["log_tail"].splitlines()[-1]) == ("failed", "Stopped after 4 s.")
+    assert (build["status"], build["log_tail"].splitlines()[-1]) == ("failed", "Stopped after 12 s.")
     await dies(int((tmp_path / "pid").read_text()))
 
 
