@@ -22,9 +22,8 @@ SET client_min_messages = error;
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
 """
-# How long an example takes says how busy the machine is, and nothing about the code. Few examples are enough:
-# the suite is run hundreds of times.
-settings.register_profile("mesh", deadline=None, max_examples=50)
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("mesh", deadline=None)
 settings.load_profile("mesh")
 
 

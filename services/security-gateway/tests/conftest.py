@@ -385,3 +385,11 @@ async def operator_everywhere(
     """The operator of a gateway on SQLite and on PostgreSQL in turn."""
     async with operate(make_app(database_url)) as operator:
         yield operator
+
+
+@pytest.fixture
+async def agent(operator: Operator, origin: Origin) -> dict[str, str]:
+    """An agent that may do everything with the connection `github`."""
+    await operator.connect(origin.url, base_path="/v3")
+    await operator.grant("agent-7")
+    return await operator.agent("agent-7")

@@ -40,13 +40,6 @@ def operator(operator_live: Operator) -> Operator:
     return operator_live
 
 
-@pytest.fixture
-async def agent(operator: Operator, origin: Origin) -> dict[str, str]:
-    await operator.connect(origin.url, base_path="/v3")
-    await operator.grant("agent-7")
-    return await operator.agent("agent-7")
-
-
 async def test_no_path_leaves_the_providers_origin_and_base(
     exchange: Exchange, origin: Origin, agent: dict[str, str]
 ):

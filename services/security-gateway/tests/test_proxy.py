@@ -18,14 +18,6 @@ def operator(operator_live: Operator) -> Operator:
     return operator_live
 
 
-@pytest.fixture
-async def agent(operator: Operator, origin: Origin) -> dict[str, str]:
-    """An agent that may do everything with the connection `github`."""
-    await operator.connect(origin.url, base_path="/v3")
-    await operator.grant("agent-7")
-    return await operator.agent("agent-7")
-
-
 async def test_the_upstream_sees_the_credential_and_the_agent_its_answer(
     operator: Operator, origin: Origin, agent: dict[str, str], canary: str
 ):

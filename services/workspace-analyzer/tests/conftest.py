@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
+from mesh_shared.database import engine, migrate
+from mesh_shared.database.engine import Database
 from mesh_shared.testing import Issuer, running
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
@@ -70,6 +72,15 @@ def git() -> Run:
         return done.stdout.decode().strip()
 
     return run
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Each database in turn, at the newest schema and empty."""
+    database = engine.connect(database_url)
+    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
+    yield database
+    await database.engine.dispose()
 
 
 @pytest.fixture

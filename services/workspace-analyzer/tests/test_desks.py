@@ -1,7 +1,7 @@
 """The use cases on both databases, with a workspace in memory: what is remembered, queued and announced."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events.outbox import EventRow
@@ -28,7 +27,6 @@ from mesh_workspace_analyzer.repository import Builds, GraphRow
 from mesh_workspace_analyzer.service import id_for
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
-from mesh_workspace_analyzer.settings import Settings
 from sqlalchemy import func, select
 
 GRAPH = ProjectGraph(
@@ -90,14 +88,6 @@ class Abacus:
         if self.fails is not None:
             raise self.fails
         return BuildOutcome(succeeded=True, log_tail="click")
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = engine.connect(database_url)
-    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
-    yield database
-    await database.engine.dispose()
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """The use cases under pressure: many at once, callers that leave, replicas that share a database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
 from mesh_workspace_analyzer.domain.build import BuildOutcome, BuildStatus
@@ -17,7 +16,6 @@ from mesh_workspace_analyzer.errors import AnalysisNotFound, TooBusy
 from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
-from mesh_workspace_analyzer.settings import Settings
 from sqlalchemy import func, select
 
 
@@ -84,14 +82,6 @@ class Reader:
             await asyncio.wait_for(self.go_on.wait(), timeout=30)
         finally:
             self.at_once -= 1
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = engine.connect(database_url)
-    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
-    yield database
-    await database.engine.dispose()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mesh_shared.web import agent, docs, events, gate, health, observe, openapi,
 from mesh_shared.web.conditional import NotModified
 
 RECURSION_LIMIT = 1000
-"""Python's own. py_ecc, through eth-account, raises it to 100,000, and then a deep value ends the process."""
+"""Python's own. A library may have raised it, as py_ecc does, and then a deep value ends the process."""
 
 Start = Callable[[Platform], AbstractAsyncContextManager[object]]
 
