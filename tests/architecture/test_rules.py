@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from source_tree import DEFINITIONS, Module, Project
+from source_tree import DEFINITIONS, ROOT, Module, Project
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b|NotImplementedError|placeholder", re.IGNORECASE)
 
@@ -112,3 +112,21 @@ def _raised(function: ast.AST) -> set[str]:
     raised = (node.exc for node in ast.walk(function) if isinstance(node, ast.Raise) and node.exc)
     names = {ast.unparse(exc.func if isinstance(exc, ast.Call) else exc) for exc in raised}
     return {name for name in names if name[:1].isupper()}
+
+
+REVISION = re.compile(r'^revision = "(.*)"\ndown_revision = (?:None|"(.*)")$', re.MULTILINE)
+
+
+def test_the_migrations_of_a_folder_are_one_line_in_the_order_of_their_names():
+    """`mesh_shared.database.migrate` knows the newest by its name, without loading Alembic."""
+    files = [*ROOT.glob("services/*/migrations/*.py"), *ROOT.glob("shared/src/*/*/versions/*.py")]
+    assert len(files) >= 7
+
+    for folder in {path.parent for path in files}:
+        names = sorted(path.stem for path in folder.glob("*.py"))
+        said = [
+            match.groups()
+            for name in names
+            for match in REVISION.finditer((folder / f"{name}.py").read_text())
+        ]
+        assert said == list(zip(names, [None, *names], strict=False))

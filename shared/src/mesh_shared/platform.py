@@ -90,7 +90,7 @@ async def open_platform(
     async with AsyncExitStack() as stack:
         database = engine.connect(settings.database_address())
         stack.push_async_callback(database.engine.dispose)
-        await migrate.upgrade(database, [*settings.extra_migrations, settings.migrations_dir])
+        await migrate.upgrade(database, settings.migrations)
         redis = await stack.enter_async_context(_redis(settings))
         client = await stack.enter_async_context(http.client())
         remote = RemoteKeys(client, f"{settings.gateway_url}/.well-known/jwks.json")

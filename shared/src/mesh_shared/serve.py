@@ -11,6 +11,7 @@ from opentelemetry import trace
 from pydantic import ValidationError
 
 from mesh_shared import telemetry
+from mesh_shared.database import migrate
 from mesh_shared.settings import ServiceSettings
 
 GRACE_S = 10
@@ -50,6 +51,8 @@ def main(
             name = "_".join(str(step) for step in fault["loc"]).upper()
             sys.stderr.write(f"MESH_{name}: {fault['msg']}\n")
         raise SystemExit(2) from None
+    settings.prepare()
+    migrate.upgrade_beside(settings.database_address(), settings.migrations)
     telemetry.logs(settings.service, settings.log_level)
     trace.set_tracer_provider(telemetry.tracing(settings.service, "0.1.0", settings.otlp_endpoint))
     app = create_app(settings)
@@ -61,6 +64,7 @@ def main(
         access_log=False,
         loop=loop,
         http="httptools",
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -55,6 +55,11 @@ class ServiceSettings(BaseSettings):
             url = url.set(password=self.database_password_file.read_text().strip())
         return url.render_as_string(hide_password=False)
 
+    @property
+    def migrations(self) -> list[Path]:
+        """The folders that make our schema, in the order in which they are applied."""
+        return [*self.extra_migrations, self.migrations_dir]
+
     def prepare(self) -> Self:
         """Makes the state folder, readable by us alone."""
         self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """`python -m mesh_coordinator`: settings from the environment, then serve until told to stop."""
 
-from mesh_shared import serve
+from mesh_shared import lean, serve  # noqa: F401 # pyright: ignore[reportUnusedImport] - lean is first
 
 from mesh_coordinator.app import create_app
 from mesh_coordinator.settings import Settings

@@ -2,7 +2,7 @@
 
 import resource
 
-from mesh_shared import serve
+from mesh_shared import lean, serve  # noqa: F401 # pyright: ignore[reportUnusedImport] - lean is first
 
 from mesh_security_gateway.app import create_app
 from mesh_security_gateway.settings import Settings
