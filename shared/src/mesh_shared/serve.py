@@ -1,5 +1,6 @@
 """Runs a service's app under uvicorn."""
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -56,6 +57,8 @@ def main(
     telemetry.logs(settings.service, settings.log_level)
     trace.set_tracer_provider(telemetry.tracing(settings.service, "0.1.0", settings.otlp_endpoint))
     app = create_app(settings)
+    gc.freeze()
+    gc.enable()
     config = uvicorn.Config(
         app,
         host=settings.host,
