@@ -1,6 +1,7 @@
 """Real parts for every test: Redis, a chain, PostgreSQL. One of each per process, started when first used."""
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -32,8 +33,17 @@ def _as_in_a_service() -> None:
     """Trace ids are part of every answer, warnings of every failure, and no value is endlessly deep."""
     sys.setrecursionlimit(app.RECURSION_LIMIT)
     gc.freeze()  # what was imported stays, and need not be looked at again and again
+    gc.set_threshold(100_000)  # an eighth of a run went into looking for garbage
     telemetry.logs("tests", "WARNING")
     trace.set_tracer_provider(TracerProvider())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _on_one_core(worker_id: str) -> None:
+    """A process and its database's thread take turns thousands of times: across cores, a tenth of a run."""
+    if worker_id != "master" and sys.platform == "linux":
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker_id.removeprefix("gw")) % len(cores)]})
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,13 @@ import pytest
 from source_tree import ROOT, Project, modules
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process reads the source tree for all of these."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("architecture"))
+
+
 @pytest.fixture(scope="session")
 def project() -> Project:
     sources = modules(

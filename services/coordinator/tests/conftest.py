@@ -32,7 +32,7 @@ from mesh_shared.chain.abi import Function
 from mesh_shared.chain.deployment import Deployment
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.events.outbox import EventLog
-from mesh_shared.testing import Issuer, running, served
+from mesh_shared.testing import Issuer, running, served, with_schema
 from paid_agent import SUBMISSION, Offer, PaidAgent
 from paid_agent import create_app as create_agent
 from pydantic import SecretStr
@@ -385,7 +385,7 @@ def told(state_dir: Path, redis_url: str, town: Town) -> Body:
 @pytest.fixture
 def make_app(settings: Body, issuer: Issuer) -> MakeApp:
     def make(**changes: Any) -> FastAPI:
-        return create_app(Settings(**(settings | changes)), keys=issuer.keys)
+        return create_app(with_schema(Settings(**(settings | changes))), keys=issuer.keys)
 
     return make
 
@@ -530,7 +530,7 @@ async def steady(
     """One coordinator, and a sample agent, for all tests of a module: for requests that change nothing."""
     issuer, state_dir = Issuer(), with_key(tmp_path_factory.mktemp("steady") / "state")
     async with connected(anvil_url, contracts_file) as chain, open_town(chain, issuer) as town:
-        app = create_app(Settings(**told(state_dir, redis_url, town)), keys=issuer.keys)
+        app = create_app(with_schema(Settings(**told(state_dir, redis_url, town))), keys=issuer.keys)
         await town.hire_sample("quick")
         others = issuer.headers("registry:write", audience="coordinator")
         async with running(app, issuer.headers(*SCOPES, audience="coordinator")) as http:

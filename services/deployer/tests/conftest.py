@@ -38,7 +38,7 @@ from mesh_shared.database import migrate
 from mesh_shared.database.engine import Database, connect
 from mesh_shared.errors import Unavailable
 from mesh_shared.events.outbox import EventRow
-from mesh_shared.testing import Issuer, running
+from mesh_shared.testing import Issuer, running, with_schema
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -186,7 +186,7 @@ def make_app(tmp_path: Path, redis_url: str, issuer: Issuer) -> MakeApp:
             "docker_url": f"unix://{tmp_path}/no-engine.sock",
             "market_faults": True,
         }
-        return create_app(Settings(**(given | settings)), issuer.keys)
+        return create_app(with_schema(Settings(**(given | settings))), issuer.keys)
 
     return make
 

@@ -31,7 +31,7 @@ from mesh_shared.chain.rpc import Rpc
 from mesh_shared.database import engine
 from mesh_shared.database.engine import Database
 from mesh_shared.events.outbox import EventLog, Foundation
-from mesh_shared.testing import Issuer, running
+from mesh_shared.testing import Issuer, running, with_schema
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
@@ -334,7 +334,7 @@ def make_app(state_dir: Path, redis_url: str, issuer: Issuer, chain: Chain) -> M
             "contracts_file": chain.contracts_file,
             "index_poll_s": 0.05,
         }
-        return create_app(Settings(**(defaults | settings)), keys=issuer.keys)
+        return create_app(with_schema(Settings(**(defaults | settings))), keys=issuer.keys)
 
     return make
 

@@ -20,7 +20,7 @@ from mesh_cli import parts, processes
 from mesh_cli.processes import Process
 from mesh_security_gateway.app import create_app
 from mesh_security_gateway.settings import Settings
-from mesh_shared.testing import running, served
+from mesh_shared.testing import running, served, with_schema
 
 # Characters that every encoder treats differently, around a part that is new for every test.
 AWKWARD = "sk/+<a>&'b'?c=d%7Ee\"f\\g-{}-z"
@@ -163,7 +163,7 @@ def make_app(state_dir: Path, redis_url: str) -> MakeApp:
     def make(database_url: str | None = None, **settings: Any) -> FastAPI:
         url = {"database_url": database_url} if database_url else {}
         given = {"state_dir": state_dir, "redis_url": redis_url} | url | settings
-        return create_app(Settings.model_validate(given))
+        return create_app(with_schema(Settings.model_validate(given)))
 
     return make
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
-from mesh_shared.testing import Issuer, running
+from mesh_shared.testing import Issuer, running, with_schema
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
@@ -116,7 +116,7 @@ def make_app(tmp_path: Path, roots: Path, redis_url: str, issuer: Issuer) -> Mak
             "workspace_roots": (roots,),
             "nx_modules_dir": MODULES,
         }
-        return create_app(Settings(**(defaults | settings)), keys=issuer.keys)
+        return create_app(with_schema(Settings(**(defaults | settings))), keys=issuer.keys)
 
     return make
 
