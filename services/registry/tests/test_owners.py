@@ -10,7 +10,7 @@ import pytest
 from eth_account import Account
 from mesh_registry.adapters.contracts import APPROVE
 from mesh_registry.domain import naming
-from mesh_registry.schemas import EXAMPLE_METADATA, AgentRequest
+from mesh_registry.schemas.registrations import EXAMPLE_METADATA, AgentRequest
 from mesh_shared.canonical import canonical_json
 from mesh_shared.chain.abi import Function
 from mesh_shared.content import cid

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mesh_registry.domain import naming
-from mesh_registry.schemas import EXAMPLE_METADATA, AgentRequest
+from mesh_registry.schemas.registrations import EXAMPLE_METADATA, AgentRequest
 from mesh_shared.canonical import canonical_json
 from mesh_shared.content import cid
 from pydantic import ValidationError

@@ -10,7 +10,7 @@ from mesh_registry.domain import metadata
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.texts import unseen_in, unseen_in_name
 from mesh_registry.errors import TextUnfit
-from mesh_registry.schemas import EXAMPLE_METADATA
+from mesh_registry.schemas.registrations import EXAMPLE_METADATA
 
 UNSEEN = [
     "\0",

@@ -4,7 +4,9 @@ from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime
 from mesh_shared.wire import Capability, WireModel
 from pydantic import Field
 
-from mesh_registry.schemas import AgentView, OperationView, OwnRegistration, tools_of
+from mesh_registry.schemas.agents import AgentView
+from mesh_registry.schemas.registrations import OperationView, OwnRegistration
+from mesh_registry.schemas.tools import tools_of
 from mesh_registry.service import DISCOVER, WRITE, Registry
 
 CAPABILITY = "registry.discover"

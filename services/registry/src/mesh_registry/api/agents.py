@@ -13,15 +13,8 @@ from mesh_shared.web.security import allow
 from mesh_shared.wire import Capability, Hex32
 from pydantic import BaseModel
 
-from mesh_registry.schemas import (
-    AgentRequest,
-    AgentView,
-    DraftRequest,
-    DraftView,
-    FeedbackView,
-    OperationView,
-    ReputationView,
-)
+from mesh_registry.schemas.agents import AgentView, FeedbackView, ReputationView
+from mesh_registry.schemas.registrations import AgentRequest, DraftRequest, DraftView, OperationView
 from mesh_registry.service import WRITE, Registry
 
 router = APIRouter(prefix="/v1", tags=["agents"], route_class=MeshRoute)

@@ -1,0 +1,122 @@
+"""Agents and their reputation."""
+
+from typing import Self
+
+from mesh_shared.web.pages import Page
+from mesh_shared.wire import Address, Cid, Hex32, Units
+from pydantic import BaseModel, Field
+
+from mesh_registry.domain.agents import Agent, DocumentState, Feedback, Listing
+from mesh_registry.domain.chain import Status
+from mesh_registry.domain.metadata import PastReputation, Tool
+from mesh_registry.domain.reputation import PPM
+from mesh_registry.schemas.fields import EXAMPLE_OWNER
+
+
+class AgentView(BaseModel):
+    """An agent. What it says of itself is null or empty until its metadata was fetched and checked."""
+
+    agentId: Hex32 = Field(description="Keccak-256 of its name.")
+    tokenId: str = Field(description="ERC-721 token.", examples=["1"])
+    name: str | None = Field(examples=["Summarizer"])
+    description: str | None
+    did: str = Field(examples=[f"did:pkh:eip155:31337:{EXAMPLE_OWNER}"])
+    owner: Address
+    endpoint: str | None = Field(examples=["https://agent.example:8443"])
+    capabilities: list[str] = Field(description="Claimed by the metadata and confirmed by the chain.")
+    toolDefinitions: list[Tool]
+    reputationHistory: list[PastReputation]
+    reputation: float = Field(ge=0, le=1, description="What quality to expect at least, with 95 % certainty.")
+    feedbackCount: int = Field(description="Paid quality scores, which make the reputation.")
+    unprovenFeedbackCount: int = Field(
+        description="Quality scores without proof of payment; they weigh nothing."
+    )
+    stakeAmount: Units
+    metadataCid: Cid | None = Field(description="Null when the agent's URI names no IPFS content.")
+    metadataStatus: DocumentState
+    version: int
+    active: bool
+    status: Status
+
+    @classmethod
+    def of(cls, listing: Listing) -> Self:
+        agent, metadata = listing.agent, listing.document.metadata
+        return cls(
+            agentId=agent.agent_id,
+            tokenId=str(agent.token_id),
+            name=metadata and metadata.name,
+            description=metadata and metadata.description,
+            did=agent.did,
+            owner=agent.owner,
+            endpoint=metadata and metadata.endpoint,
+            capabilities=listing.capabilities,
+            toolDefinitions=metadata.toolDefinitions if metadata else [],
+            reputationHistory=metadata.reputationHistory if metadata else [],
+            reputation=agent.standing.reputation_ppm / PPM,
+            feedbackCount=agent.standing.feedback_count,
+            unprovenFeedbackCount=agent.standing.unproven_count,
+            stakeAmount=str(agent.stake_units),
+            metadataCid=agent.cid,
+            metadataStatus=listing.document.state,
+            version=agent.version,
+            active=agent.is_active,
+            status=listing.status,
+        )
+
+
+class FeedbackView(BaseModel):
+    """What one client said of the agent."""
+
+    client: Address
+    index: int = Field(description="The client's how-manieth about this agent, from 1.", examples=[1])
+    value: str = Field(description="Whole number with `valueDecimals` decimals.", examples=["92"])
+    valueDecimals: int
+    tag1: str = Field(examples=["quality"])
+    tag2: str
+    score: float | None = Field(description="0 to 1 when it is a quality score, else null.")
+    escrowId: Hex32 | None = Field(description="The settled escrow that proves the payment.")
+    revoked: bool
+    counts: bool = Field(description="Whether it moves the reputation: a quality score, paid, not revoked.")
+    blockNumber: int
+    transactionHash: Hex32
+
+    @classmethod
+    def of(cls, feedback: Feedback) -> Self:
+        return cls(
+            client=feedback.client,
+            index=feedback.index,
+            value=str(feedback.value),
+            valueDecimals=feedback.decimals,
+            tag1=feedback.tag1,
+            tag2=feedback.tag2,
+            score=None if feedback.quality_ppm is None else feedback.quality_ppm / PPM,
+            escrowId=feedback.escrow_id,
+            revoked=feedback.is_revoked,
+            counts=feedback.counts,
+            blockNumber=feedback.block_number,
+            transactionHash=feedback.transaction_hash,
+        )
+
+
+class ReputationView(Page[FeedbackView]):
+    """The reputation and one page of what it is made of, newest first."""
+
+    agentId: Hex32
+    reputation: float = Field(
+        description="The lower bound mu - 1.645 sigma, at least 0, of Beta(r + 1.6, s + 0.4): r sums the "
+        "scores that count, s what each lacks to 1.",
+        examples=[0.58707],
+    )
+    feedbackCount: int
+    unprovenFeedbackCount: int
+
+    @classmethod
+    def about(cls, agent: Agent, page: Page[FeedbackView]) -> Self:
+        return cls(
+            items=page.items,
+            next_cursor=page.next_cursor,
+            agentId=agent.agent_id,
+            reputation=agent.standing.reputation_ppm / PPM,
+            feedbackCount=agent.standing.feedback_count,
+            unprovenFeedbackCount=agent.standing.unproven_count,
+        )
