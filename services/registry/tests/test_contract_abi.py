@@ -15,6 +15,14 @@ FUNCTIONS = {
         contracts.REGISTER_AGENT,
         contracts.REGISTER_FOR,
         contracts.REGISTER_FOR_WITH_PERMIT,
+        contracts.UPDATE_AGENT,
+        contracts.UPDATE_AGENT_FOR,
+        contracts.SET_ACTIVE,
+        contracts.SET_ACTIVE_FOR,
+        contracts.STAKE,
+        contracts.REQUEST_UNSTAKE,
+        contracts.REQUEST_UNSTAKE_FOR,
+        contracts.WITHDRAW,
         contracts.NONCES,
         contracts.EIP712_DOMAIN,
     ],
@@ -76,4 +84,4 @@ def test_a_refusal_that_is_not_understood_is_still_a_refusal():
 
     refusals = [anywhere.refusal(reason) for reason in ("0x12345678", "execution reverted", "")]
 
-    assert [refusal.code() for refusal in refusals] == ["registration-refused"] * 3
+    assert [refusal.code() for refusal in refusals] == ["operation-refused"] * 3

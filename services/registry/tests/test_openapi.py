@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ROUTES = {
     ("/v1/registrations", "post"): "draft_registration",
     ("/v1/agents", "post"): "register_agent",
+    ("/v1/agents/batch", "post"): "register_agents",
     ("/v1/agents", "get"): "list_agents",
     ("/v1/agents/{agent_id}", "get"): "get_agent",
     ("/v1/agents/{agent_id}/reputation", "get"): "get_reputation",

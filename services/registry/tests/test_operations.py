@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 from mesh_registry.domain import naming
 from mesh_registry.domain.agents import Agent
 from mesh_registry.domain.chain import Block, Depths
+from mesh_registry.domain.intents import Registration, Stake, Switch, Unstake, Update, Withdrawal, claim_of
 from mesh_registry.domain.operations import Operation, OperationStatus
-from mesh_registry.domain.signing import Registration
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.operations import Operations
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 DEPTHS = Depths(confirmed=2, finalized=4)
 OWNER = "0x" + "11" * 20
 HASH, EARLIER, FOREIGN = ("0x" + digit * 64 for digit in "abc")
+AGENT_ID = naming.agent_id_of("acme/one")
 REGISTRATION = Registration(
     owner=OWNER,
-    agent_id=naming.agent_id_of("acme/one"),
+    agent_id=AGENT_ID,
     did="did:x:y",
     cid=str(cid.of(b"metadata")),
     stake_units=2**100,
@@ -44,7 +45,7 @@ AGENT = Agent(
 )
 
 
-async def accepted(database: Database, **transaction: object) -> UUID:
+async def accepted(database: Database, intent: Any = REGISTRATION, **transaction: object) -> UUID:
     """An operation whose transaction is as given."""
     id = uuid4()
     async with database.write() as session:
@@ -53,7 +54,7 @@ async def accepted(database: Database, **transaction: object) -> UUID:
         row = await Journal(session).get(key)
         for name, value in transaction.items():
             setattr(row, name, value)
-        Operations(session, DEPTHS).add(id, REGISTRATION, key, "tester")
+        Operations(session, DEPTHS).add(id, claim_of(intent, id), intent, key, "tester")
     return id
 
 
@@ -75,7 +76,7 @@ async def test_a_registration_is_kept_as_it_was_asked_for(database: Database):
 
     operation = await read(database, id)
 
-    assert operation.registration == REGISTRATION
+    assert operation.intent == REGISTRATION
     assert (operation.status, operation.transaction_hash) == (OperationStatus.PENDING, None)
     assert (operation.is_signed, operation.is_over, operation.has_failed) == (False, False, False)
 
@@ -153,4 +154,60 @@ async def test_an_id_is_claimed_by_one_registration_until_that_is_released(datab
         claiming = await Operations(session, DEPTHS).claiming(REGISTRATION.agent_id)
     assert claiming is not None
     assert claiming.id == second
-    assert (await read(database, first)).registration == REGISTRATION
+    assert (await read(database, first)).intent == REGISTRATION
+
+
+CHANGES = [
+    Update(agent_id=AGENT_ID, cid=REGISTRATION.cid, capabilities=("0x01",), expected_version=2**53),
+    Switch(agent_id=AGENT_ID, expected_version=1, kind="deactivate"),
+    Stake(agent_id=AGENT_ID, units=2**127),
+    Unstake(agent_id=AGENT_ID, units=1),
+    Withdrawal(agent_id=AGENT_ID),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.kind)
+async def test_a_change_is_kept_as_it_was_asked_for(database: Database, change: Any):
+    operation = await read(database, await accepted(database, change))
+
+    assert operation.intent == change
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (9, OperationStatus.PENDING),
+        (10, OperationStatus.PENDING),
+        (11, OperationStatus.CONFIRMED),
+        (13, OperationStatus.FINALIZED),
+    ],
+)
+async def test_a_change_is_as_sure_as_the_indexed_blocks_above_it(
+    database: Database, head: int, status: OperationStatus
+):
+    mined = {"state": State.MINED, "hash": HASH, "succeeded": True, "block_number": 10}
+    id = await accepted(database, Withdrawal(agent_id=AGENT_ID), **mined)
+    await indexed(database, AGENT, head)
+
+    operation = await read(database, id)
+
+    assert operation.status is status
+    assert operation.is_over == (status is not OperationStatus.PENDING)
+
+
+async def test_a_change_is_not_taken_for_the_registration_of_its_agent(database: Database):
+    id = await accepted(database, Withdrawal(agent_id=AGENT_ID), state=State.BROADCAST, hash=HASH)
+    await indexed(database, AGENT, 20)
+
+    assert (await read(database, id)).status is OperationStatus.PENDING
+
+
+def test_two_changes_of_one_version_claim_the_same_and_two_stakes_do_not():
+    update, switch, *others = CHANGES
+    ids = [uuid4(), uuid4()]
+
+    claims = {claim_of(replace(update, expected_version=1), ids[0]), claim_of(switch, ids[1])}
+    apart = {claim_of(change, id) for change in others for id in ids}
+
+    assert claims == {f"{AGENT_ID}@1"}
+    assert apart == {str(id) for id in ids}

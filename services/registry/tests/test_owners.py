@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from conftest import Body, Caller, Chain
 
 TAKE_SIGNED = Function("permit", ["address", "address", "uint256", "uint256", "uint8", "bytes32", "bytes32"])
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 # Returns ERC-1271's "valid" to whatever it is asked, which is no word of ERC-721. An account with a key can
 # have code too (EIP-7702).
 YES_TO_EVERYTHING = "0x631626ba7e60e01b60005260206000f3"
@@ -51,6 +52,13 @@ class Owner:
             permit = {"deadline": draft["deadline"], "signature": self.sign(draft["permit"])}
             authorization["permit"] = permit
         return authorization
+
+
+def mirrored(signature: str) -> str:
+    """The other signature that recovers to the same key, which anybody can make from the first (EIP-2)."""
+    raw = bytes.fromhex(signature[2:])
+    s = ORDER - int.from_bytes(raw[32:64])
+    return "0x" + (raw[:32] + s.to_bytes(32) + bytes([27 + 28 - raw[64]])).hex()
 
 
 async def drafted(caller: Caller, wish: Body, owner: str) -> Body:
@@ -211,6 +219,7 @@ async def test_what_was_not_signed_is_not_registered(caller_lite: Caller, chain:
         wish | {"authorization": signed | {"deadline": signed["deadline"] + 1}},
         wish | {"authorization": signed | {"signature": "0x" + "11" * 64 + "1b"}},
         wish | {"authorization": signed | {"signature": "0x" + "00" * 64 + "1c"}},
+        wish | {"authorization": signed | {"signature": mirrored(signed["signature"])}},
     ]
 
     answers = [await caller_lite.register(body, key=str(n)) for n, body in enumerate(attempts)]
@@ -292,7 +301,8 @@ async def test_the_same_signed_registration_twice_is_one_agent(
         {"deadline": "soon"},
         {"deadline": True},
         {"signature": "0x" + "11" * 64},
-        {"signature": "0x" + "11" * 64 + "00"},
+        {"signature": "0x" + "11" * 65 + "0"},
+        {"signature": "0x" + "11" * 4097},
         {"signature": "11" * 65},
         {"permit": {"deadline": 1}},
         {"key": "0x51"},

@@ -3,17 +3,20 @@
 from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mesh_registry.domain.intents import Registration, Switch, Unstake, Update
+from mesh_registry.domain.signatures import signer
 from mesh_registry.domain.signing import (
-    Registration,
     SigningDomain,
     SigningTerms,
     TypedData,
+    change_data,
+    digest,
     permit_data,
     registration_data,
-    signer,
 )
 
 OWNER = Account.create()
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 TERMS = SigningTerms(
     domain=SigningDomain(
         name="ERC8004IdentityRegistry", version="1", chainId=31337, verifyingContract="0x" + "ab" * 20
@@ -38,12 +41,16 @@ def signed(typed: TypedData) -> bytes:
     return bytes(Account.sign_typed_data(OWNER.key, full_message=typed.model_dump()).signature)
 
 
+def words(typed: TypedData) -> str:
+    return ",".join(f"{field.type} {field.name}" for field in typed.types[typed.primaryType])
+
+
 @settings(max_examples=30)
 @given(registrations, deadlines)
 def test_a_signature_is_of_whoever_made_it(registration: Registration, deadline: int):
     typed = registration_data(registration, TERMS, deadline)
 
-    assert signer(typed, signed(typed)) == OWNER.address
+    assert signer(digest(typed), signed(typed)) == OWNER.address
 
 
 @settings(max_examples=30)
@@ -53,7 +60,7 @@ def test_a_signature_under_one_registration_is_none_under_another(
 ):
     signature = signed(registration_data(one, TERMS, deadline))
 
-    is_same = signer(registration_data(other, TERMS, deadline), signature) == OWNER.address
+    is_same = signer(digest(registration_data(other, TERMS, deadline)), signature) == OWNER.address
 
     assert is_same == (one == other)
 
@@ -61,7 +68,7 @@ def test_a_signature_under_one_registration_is_none_under_another(
 @settings(max_examples=30)
 @given(registrations, signatures)
 def test_no_65_bytes_make_reading_a_signature_fail(registration: Registration, signature: bytes):
-    assert signer(registration_data(registration, TERMS, 0), signature) != OWNER.address
+    assert signer(digest(registration_data(registration, TERMS, 0)), signature) != OWNER.address
 
 
 @settings(max_examples=30)
@@ -73,7 +80,7 @@ def test_a_permit_is_for_exactly_the_stake(units: int, deadline: int):
 
     assert typed.message["spender"] == spender
     assert int(typed.message["value"]) == units
-    assert signer(typed, signed(typed)) == OWNER.address
+    assert signer(digest(typed), signed(typed)) == OWNER.address
 
 
 def test_the_words_are_those_of_the_contract():
@@ -83,8 +90,39 @@ def test_the_words_are_those_of_the_contract():
 
     typed = registration_data(registration, TERMS, 0)
 
-    fields = ",".join(f"{field.type} {field.name}" for field in typed.types["Registration"])
-    assert fields == (
+    assert words(typed) == (
         "address owner,bytes32 agentKey,string did,string ipfsHash,uint256 stake,"
         "bytes32[] capabilities,uint256 nonce,uint256 deadline"
     )
+
+
+def test_the_words_of_a_change_are_those_of_the_contract():
+    agent_id = "0x" + "00" * 32
+    update = Update(agent_id=agent_id, cid="b", capabilities=(), expected_version=1)
+    switch = Switch(agent_id=agent_id, expected_version=1, kind="activate")
+    unstake = Unstake(agent_id=agent_id, units=1)
+
+    messages = [change_data(change, TERMS, 0) for change in (update, switch, unstake)]
+
+    assert [typed and (typed.primaryType, words(typed)) for typed in messages] == [
+        (
+            "AgentUpdate",
+            "bytes32 agentKey,string ipfsHash,bytes32[] capabilities,uint64 expectedVersion,"
+            "uint256 nonce,uint256 deadline",
+        ),
+        (
+            "ActiveUpdate",
+            "bytes32 agentKey,bool active,uint64 expectedVersion,uint256 nonce,uint256 deadline",
+        ),
+        ("UnstakeRequest", "bytes32 agentKey,uint256 amount,uint256 nonce,uint256 deadline"),
+    ]
+
+
+@settings(max_examples=30)
+@given(st.binary(min_size=32, max_size=32))
+def test_of_two_signatures_that_say_the_same_one_counts(message: bytes):
+    made = OWNER.unsafe_sign_hash(message)
+    mirror = made.r.to_bytes(32) + (ORDER - made.s).to_bytes(32) + bytes([27 + 28 - made.v])
+
+    assert signer(message, bytes(made.signature)) == OWNER.address
+    assert signer(message, mirror) is None

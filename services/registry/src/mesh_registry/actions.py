@@ -5,7 +5,8 @@ from mesh_shared.wire import Capability, WireModel
 from pydantic import Field
 
 from mesh_registry.schemas.agents import AgentView
-from mesh_registry.schemas.registrations import OperationView, OwnRegistration
+from mesh_registry.schemas.operations import OperationView
+from mesh_registry.schemas.registrations import OwnRegistration
 from mesh_registry.schemas.tools import tools_of
 from mesh_registry.service import DISCOVER, WRITE, Registry
 
@@ -30,7 +31,7 @@ async def register_agent(
     runtime: Runtime[Registry], message: Message, state: State, options: OwnRegistration, callback: Callback
 ) -> bool:
     registrar = runtime.service.registrar
-    operation = await registrar.register(options.wish(), None, runtime.caller.subject)
+    operation = await registrar.register(options.wish(), runtime.caller.subject)
     data = OperationView.of(operation).model_dump(mode="json")
     await callback(succeeded(f"Registering {options.id} with {operation.transaction_hash}.", data))
     return True

@@ -19,12 +19,13 @@ from mesh_shared.platform import Platform
 from mesh_registry.actions import PLUGIN
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.adapters.contracts import OnChainContracts
-from mesh_registry.api import agents, content
+from mesh_registry.api import agents, content, registering
 from mesh_registry.domain.chain import Depths
 from mesh_registry.service import Registry
 from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.fetching import Fetcher
 from mesh_registry.service.indexing import Indexer
+from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 from mesh_registry.settings import Settings
 
@@ -57,7 +58,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(
         ABOUT,
         settings,
-        routers=[agents.router, content.router],
+        routers=[agents.router, registering.router, content.router],
         plugin=PLUGIN,
         start=start,
         keys=keys,
@@ -97,9 +98,8 @@ async def _wire(
     )
     fetcher = Fetcher(database, store, settings.instance, indexer.indexed)
     await fetcher.recover()
-    registrar = Registrar(
+    operating = Operating(
         database=database,
-        store=store,
         contracts=OnChainContracts(rpc, address, deployed.address("MeshToken")),
         operator=sender.address,
         depths=depths,
@@ -108,4 +108,6 @@ async def _wire(
     )
     turns: list[tuple[str, Turn]] = [("sender", sender.turn), ("indexer", indexer.turn)]
     turns += [(f"fetcher-{n}", fetcher.turn) for n in range(FETCHERS)]
-    return Registry(registrar, Discovery(database, depths), store, settings.max_content_bytes), turns
+    registrar = Registrar(operating, store)
+    discovery = Discovery(database, depths)
+    return Registry(operating, registrar, discovery, store, settings.max_content_bytes), turns

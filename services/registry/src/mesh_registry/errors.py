@@ -43,66 +43,116 @@ class StakeTooLarge(Conflict, title="Stake too large"):
         super().__init__("A stake must be less than 2**128 base units.")
 
 
-class RegistrationRefused(Conflict, title="Registration refused"):
-    """The contract does not take the registration. Nothing was registered and no gas was spent."""
+class OperationRefused(Conflict, title="Operation refused"):
+    """The contract does not take it. Nothing was changed."""
 
-    def __init__(self, detail: str = "The contract refuses this registration.", **members: object) -> None:
+    def __init__(self, detail: str = "The contract refuses this.", **members: object) -> None:
         super().__init__(detail, **members)
 
 
-class AgentExists(RegistrationRefused, title="Agent exists"):
+class AgentExists(OperationRefused, title="Agent exists"):
     """The id belongs to another registration."""
 
     def __init__(self) -> None:
         super().__init__("This id belongs to another registration.")
 
 
-class SignatureDoesNotMatch(RegistrationRefused, title="Signature does not match"):
-    """The owner did not sign exactly this registration with its present nonce."""
+class SignatureDoesNotMatch(OperationRefused, title="Signature does not match"):
+    """The owner did not sign exactly this with its present nonce."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The owner did not sign this registration with its present nonce: "
-            "ask POST /v1/registrations for what to sign."
+            "The owner did not sign exactly this with its present nonce: ask anew for what to sign."
         )
 
 
-class NonceUsed(RegistrationRefused, title="Nonce used"):
+class NonceUsed(OperationRefused, title="Nonce used"):
     """Another message of the owner took the nonce that was signed."""
 
     def __init__(self) -> None:
         super().__init__("Another message of the owner took this nonce: sign again.")
 
 
-class DeadlinePassed(RegistrationRefused, title="Deadline passed"):
+class DeadlinePassed(OperationRefused, title="Deadline passed"):
     """The moment up to which the signature was valid has passed."""
 
     def __init__(self) -> None:
         super().__init__("The signature's deadline has passed: sign again.")
 
 
-class AllowanceTooLow(RegistrationRefused, title="Allowance too low"):
+class AllowanceTooLow(OperationRefused, title="Allowance too low"):
     """The owner allows the registry less than the stake."""
 
     def __init__(self) -> None:
         super().__init__("The owner's allowance does not cover the stake: send a permit with it.")
 
 
-class BalanceTooLow(RegistrationRefused, title="Balance too low"):
+class BalanceTooLow(OperationRefused, title="Balance too low"):
     """The owner has less than the stake."""
 
     def __init__(self) -> None:
         super().__init__("The owner's balance does not cover the stake.")
 
 
-class OwnerCannotReceive(RegistrationRefused, title="Owner cannot receive"):
+class OwnerCannotReceive(OperationRefused, title="Owner cannot receive"):
     """The owner is a contract that does not take ERC-721 tokens."""
 
     def __init__(self) -> None:
         super().__init__("The owner is a contract that does not accept the agent's token.")
 
 
-class RegistrationReverted(RegistrationRefused, title="Registration reverted"):
+class OwnerMustSign(OperationRefused, title="Owner must sign"):
+    """The agent does not belong to the operator: its owner has to prove itself and to sign."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent has another owner: ask POST /v1/wallet-challenges for what it signs.")
+
+
+class OwnerMustSend(OperationRefused, title="Owner must send"):
+    """The contract takes stake only from whoever sends the transaction."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The contract takes stake from whoever sends the transaction: the owner sends it itself."
+        )
+
+
+class VersionMismatch(OperationRefused, title="Version mismatch"):
+    """The agent is at another version, or another change of this version was accepted."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent changed since you read it, or is about to: read it again.")
+
+
+class StakeTooLow(OperationRefused, title="Stake too low"):
+    """The agent has less stake than is to be released."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent has less stake than that.")
+
+
+class CoolingDown(OperationRefused, title="Cooling down"):
+    """The stake on its way out cannot be withdrawn yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The released stake has not cooled down yet.")
+
+
+class NothingToWithdraw(OperationRefused, title="Nothing to withdraw"):
+    """Nothing is on its way out, or a proposed slash freezes all of it."""
+
+    def __init__(self) -> None:
+        super().__init__("No stake is on its way out, or a proposed slash freezes it.")
+
+
+class TokenTakesFee(OperationRefused, title="Token takes fee"):
+    """The stake's token moved another amount than asked."""
+
+    def __init__(self) -> None:
+        super().__init__("The stake's token moved another amount than it was asked for.")
+
+
+class OperationReverted(OperationRefused, title="Operation reverted"):
     """The transaction was mined without effect: something changed after it was sent."""
 
     def __init__(self) -> None:
@@ -110,11 +160,12 @@ class RegistrationReverted(RegistrationRefused, title="Registration reverted"):
 
 
 class SigningDelayed(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Signing delayed"):
-    """The registration is accepted and kept; its transaction has no hash yet."""
+    """The operation is accepted and kept; its transaction has no hash yet."""
 
     def __init__(self, operation_id: UUID) -> None:
+        self.operation_id = operation_id
         super().__init__(
-            "Accepted, but not sent yet. Follow the operation or repeat the request: it is one registration.",
+            "Accepted, but not sent yet. Follow the operation or repeat the request: it is one operation.",
             operationId=str(operation_id),
         )
 

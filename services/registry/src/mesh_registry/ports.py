@@ -6,8 +6,9 @@ from typing import Protocol
 from mesh_shared.chain.journal import Call
 
 from mesh_registry.domain.chain import Block, Occurrence
-from mesh_registry.domain.signing import Authorization, Registration, SigningTerms
-from mesh_registry.errors import RegistrationRefused
+from mesh_registry.domain.intents import Change, Registration
+from mesh_registry.domain.signing import Authorization, SigningTerms
+from mesh_registry.errors import OperationRefused
 
 
 class ChainLog(Protocol):
@@ -53,10 +54,25 @@ class Contracts(Protocol):
         """Registers an agent of the owner who signed."""
         ...
 
+    def change(self, change: Change) -> Call:
+        """Changes an agent of whoever sends this; for a withdrawal, anybody's."""
+        ...
+
+    def change_for(self, change: Change, authorization: Authorization, nonce: int) -> Call:
+        """Changes an agent of the owner who signed. Raises `OwnerMustSend` for what cannot be signed."""
+        ...
+
     def approve(self) -> Call:
         """Lets the registry take any stake from whoever sends this."""
         ...
 
-    def refusal(self, reason: str) -> RegistrationRefused:
+    async def accepts(self, account: str, digest: bytes, signature: bytes) -> bool:
+        """Whether the contract at `account` calls this its signature (ERC-1271).
+
+        Raises `ChainUnavailable`.
+        """
+        ...
+
+    def refusal(self, reason: str) -> OperationRefused:
         """The outcome behind what the node says of a call that reverts."""
         ...

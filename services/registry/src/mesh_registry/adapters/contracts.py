@@ -1,15 +1,19 @@
 """AgentRegistry and the stake's token, as this service calls them (contracts/src/interfaces)."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from mesh_shared.chain.abi import Function
+from mesh_shared.chain.errors import RpcError
 from mesh_shared.chain.journal import Call
 from mesh_shared.chain.rpc import Rpc
 
 from mesh_registry import errors
-from mesh_registry.domain.signing import Authorization, Registration, SigningDomain, SigningTerms
-from mesh_registry.errors import RegistrationRefused
+from mesh_registry.domain.intents import Change, Registration, Stake, Switch, Unstake, Update, Withdrawal
+from mesh_registry.domain.signing import Authorization, SigningDomain, SigningTerms
+from mesh_registry.errors import OperationRefused, OwnerMustSend
 
 _REGISTRATION = "(address,bytes32,string,string,uint256,bytes32[],uint256,uint256)"
 _PERMIT = "(uint256,uint256,uint8,bytes32,bytes32)"
@@ -19,6 +23,15 @@ REGISTER_AGENT = Function(
 )
 REGISTER_FOR = Function("registerFor", [_REGISTRATION, "bytes"], ["uint256"])
 REGISTER_FOR_WITH_PERMIT = Function("registerForWithPermit", [_REGISTRATION, "bytes", _PERMIT], ["uint256"])
+UPDATE_AGENT = Function("updateAgent", ["bytes32", "string", "bytes32[]", "uint64"])
+UPDATE_AGENT_FOR = Function("updateAgentFor", ["(bytes32,string,bytes32[],uint64,uint256,uint256)", "bytes"])
+SET_ACTIVE = Function("setActive", ["bytes32", "bool", "uint64"])
+SET_ACTIVE_FOR = Function("setActiveFor", ["(bytes32,bool,uint64,uint256,uint256)", "bytes"])
+STAKE = Function("stake", ["bytes32", "uint256"])
+REQUEST_UNSTAKE = Function("requestUnstake", ["bytes32", "uint256"])
+REQUEST_UNSTAKE_FOR = Function("requestUnstakeFor", ["(bytes32,uint256,uint256,uint256)", "bytes"])
+WITHDRAW = Function("withdraw", ["bytes32"])
+IS_VALID_SIGNATURE = Function("isValidSignature", ["bytes32", "bytes"], ["bytes4"])
 NONCES = Function("nonces", ["address"], ["uint256"])
 EIP712_DOMAIN = Function(
     "eip712Domain", [], ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"]
@@ -26,7 +39,7 @@ EIP712_DOMAIN = Function(
 APPROVE = Function("approve", ["address", "uint256"], ["bool"])
 UNLIMITED = 2**256 - 1
 
-REFUSALS: dict[str, type[RegistrationRefused]] = {
+REFUSALS: dict[str, type[OperationRefused]] = {
     "AgentKeyTaken(bytes32)": errors.AgentExists,
     "InvalidAccountNonce(address,uint256)": errors.NonceUsed,
     "DeadlinePassed(uint256)": errors.DeadlinePassed,
@@ -34,9 +47,18 @@ REFUSALS: dict[str, type[RegistrationRefused]] = {
     "ERC20InsufficientAllowance(address,uint256,uint256)": errors.AllowanceTooLow,
     "ERC20InsufficientBalance(address,uint256,uint256)": errors.BalanceTooLow,
     "ERC721InvalidReceiver(address)": errors.OwnerCannotReceive,
+    "ERC721InsufficientApproval(address,uint256)": errors.OwnerMustSign,
+    "VersionMismatch(uint64,uint64)": errors.VersionMismatch,
+    "InsufficientStake(uint256,uint256)": errors.StakeTooLow,
+    "NotReady(uint64)": errors.CoolingDown,
+    "NothingToWithdraw()": errors.NothingToWithdraw,
+    "UnexpectedAmount(uint256,uint256)": errors.TokenTakesFee,
 }
 _BY_SELECTOR = {"0x" + keccak(text=signature)[:4].hex(): error for signature, error in REFUSALS.items()}
 _SELECTOR_LENGTH = 10
+_VALID = IS_VALID_SIGNATURE.selector.ljust(32, b"\0")
+_GAS = hex(3_000_000)
+"""What a wallet's contract may burn to look at a signature: passkeys take a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +107,29 @@ class OnChainContracts:
         allowed = (registration.stake_units, permit.deadline, v, r, s)
         return Call(self.registry, REGISTER_FOR_WITH_PERMIT.encode(signed, authorization.signature, allowed))
 
+    def change(self, change: Change) -> Call:
+        return Call(self.registry, _encode(change))
+
+    def change_for(self, change: Change, authorization: Authorization, nonce: int) -> Call:
+        function, *signed = _signed(change)
+        message = (_bytes(change.agent_id), *signed, nonce, authorization.deadline)
+        return Call(self.registry, function.encode(message, authorization.signature))
+
     def approve(self) -> Call:
         return Call(self.token, APPROVE.encode(self.registry, UNLIMITED))
 
-    def refusal(self, reason: str) -> RegistrationRefused:
+    async def accepts(self, account: str, digest: bytes, signature: bytes) -> bool:
+        data = "0x" + IS_VALID_SIGNATURE.encode(digest, signature).hex()
+        call = {"to": to_checksum_address(account), "data": data, "gas": _GAS}
+        try:
+            said = await self.rpc.request("eth_call", call, "latest")
+        except RpcError:  # whatever stopped it, it has not said yes
+            return False
+        return _bytes(said)[:32] == _VALID
+
+    def refusal(self, reason: str) -> OperationRefused:
         known = _BY_SELECTOR.get(reason[:_SELECTOR_LENGTH])
-        return RegistrationRefused() if known is None else known()
+        return OperationRefused() if known is None else known()
 
     async def _terms(self, contract: str, owner: str) -> SigningTerms:
         if contract not in self._domains:
@@ -101,6 +140,36 @@ class OnChainContracts:
     async def _domain(self, contract: str) -> SigningDomain:
         _, name, version, chain_id, *_ = await self.rpc.call(contract, EIP712_DOMAIN)
         return SigningDomain(name=name, version=version, chainId=chain_id, verifyingContract=contract)
+
+
+def _encode(change: Change) -> bytes:
+    agent = _bytes(change.agent_id)
+    match change:
+        case Update():
+            capabilities = [_bytes(capability) for capability in change.capabilities]
+            return UPDATE_AGENT.encode(agent, change.cid, capabilities, change.expected_version)
+        case Switch():
+            return SET_ACTIVE.encode(agent, change.is_active, change.expected_version)
+        case Stake():
+            return STAKE.encode(agent, change.units)
+        case Unstake():
+            return REQUEST_UNSTAKE.encode(agent, change.units)
+        case Withdrawal():
+            return WITHDRAW.encode(agent)
+
+
+def _signed(change: Change) -> tuple[Any, ...]:
+    """The function that takes the owner's signature, and what of the message is the change's own."""
+    match change:
+        case Update():
+            capabilities = [_bytes(capability) for capability in change.capabilities]
+            return UPDATE_AGENT_FOR, change.cid, capabilities, change.expected_version
+        case Switch():
+            return SET_ACTIVE_FOR, change.is_active, change.expected_version
+        case Unstake():
+            return REQUEST_UNSTAKE_FOR, change.units
+        case _:
+            raise OwnerMustSend
 
 
 def _bytes(hex_text: str) -> bytes:

@@ -1,14 +1,14 @@
-"""Where a registration stands."""
+"""Where something that was accepted stands."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from mesh_registry.domain.signing import Registration
+from mesh_registry.domain.intents import Change, Registration
 
 
 class OperationStatus(StrEnum):
-    """PENDING until the index has the agent; FAILED when the contract refused it.
+    """PENDING until the index has it; FAILED when the contract refused it.
 
     UNKNOWN: another transaction took the operator's nonce, and the index does not have the agent.
     """
@@ -25,13 +25,13 @@ _ON_ITS_WAY = frozenset({OperationStatus.PENDING, OperationStatus.UNKNOWN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A registration that was accepted. `refusal` is the contract's reason for a status of FAILED.
+    """Something that was accepted. `refusal` is the contract's reason for a status of FAILED.
 
-    `is_listed` tells that the agent is indexed and the search for its document has ended one way or another.
+    `is_listed` tells that it is indexed and the search for its document has ended one way or another.
     """
 
     id: UUID
-    registration: Registration
+    intent: Registration | Change
     transaction_hash: str | None
     status: OperationStatus
     refusal: str | None
@@ -39,7 +39,7 @@ class Operation:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the contract refused; the agent's id is free for another attempt."""
+        """Whether the contract refused; what it claimed is free for another attempt."""
         return self.status is OperationStatus.FAILED
 
     @property
@@ -49,5 +49,5 @@ class Operation:
 
     @property
     def is_over(self) -> bool:
-        """Whether the agent can be found, or never will be by this operation."""
+        """Whether it can be seen in the index, or never will be by this operation."""
         return self.has_failed or (self.is_listed and self.status not in _ON_ITS_WAY)

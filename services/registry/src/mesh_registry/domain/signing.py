@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_keys.exceptions import BadSignature
+from eth_utils.crypto import keccak
 from pydantic import BaseModel, Field
+
+from mesh_registry.domain.intents import Change, Registration, Switch, Unstake, Update
 
 
 class TypedField(BaseModel):
@@ -35,18 +36,6 @@ class TypedData(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
-    """What the contract is asked to write down. Ids and capabilities are hashes; the latter are ascending."""
-
-    owner: str
-    agent_id: str
-    did: str
-    cid: str
-    stake_units: int
-    capabilities: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """An owner's signed allowance for the stake; `deadline` in Unix seconds."""
 
@@ -56,7 +45,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """An owner's signature under a registration; `deadline` in Unix seconds."""
+    """An owner's signature under what the chain is asked to write down; `deadline` in Unix seconds."""
 
     owner: str
     deadline: int
@@ -83,6 +72,22 @@ _REGISTRATION_FIELDS = {
     "nonce": "uint256",
     "deadline": "uint256",
 }
+_UPDATE_FIELDS = {
+    "agentKey": "bytes32",
+    "ipfsHash": "string",
+    "capabilities": "bytes32[]",
+    "expectedVersion": "uint64",
+    "nonce": "uint256",
+    "deadline": "uint256",
+}
+_SWITCH_FIELDS = {
+    "agentKey": "bytes32",
+    "active": "bool",
+    "expectedVersion": "uint64",
+    "nonce": "uint256",
+    "deadline": "uint256",
+}
+_UNSTAKE_FIELDS = {"agentKey": "bytes32", "amount": "uint256", "nonce": "uint256", "deadline": "uint256"}
 _PERMIT_FIELDS = {
     "owner": "address",
     "spender": "address",
@@ -125,12 +130,32 @@ def permit_data(owner: str, spender: str, units: int, terms: SigningTerms, deadl
     return _typed("Permit", _PERMIT_FIELDS, terms.domain, message)
 
 
-def signer(data: TypedData, signature: bytes) -> str | None:
-    """The account whose key signed `data`, or None for 65 bytes that are no signature of anything."""
-    try:
-        return Account.recover_message(encode_typed_data(full_message=data.model_dump()), signature=signature)
-    except (BadSignature, ValueError):
-        return None
+def change_data(change: Change, terms: SigningTerms, deadline: int) -> TypedData | None:
+    """What the owner signs to have `change` made by anyone until `deadline` (Unix seconds).
+
+    None for a change of which the contract has no message to sign. Source: contracts/src/types.
+    """
+    message: dict[str, Any] = {"agentKey": change.agent_id}
+    until = {"nonce": str(terms.nonce), "deadline": str(deadline)}
+    match change:
+        case Update():
+            message |= {"ipfsHash": change.cid, "capabilities": list(change.capabilities)}
+            message |= {"expectedVersion": str(change.expected_version)}
+            return _typed("AgentUpdate", _UPDATE_FIELDS, terms.domain, message | until)
+        case Switch():
+            message |= {"active": change.is_active, "expectedVersion": str(change.expected_version)}
+            return _typed("ActiveUpdate", _SWITCH_FIELDS, terms.domain, message | until)
+        case Unstake():
+            message |= {"amount": str(change.units)}
+            return _typed("UnstakeRequest", _UNSTAKE_FIELDS, terms.domain, message | until)
+        case _:
+            return None
+
+
+def digest(data: TypedData) -> bytes:
+    """The 32 bytes that are signed (EIP-712)."""
+    message = encode_typed_data(full_message=data.model_dump())
+    return keccak(b"\x19" + message.version + message.header + message.body)
 
 
 def _typed(

@@ -1,18 +1,20 @@
-"""Registrations that were accepted. Where one stands follows from its transaction and the index."""
+"""What was accepted. Where one stands follows from its transaction and the index."""
 
 from typing import cast
 from uuid import UUID
 
 from mesh_shared.chain.journal import State, TransactionRow
+from pydantic import TypeAdapter
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import DocumentState
 from mesh_registry.domain.chain import Depths
+from mesh_registry.domain.intents import Change, Intent, Registration, cid_of
 from mesh_registry.domain.operations import Operation, OperationStatus
-from mesh_registry.domain.signing import Registration
 from mesh_registry.repository.tables import AgentRow, BlockRow, DocumentRow, OperationRow
 
+INTENT: TypeAdapter[Registration | Change] = TypeAdapter(Intent)
 _HEAD = select(func.max(BlockRow.number)).scalar_subquery()
 
 
@@ -23,17 +25,16 @@ class Operations:
         self._session = session
         self._depths = depths
 
-    def add(self, id: UUID, registration: Registration, transaction_id: UUID, requested_by: str) -> None:
+    def add(
+        self, id: UUID, claim: str, intent: Registration | Change, transaction_id: UUID, requested_by: str
+    ) -> None:
         self._session.add(
             OperationRow(
                 id=id,
-                claim=registration.agent_id,
-                agent_id=registration.agent_id,
-                owner=registration.owner,
-                did=registration.did,
-                cid=registration.cid,
-                stake_units=registration.stake_units,
-                capabilities=list(registration.capabilities),
+                claim=claim,
+                agent_id=intent.agent_id,
+                cid=cid_of(intent),
+                intent=INTENT.dump_python(intent, mode="json"),
                 transaction_id=transaction_id,
                 requested_by=requested_by,
             )
@@ -42,12 +43,12 @@ class Operations:
     async def get(self, id: UUID) -> Operation | None:
         return await self._one(_whole().where(OperationRow.id == id))
 
-    async def claiming(self, agent_id: str) -> Operation | None:
-        """The registration that took this id, or tried to and failed last."""
-        return await self._one(_whole().where(OperationRow.claim == agent_id))
+    async def claiming(self, claim: str) -> Operation | None:
+        """The operation that has this claim, or tried to have it and failed last."""
+        return await self._one(_whole().where(OperationRow.claim == claim))
 
     async def release(self, id: UUID) -> None:
-        """Lets another registration take the id that this one failed to get."""
+        """Lets another operation take what this one failed to get."""
         await self._session.execute(update(OperationRow).where(OperationRow.id == id).values(claim=None))
 
     async def _one(self, query: "_Whole") -> Operation | None:
@@ -55,23 +56,39 @@ class Operations:
         if row is None:
             return None
         operation, transaction, agent, document_state, head = row
-        known = transaction.hashes
-        mined = agent if agent is not None and agent.transaction_hash in known else None
+        intent = INTENT.validate_python(operation.intent)
+        seen = _registered(transaction, agent) if isinstance(intent, Registration) else _mined(transaction)
+        hash, block = seen or (transaction.hash, None)
+        is_indexed = block is not None and block <= (head or 0)
         return Operation(
             id=operation.id,
-            registration=_registration(operation),
-            transaction_hash=mined.transaction_hash if mined else transaction.hash,
-            status=self._status(transaction, mined, head or 0),
+            intent=intent,
+            transaction_hash=hash,
+            status=self._status(transaction, block if is_indexed else None, head or 0),
             refusal=transaction.error,
-            is_listed=mined is not None and document_state != DocumentState.WAITING,
+            is_listed=is_indexed and document_state != DocumentState.WAITING,
         )
 
-    def _status(self, transaction: TransactionRow, mined: AgentRow | None, head: int) -> OperationStatus:
-        if mined is not None:
-            return OperationStatus(self._depths.status(mined.registered_in, head))
+    def _status(self, transaction: TransactionRow, block: int | None, head: int) -> OperationStatus:
+        if block is not None:
+            return OperationStatus(self._depths.status(block, head))
         if transaction.state == State.REJECTED or transaction.succeeded is False:
             return OperationStatus.FAILED
         return OperationStatus.UNKNOWN if transaction.state == State.UNKNOWN else OperationStatus.PENDING
+
+
+def _registered(transaction: TransactionRow, agent: AgentRow | None) -> tuple[str, int] | None:
+    """Under which hash and in which block the index has the agent, when this transaction made it."""
+    if agent is None or agent.transaction_hash not in transaction.hashes:
+        return None
+    return agent.transaction_hash, agent.registered_in
+
+
+def _mined(transaction: TransactionRow) -> tuple[str, int] | None:
+    """Under which hash and in which block the transaction took effect, as far as its sender knows."""
+    if not transaction.succeeded or transaction.hash is None or transaction.block_number is None:
+        return None
+    return transaction.hash, transaction.block_number
 
 
 _Whole = Select[OperationRow, TransactionRow, AgentRow | None, str | None, int | None]
@@ -82,17 +99,6 @@ def _whole() -> _Whole:
         select(OperationRow, TransactionRow, AgentRow, DocumentRow.state, _HEAD)
         .join(TransactionRow, TransactionRow.id == OperationRow.transaction_id)
         .outerjoin(AgentRow, AgentRow.agent_id == OperationRow.agent_id)
-        .outerjoin(DocumentRow, DocumentRow.cid == AgentRow.cid)
+        .outerjoin(DocumentRow, DocumentRow.cid == OperationRow.cid)
     )
     return cast("_Whole", query)  # an outer join yields null, which its type does not say
-
-
-def _registration(row: OperationRow) -> Registration:
-    return Registration(
-        owner=row.owner,
-        agent_id=row.agent_id,
-        did=row.did,
-        cid=row.cid,
-        stake_units=row.stake_units,
-        capabilities=tuple(row.capabilities),
-    )

@@ -17,21 +17,19 @@ class Base(DeclarativeBase):
 
 
 class OperationRow(Base):
-    """A registration that was accepted, with its intent complete in the transaction journal.
+    """Something that was accepted, with its intent complete in the transaction journal.
 
-    `claim` is the agent's id while this registration may still take it, and null once the contract refused.
+    `claim` is what one operation at most may have (`domain.intents.claim_of`), and null once the contract
+    refused.
     """
 
     __tablename__ = "operations"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    claim: Mapped[str | None] = mapped_column(String(66), unique=True)
+    claim: Mapped[str | None] = mapped_column(String(100), unique=True)
     agent_id: Mapped[str] = mapped_column(String(66))
-    owner: Mapped[str] = mapped_column(String(42))
-    did: Mapped[str] = mapped_column(Text)
-    cid: Mapped[str] = mapped_column(String(59))
-    stake_units: Mapped[int] = mapped_column(UnitAmount)
-    capabilities: Mapped[list[str]]
+    cid: Mapped[str | None] = mapped_column(String(59))
+    intent: Mapped[dict[str, Any]]
     transaction_id: Mapped[UUID]
     requested_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))

@@ -23,6 +23,15 @@ Signature = Annotated[
     StringConstraints(pattern=r"^0x[0-9a-fA-F]{128}1[bBcC]$"),
     Field(description="65 bytes r, s, v of an account's key; v is 27 or 28.", examples=["0x" + "1b" * 65]),
 ]
+WalletSignature = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){65,4096}$"),
+    Field(
+        description="65 bytes r, s, v (27 or 28) of an account's key, or whatever a wallet's contract takes "
+        "(ERC-1271).",
+        examples=["0x" + "1b" * 65],
+    ),
+]
 Deadline = Annotated[
     int, Field(ge=0, le=MAX_INSTANT, description="Unix seconds, as signed.", examples=[1798761600])
 ]

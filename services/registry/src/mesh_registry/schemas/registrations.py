@@ -1,25 +1,24 @@
-"""Registrations: what is asked for, what is signed, where one stands."""
+"""Registrations: what is asked for, and what is signed."""
 
 from typing import Self
 
-from mesh_shared.wire import Address, Cid, Hex32, Units, Uuid, WireModel
+from mesh_shared.wire import Address, Cid, Hex32, Units, WireModel
 from pydantic import BaseModel, Field
 
 from mesh_registry.domain.metadata import AgentMetadata
-from mesh_registry.domain.operations import Operation, OperationStatus
 from mesh_registry.domain.signing import Authorization, Permit, TypedData
-from mesh_registry.errors import RegistrationRefused
 from mesh_registry.schemas.fields import (
     EXAMPLE_OWNER,
     AgentName,
     Deadline,
     Did,
     Signature,
-    TransactionHash,
+    WalletSignature,
     as_bytes,
 )
 from mesh_registry.service.registering import Draft, Wish
 
+MAX_BATCH = 50
 EXAMPLE_METADATA = {
     "name": "Summarizer",
     "description": "Summarizes text in one paragraph.",
@@ -46,8 +45,14 @@ class _WishBody(WireModel):
         default="0", description="Base units of the token, locked behind the agent.", examples=["0"]
     )
 
-    def wish(self) -> Wish:
-        return Wish(name=self.id, did=self.did, metadata=self.metadata, stake_units=int(self.stake))
+    def wish(self, authorization: Authorization | None = None) -> Wish:
+        return Wish(
+            name=self.id,
+            did=self.did,
+            metadata=self.metadata,
+            stake_units=int(self.stake),
+            authorization=authorization,
+        )
 
 
 class PermitBody(WireModel):
@@ -62,7 +67,7 @@ class AuthorizationBody(WireModel):
 
     owner: Address
     deadline: Deadline
-    signature: Signature
+    signature: WalletSignature
     permit: PermitBody | None = None
 
     def authorization(self) -> Authorization:
@@ -92,6 +97,17 @@ class AgentRequest(_WishBody):
 
     authorization: AuthorizationBody | None = Field(default=None, examples=[None])
 
+    def signed_wish(self) -> Wish:
+        return self.wish(self.authorization and self.authorization.authorization())
+
+
+class BatchRequest(WireModel):
+    """Agents to register, each as `POST /v1/agents` takes one."""
+
+    agents: list[AgentRequest] = Field(
+        min_length=1, max_length=MAX_BATCH, examples=[[{"id": "acme/one", "metadata": EXAMPLE_METADATA}]]
+    )
+
 
 class DraftView(BaseModel):
     """What the owner signs. Send both signatures to `POST /v1/agents` before the deadline."""
@@ -112,31 +128,4 @@ class DraftView(BaseModel):
             nonce=draft.nonce,
             registration=draft.registration_data,
             permit=draft.permit_data,
-        )
-
-
-class RefusalView(BaseModel):
-    code: str = Field(examples=["agent-exists"])
-    detail: str
-
-
-class OperationView(BaseModel):
-    """A registration on its way. `transactionHash` is null only before it was first sent."""
-
-    operationId: Uuid
-    agentId: Hex32
-    metadataCid: Cid
-    transactionHash: TransactionHash | None
-    status: OperationStatus
-    error: RefusalView | None = Field(description="Why it failed; null while it has not.")
-
-    @classmethod
-    def of(cls, operation: Operation, refusal: RegistrationRefused | None = None) -> Self:
-        return cls(
-            operationId=operation.id,
-            agentId=operation.registration.agent_id,
-            metadataCid=operation.registration.cid,
-            transactionHash=operation.transaction_hash,
-            status=operation.status,
-            error=refusal and RefusalView(code=refusal.code(), detail=refusal.detail),
         )

@@ -7,6 +7,7 @@ from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.content.store import ContentStore, Stored
 
 from mesh_registry.service.discovery import Discovery
+from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 
 WRITE = "registry:write"
@@ -17,6 +18,7 @@ DISCOVER = "registry:discover"
 class Registry:
     """What routes and actions may use."""
 
+    operating: Operating
     registrar: Registrar
     discovery: Discovery
     store: ContentStore

@@ -1,0 +1,137 @@
+"""What was accepted: made durable with its transaction, followed until it is in the index."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from mesh_shared.bell import Bell, wait
+from mesh_shared.chain.journal import Call, Journal
+from mesh_shared.database.engine import Database
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_registry.domain.chain import Depths
+from mesh_registry.domain.intents import Change, Registration
+from mesh_registry.domain.operations import Operation
+from mesh_registry.errors import OperationNotFound, OperationRefused, OperationReverted, SigningDelayed
+from mesh_registry.ports import Contracts
+from mesh_registry.repository.operations import Operations
+
+SIGNED_WITHIN_S = 5.0
+CONFIRMED_WITHIN_S = 30.0
+LOOK_S = 0.5
+"""Replicas do not hear each other's bells; this is how often we look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Something to do on the chain under a `claim` that one operation at most may have.
+
+    `spends` tells that the operator's own tokens are taken by allowance.
+    """
+
+    intent: Registration | Change
+    claim: str
+    call: Call
+    requested_by: str
+    spends: bool = False
+
+
+Beside = Callable[[AsyncSession], Awaitable[None]]
+"""What happens in the commit of an acceptance, or prevents it by raising."""
+
+
+async def nothing(session: AsyncSession) -> None:
+    """Nothing beside the acceptance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operating:
+    """Writes to the chain with the operator's key."""
+
+    database: Database
+    contracts: Contracts
+    operator: str
+    depths: Depths
+    sent: Bell
+    """Rings when a transaction changed state."""
+    indexed: Bell
+    """Rings when the index changed."""
+
+    async def claiming(self, claim: str) -> Operation | None:
+        """The operation that has `claim`; None while it is free."""
+        async with self.database.read() as session:
+            known = await Operations(session, self.depths).claiming(claim)
+        return None if known is None or known.has_failed else known
+
+    async def accept(self, order: Order, beside: Beside = nothing) -> UUID | None:
+        """Makes intent and transaction one commit; None when a parallel request was faster."""
+        id = uuid4()
+        try:
+            async with self.database.write() as session:
+                operations, journal = Operations(session, self.depths), Journal(session)
+                failed = await operations.claiming(order.claim)
+                if failed is not None and failed.has_failed:
+                    await operations.release(failed.id)
+                await beside(session)
+                if order.spends:
+                    allowing = f"approve:{self.contracts.registry}"
+                    await journal.prepare(allowing, self.operator, self.contracts.approve())
+                transaction = await journal.prepare(f"{order.intent.kind}:{id}", self.operator, order.call)
+                operations.add(id, order.claim, order.intent, transaction, order.requested_by)
+        except IntegrityError:
+            return None
+        return id
+
+    async def operation(self, id: UUID) -> Operation:
+        """Where an operation stands. Raises `OperationNotFound`."""
+        async with self.database.read() as session:
+            found = await Operations(session, self.depths).get(id)
+        if found is None:
+            raise OperationNotFound
+        return found
+
+    async def signed(self, id: UUID) -> Operation:
+        """The operation once its transaction has a hash.
+
+        Raises `SigningDelayed` after 5 s, and why the contract refused as some `OperationRefused`.
+        """
+        try:
+            signed = await self._until(id, lambda operation: operation.is_signed, self.sent, SIGNED_WITHIN_S)
+        except TimeoutError:
+            raise SigningDelayed(id) from None
+        return self._accepted(signed)
+
+    async def confirmed(self, id: UUID) -> Operation:
+        """The operation once the index shows it, or as it is after 30 s.
+
+        Raises `OperationNotFound`, and `OperationReverted` when it was mined without effect.
+        """
+        with suppress(TimeoutError):
+            await self._until(id, lambda operation: operation.is_over, self.indexed, CONFIRMED_WITHIN_S)
+        return self._accepted(await self.operation(id))
+
+    def refusal(self, operation: Operation) -> OperationRefused | None:
+        """Why the operation failed; None while it has not."""
+        if not operation.has_failed:
+            return None
+        reason = operation.refusal
+        return OperationReverted() if reason is None else self.contracts.refusal(reason)
+
+    async def _until(
+        self, id: UUID, is_done: Callable[[Operation], bool], bell: Bell, timeout_s: float
+    ) -> Operation:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                ticket = bell.ticket()
+                operation = await self.operation(id)
+                if is_done(operation):
+                    return operation
+                await wait(ticket, LOOK_S)
+
+    def _accepted(self, operation: Operation) -> Operation:
+        if (refusal := self.refusal(operation)) is not None:
+            raise refusal
+        return operation

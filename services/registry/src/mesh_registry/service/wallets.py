@@ -1,0 +1,16 @@
+"""Wallets: accounts with a key, and contracts that say what their signature is."""
+
+from mesh_registry.domain.signatures import signer
+from mesh_registry.errors import SignatureDoesNotMatch
+from mesh_registry.ports import Contracts
+
+
+async def require_signature(contracts: Contracts, account: str, digest: bytes, signature: bytes) -> None:
+    """Lets pass what `account` signed. Raises `SignatureDoesNotMatch`, `ChainUnavailable`.
+
+    The key is asked before the contract, as contracts/src/libraries/Signatures.sol does.
+    """
+    if signer(digest, signature) == account:
+        return
+    if not await contracts.accepts(account, digest, signature):
+        raise SignatureDoesNotMatch
