@@ -254,13 +254,16 @@ async def test_what_somebody_else_has_brought_to_the_chain_is_not_done_again(
     assert await chain.ratings(town.agents["worker"].token_id) == (1, 100)
 
 
+def first_attempts(run: dict[str, Any]) -> set[str]:
+    """The state of each step's first attempt."""
+    return {attempt["state"] for step in run["steps"] for attempt in step["attempts"][:1]}
+
+
 async def mine_until(caller: Caller, chain: Chain, run: dict[str, Any], state: str) -> None:
-    """A block at a time, until the attempt waits for its next transaction in `state`."""
+    """A block at a time, until an attempt waits for its next transaction in `state`."""
 
     async def look() -> bool:
-        seen = await caller.get(run["id"])
-        attempts = seen["steps"][0]["attempts"]
-        if attempts and attempts[0]["state"] == state:
+        if state in first_attempts(await caller.get(run["id"])):
             return True
         if await is_pending(chain):
             await mine(chain)
@@ -374,7 +377,7 @@ async def test_who_waits_for_room_in_the_budget_rests(
     steps = [STEP, STEP | {"id": "b", "optional": True}]
     run = await caller.start({"task": "t", "requirements": steps, "budget": "1000"})
     await mine_until(caller, chain, run, "opening")
-    await caller.run_when(run["id"], lambda seen: seen["steps"][1]["attempts"][0]["state"] == "reserving")
+    await caller.run_when(run["id"], lambda seen: "reserving" in first_attempts(seen))
 
     commits = await commits_within(cast("FastAPI", caller.app), 1.5)
 

@@ -86,12 +86,12 @@ class TransactionSender:
             async with self.database.sole(f"sender:{self.address}"):
                 await self._sign()
                 await self._broadcast()
-                is_busy = await self._observe()
+                pause_s = await self._observe()
         except ChainUnavailable:
             self._was_away = True
             raise
         await asyncio.sleep(0.01)  # commits of others ring the bell too; this bounds the polling
-        await wait(ticket, BUSY_S if is_busy else IDLE_S)
+        await wait(ticket, pause_s)
 
     async def _sign(self) -> None:
         async with self.database.read() as session:
@@ -157,8 +157,8 @@ class TransactionSender:
                 await session.merge(row)
         self.changed.ring()
 
-    async def _observe(self) -> bool:
-        """Looks for receipts; true while some transaction is not mined yet."""
+    async def _observe(self) -> float:
+        """Looks for receipts; returns how many seconds on there may be others."""
         async with self.database.read() as session:
             journal = Journal(session)
             rows = [
@@ -166,7 +166,7 @@ class TransactionSender:
                 *await journal.in_state(self.address, State.MINED),
             ]
         if not rows:
-            return False
+            return self.database.quiet_s
         head = await self.rpc.block_number()
         receipts = await self._receipts(rows)
         chain_nonce = await self._chain_nonce()
@@ -175,7 +175,7 @@ class TransactionSender:
             await self._judge(row, receipts.get(row.id), head, chain_nonce)
         self._was_away = False
         await self._store([row for row, was in zip(rows, before, strict=True) if _standing(row) != was])
-        return any(row.state in OUTSTANDING for row in rows)
+        return BUSY_S if any(row.state in OUTSTANDING for row in rows) else IDLE_S
 
     async def _store(self, changed: Sequence[TransactionRow]) -> None:
         # A commit rings for the next turn: one without news would keep the lane turning for ever.

@@ -15,6 +15,7 @@ from mesh_shared.bell import Bell
 from mesh_shared.errors import Unavailable
 
 BUSY_TIMEOUT_S = 10
+ALONE_S, AMONG_REPLICAS_S = 10.0, 1.0
 HAS_EVENT = "has_event"
 """In the `info` of a session that records one."""
 
@@ -31,6 +32,8 @@ class Database:
         self.recorded = Bell()
         """Rings for the commits that have an event in them; see `mesh_shared.events.outbox`."""
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self.quiet_s = ALONE_S if self._is_sqlite else AMONG_REPLICAS_S
+        """How long to wait for a bell before looking: other replicas ring none of ours."""
         # SQLite's readers see one moment anyway.
         moment = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._readers = async_sessionmaker(engine.execution_options(**moment), expire_on_commit=False)

@@ -10,7 +10,6 @@ from mesh_shared.events.event import channel
 from mesh_shared.events.outbox import EventLog
 
 BATCH = 500
-IDLE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class Relay:
         async with self.database.sole("relay"):
             await self._number()
             await self._publish()
-        await wait(ticket, IDLE_S)
+        await wait(ticket, self.database.quiet_s)
 
     async def _number(self) -> None:
         count = BATCH

@@ -70,7 +70,7 @@ class BuildDesk:
         async with self.database.read() as session:
             is_idle = not await Builds(session).has_open(self.instance)
         if is_idle:
-            await wait(ticket, IDLE_S)
+            await wait(ticket, self.database.quiet_s)
             return
         build = await self._claim()
         if build is None:
