@@ -91,7 +91,7 @@ async def test_the_card_names_every_action_as_a_skill(http: AsyncClient):
     card = (await http.get("/.well-known/agent-card.json")).json()
 
     assert [skill["id"] for skill in card["skills"]] == ["SHOUT"]
-    assert card["supportedInterfaces"][0]["url"].endswith("/actions")
+    assert card["supportedInterfaces"][0]["url"].endswith("/a2a/")
 
 
 class Nothing(WireModel): ...

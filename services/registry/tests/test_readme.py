@@ -46,7 +46,7 @@ async def test_the_journey_from_a_key_pair_to_being_found_is_as_it_is_told(
 
 
 def test_every_route_of_the_registry_is_named(make_app: MakeApp, chain: Chain):
-    common = ("/v1/events", "/actions", "/problems", "/livez", "/readyz", "/metrics", "/.well-known")
+    common = ("/v1/events", "/actions", "/problems", "/livez", "/readyz", "/metrics", "/.well-known", "/a2a")
     paths = make_app().openapi()["paths"]
 
     routes = {

@@ -11,7 +11,7 @@ from mesh_shared.settings import ServiceSettings
 
 HOME = Path(__file__).parents[1]
 README = (HOME / "README.md").read_text()
-OF_EVERY_SERVICE = ("/livez", "/readyz", "/metrics", "/v1/events", "/.well-known/agent-card.json")
+OF_EVERY_SERVICE = ("/livez", "/readyz", "/metrics", "/v1/events", "/.well-known/agent-card.json", "/a2a/")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mesh_workspace_analyzer.settings import Settings
 
 HOME = Path(__file__).parents[1]
 README = (HOME / "README.md").read_text()
-OF_EVERY_SERVICE = ("/livez", "/readyz", "/metrics", "/v1/events", "/problems", "/.well-known")
+OF_EVERY_SERVICE = ("/livez", "/readyz", "/metrics", "/v1/events", "/problems", "/.well-known", "/a2a")
 
 
 def block(language: str) -> str:

@@ -15,7 +15,7 @@ from mesh_shared.agents.registration import Registration
 from mesh_shared.auth.tokens import KeySource
 from mesh_shared.platform import Platform, open_platform
 from mesh_shared.settings import ServiceSettings
-from mesh_shared.web import agent, docs, events, gate, health, observe, openapi, problems
+from mesh_shared.web import a2a, agent, docs, events, gate, health, observe, openapi, problems
 from mesh_shared.web.conditional import NotModified
 
 RECURSION_LIMIT = 1000
@@ -60,7 +60,7 @@ def build(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with open_platform(settings, checks, metrics, keys) as platform, platform.working():
             app.state.platform = platform
-            async with start(platform) as service:
+            async with start(platform) as service, a2a.serving(app, platform, plugin, service):
                 app.state.service = service
                 if settings.registry_url is not None:
                     platform.run("registration", _registration(platform, plugin, settings.registry_url).turn)
@@ -77,7 +77,7 @@ def build(
         telemetry=telemetry.fastapi_config(provider),
         separate_input_output_schemas=False,
     )
-    for router in (health.router, observe.router, events.router, *routers):
+    for router in (health.router, observe.router, events.router, a2a.router, *routers):
         app.include_router(router)
     agent.install(app, plugin)
     problems.install(app)

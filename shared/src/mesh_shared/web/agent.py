@@ -1,6 +1,6 @@
-"""`GET /actions`, `POST /actions/{NAME}` and the A2A card: every service is itself an agent."""
+"""`GET /actions`, `POST /actions/{NAME}`: every service is itself an agent."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -93,7 +93,7 @@ async def list_actions(request: Request) -> PluginView:
 
 
 def install(app: FastAPI, plugin: Plugin) -> None:
-    """Adds the agent's routes: the list, the card and one typed route per action."""
+    """Adds the agent's routes: the list and one typed route per action."""
     app.state.plugin = plugin
     actions = APIRouter(tags=["agent"], route_class=MeshRoute)
     for action in plugin.actions:
@@ -135,7 +135,7 @@ def _default(parameters: type[WireModel]) -> Any:
 def _endpoint(plugin: Plugin, action: Action) -> Callable[..., Awaitable[ActionReply]]:
     async def run(request: Request, body: Any, caller: Any, key: IdempotencyKey = None) -> ActionReply:
         runtime = Runtime(request.app.state.service, caller, key)
-        return _answer(action.name, await _invoke(plugin, action, runtime, body))
+        return answer_of(action.name, await run_action(plugin, action, runtime, body))
 
     run.__annotations__ |= {
         "body": request_model(action),
@@ -148,7 +148,7 @@ async def _no_such_action(name: str, _: Annotated[Principal, allow(INVOKE)]) -> 
     raise ActionNotFound("This service offers no such action.")
 
 
-async def _invoke(plugin: Plugin, action: Action, runtime: Runtime[Any], body: Any) -> Invocation:
+async def run_action(plugin: Plugin, action: Action, runtime: Runtime[Any], body: Any) -> Invocation:
     """Runs the action; what it refuses is its answer, not a failure of the request."""
     try:
         return await invoke(plugin, action, runtime, body.message, body.parameters, dict(body.context))
@@ -162,7 +162,8 @@ def _refusal(error: MeshError) -> Reply:
     return failed(error.detail, code=error.code(), title=error.title, **error.members)
 
 
-def _answer(name: str, result: Invocation) -> ActionReply:
+def answer_of(name: str, result: Invocation) -> ActionReply:
+    """The last word of an invocation with all that led to it."""
     nothing = failed(f"{name} had nothing to say to this.", code="not-handled")
     last = result.replies[-1] if result.replies else nothing
     return ActionReply(
@@ -171,63 +172,4 @@ def _answer(name: str, result: Invocation) -> ActionReply:
         content=last.content,
         replies=result.replies,
         evaluations=result.evaluations,
-    )
-
-
-class Skill(BaseModel):
-    id: str
-    name: str
-    description: str
-    tags: list[str]
-    examples: list[str]
-
-
-class Interface(BaseModel):
-    url: str
-    protocolBinding: str
-    protocolVersion: str
-
-
-class AgentCard(BaseModel):
-    """A2A agent card; `supportedInterfaces` names how the actions are reached today."""
-
-    name: str
-    description: str
-    version: str
-    supportedInterfaces: Sequence[Interface]
-    capabilities: dict[str, bool]
-    defaultInputModes: list[str]
-    defaultOutputModes: list[str]
-    skills: list[Skill]
-
-
-@router.get("/.well-known/agent-card.json", operation_id="get_agent_card")
-async def agent_card(request: Request) -> AgentCard:
-    """Who this agent is and what it can do (A2A 1.0 card)."""
-    plugin: Plugin = request.app.state.plugin
-    return AgentCard(
-        name=plugin.name,
-        description=plugin.description,
-        version=request.app.version,
-        supportedInterfaces=[
-            Interface(
-                url=f"{request.app.state.platform.public_url}/actions",
-                protocolBinding="MESH+REST",
-                protocolVersion="1.0",
-            )
-        ],
-        capabilities={"streaming": False, "pushNotifications": False},
-        defaultInputModes=["application/json"],
-        defaultOutputModes=["application/json"],
-        skills=[_skill(action) for action in plugin.actions],
-    )
-
-
-def _skill(action: Action) -> Skill:
-    return Skill(
-        id=action.name,
-        name=action.name.replace("_", " ").title(),
-        description=action.description,
-        tags=["action"],
-        examples=[user.text for user, _ in action.examples],
     )

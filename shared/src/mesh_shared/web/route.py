@@ -41,7 +41,7 @@ class MeshRoute(APIRoute):
 
         async def run(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
-            if reads_json and not _says_json(request) and await request.body():
+            if reads_json and not says_json(request) and await request.body():
                 raise HTTPException(415)
             if reads_json and _NUL_ESCAPE in await request.body() and await _contains_nul(request):
                 raise NulInText
@@ -54,25 +54,25 @@ class MeshRoute(APIRoute):
 
 async def _contains_nul(request: StrictRequest) -> bool:
     try:
-        return _has_nul(await request.json())
+        return has_nul(await request.json())
     except json.JSONDecodeError:
         return False  # said with the other faults of the body
 
 
-def _has_nul(value: object) -> bool:
+def has_nul(value: object) -> bool:
     match value:
         case str():
             return "\0" in value
         case list():
-            return any(_has_nul(item) for item in cast("list[object]", value))
+            return any(has_nul(item) for item in cast("list[object]", value))
         case dict():
             items = cast("dict[str, object]", value).items()
-            return any(_has_nul(key) or _has_nul(item) for key, item in items)
+            return any(has_nul(key) or has_nul(item) for key, item in items)
         case _:
             return False
 
 
-def _says_json(request: Request) -> bool:
+def says_json(request: Request) -> bool:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")

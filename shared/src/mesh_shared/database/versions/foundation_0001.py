@@ -1,4 +1,4 @@
-"""Events, idempotency keys and shared secrets."""
+"""Events, idempotency keys, tasks of A2A and shared secrets."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,6 +37,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope", name="pk_idempotency_keys"),
     )
     op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
+    op.create_table(
+        "a2a_tasks",
+        sa.Column("id", sa.String(36), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("context_id", sa.String(200), nullable=False),
+        sa.Column("state", sa.String(30), nullable=False),
+        sa.Column("instance", sa.String(100), nullable=False),
+        sa.Column("updated_at", Utc(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_a2a_tasks"),
+    )
+    op.create_index("ix_a2a_tasks_owner", "a2a_tasks", ["owner", "updated_at", "id"])
     op.create_table(
         "service_secrets",
         sa.Column("name", sa.String(50), nullable=False),
