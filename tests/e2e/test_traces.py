@@ -27,6 +27,16 @@ def routes_of(stage: Stage, service: str, trace_id: str) -> set[str]:
     return {line["route"] for line in lines if line.get("trace_id") == trace_id and "route" in line}
 
 
+async def logged(stage: Stage, service: str, trace_id: str, *routes: str) -> set[str]:
+    """What is logged under the trace once `routes` are: a line is written when its answer is out."""
+
+    async def look() -> set[str] | None:
+        seen = routes_of(stage, service, trace_id)
+        return seen if seen >= set(routes) else None
+
+    return await stage.until(f"{service} has logged {', '.join(routes)}", look)
+
+
 async def test_a_run_is_one_trace_over_the_services_that_it_reaches(
     stage: Stage, storefront: str, trace_id: str
 ):
@@ -35,10 +45,9 @@ async def test_a_run_is_one_trace_over_the_services_that_it_reaches(
 
     await stage.ask("POST", "coordinator", "/v1/runs", key="traced", headers=headers, json=body)
 
-    assert routes_of(stage, "coordinator", trace_id) == {"/v1/runs"}
-    assert "/v1/agents" in routes_of(stage, "registry", trace_id)
-    assert "/actions/DISCOVER_UNIVERSAL_TOOLS" in routes_of(stage, "registry", trace_id)
-    assert "/actions/ANALYZE_WORKSPACE" in routes_of(stage, "workspace-analyzer", trace_id)
+    assert await logged(stage, "coordinator", trace_id, "/v1/runs") == {"/v1/runs"}
+    assert await logged(stage, "registry", trace_id, "/v1/agents", "/actions/DISCOVER_UNIVERSAL_TOOLS")
+    assert await logged(stage, "workspace-analyzer", trace_id, "/actions/ANALYZE_WORKSPACE")
 
 
 async def test_a_secure_deployment_is_one_trace_with_the_gateway(stage: Stage, trace_id: str):
@@ -53,7 +62,7 @@ async def test_a_secure_deployment_is_one_trace_with_the_gateway(stage: Stage, t
         json=body,
     )
 
-    assert routes_of(stage, "security-gateway", trace_id) >= {"/v1/security-profiles/{profile}/compile"}
+    assert await logged(stage, "security-gateway", trace_id, "/v1/security-profiles/{profile}/compile")
 
 
 async def test_a_published_event_carries_the_trace_of_its_cause(stage: Stage, storefront: str, trace_id: str):
@@ -74,4 +83,5 @@ async def test_a_refusal_names_the_trace_that_the_logs_have(stage: Stage, trace_
     refused = await stage.http.get(url)
 
     assert refused.json()["trace_id"] == trace_id
-    assert routes_of(stage, "registry", trace_id) == {"/v1/agents/{agent_id}"}
+    route = "/v1/agents/{agent_id}"
+    assert await logged(stage, "registry", trace_id, route) == {route}
