@@ -56,7 +56,9 @@ def upgrade() -> None:
         sa.Column("reputation_ppm", sa.Integer(), nullable=False),
         sa.Column("feedback_count", sa.Integer(), nullable=False),
         sa.Column("unproven_count", sa.Integer(), nullable=False),
-        sa.Column("place", sa.String(112), nullable=False),
+        sa.Column("supporter_count", sa.Integer(), nullable=False),
+        sa.Column("praised_in", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.String(120), nullable=False),
         sa.Column("transaction_hash", sa.String(66), nullable=False),
         sa.Column("registered_in", sa.BigInteger(), nullable=False),
         sa.Column("changed_in", sa.BigInteger(), nullable=False),
@@ -69,14 +71,15 @@ def upgrade() -> None:
     op.create_table(
         "offers",
         sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("capability", sa.String(128), nullable=False),
-        sa.Column("place", sa.String(112), nullable=False),
-        sa.PrimaryKeyConstraint("token_id", "capability", name="pk_offers"),
+        sa.Column("label", sa.String(129), nullable=False),
+        sa.Column("price", UnitAmount(), nullable=True),
+        sa.Column("place", sa.String(120), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", "label", name="pk_offers"),
         sa.ForeignKeyConstraint(
             ["token_id"], ["agents.token_id"], name="fk_offers_token_id", ondelete="CASCADE"
         ),
     )
-    op.create_index("ix_offers_capability_place", "offers", ["capability", "place"])
+    op.create_index("ix_offers_label_place", "offers", ["label", "place"])
     op.create_table(
         "documents",
         sa.Column("cid", sa.String(59), nullable=False),
@@ -88,6 +91,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cid", name="pk_documents"),
     )
     op.create_index("ix_documents_state_due_at", "documents", ["state", "due_at"])
+    op.create_table(
+        "postings",
+        sa.Column("term", sa.String(48), nullable=False),
+        sa.Column("cid", sa.String(59), nullable=False),
+        sa.Column("weight", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("term", "cid", name="pk_postings"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "feedback",
         sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -106,6 +106,13 @@ async def database(database_url: str, empty_database: OpenDatabase) -> AsyncIter
         yield database
 
 
+@pytest.fixture
+async def database_lite(tmp_path: Path, empty_database: OpenDatabase) -> AsyncIterator[Database]:
+    """The same on SQLite alone, where no query is in question."""
+    async with empty_database(f"sqlite+aiosqlite:///{tmp_path}/lite.db") as database:
+        yield database
+
+
 def _deploy(rpc_url: str, out: Path) -> Path:
     argv = [sys.executable, str(DEPLOY), "--rpc-url", rpc_url, "--out", str(out)]
     subprocess.run(argv, check=True, capture_output=True, timeout=120)

@@ -10,6 +10,7 @@ from mesh_registry.domain import naming
 from mesh_registry.domain.agents import Agent, Document, DocumentState
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.reputation import PPM, Standing
+from mesh_registry.domain.search import labels
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.documents import Documents
 from mesh_shared.content import cid
@@ -39,11 +40,11 @@ async def indexed(caller: Caller, *agents: Agent, names: tuple[str, ...] = ("tex
     """Writes what an indexer would write, only faster."""
     async with caller.app.state.platform.database.write() as session:
         documents = Documents(session)
-        await documents.ensure(WHERE, datetime.now(UTC))
+        await documents.ensure([WHERE], datetime.now(UTC))
         metadata = AgentMetadata.model_validate(caller.metadata(*names))
         await documents.decide(WHERE, Document(DocumentState.FETCHED, metadata))
         for agent in agents:
-            await Agents(session).save(agent, names)
+            await Agents(session).save([(agent, labels(metadata, names))])
 
 
 async def pages(caller: Caller, **params: str | int) -> list[list[str]]:

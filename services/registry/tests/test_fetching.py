@@ -13,7 +13,8 @@ import pytest
 from mesh_registry.domain import naming
 from mesh_registry.domain.agents import DocumentState
 from mesh_registry.domain.chain import Announced, Located, Occurrence, Offering, Owned
-from mesh_registry.repository.agents import Agents
+from mesh_registry.domain.search import Criteria
+from mesh_registry.repository.agents import Agents, Narrowing
 from mesh_registry.repository.documents import Documents
 from mesh_registry.service.fetching import Fetcher, pause
 from mesh_registry.service.projection import Projection
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mesh_shared.database.engine import Database
 
     from conftest import Body, Caller, Chain, OpenDatabase
+
+SUMMARIZERS = Narrowing(Criteria(capabilities=["text.summarize"]))
 
 
 @dataclass
@@ -125,10 +128,10 @@ async def test_its_agents_are_found_by_it_from_then_on(fetcher: Fetcher, shelf: 
     await named(fetcher.database, 1, (await shelf.add(once(good))).cid)
 
     async with fetcher.database.read() as session:
-        before = await Agents(session).best("text.summarize", "", 10)
+        before = await Agents(session).best(SUMMARIZERS, "", 10)
     await fetcher.turn()
     async with fetcher.database.read() as session:
-        after = await Agents(session).best("text.summarize", "", 10)
+        after = await Agents(session).best(SUMMARIZERS, "", 10)
 
     assert before == []
     assert [agent.token_id for agent, _ in after] == [1]
@@ -232,7 +235,7 @@ async def test_what_another_replica_is_looking_for_stays_its_own(fetcher: Fetche
 async def test_a_document_that_no_agent_names_any_more_is_let_be(fetcher: Fetcher, shelf: Shelf):
     await named(fetcher.database, 1, name_of(b"gone"))
     async with fetcher.database.write() as session:
-        await Agents(session).drop(1)
+        await Agents(session).drop([1])
 
     await fetcher.turn()
 

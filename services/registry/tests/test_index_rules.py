@@ -30,7 +30,8 @@ from mesh_registry.domain.chain import (
     Staked,
     Switched,
 )
-from mesh_registry.repository.agents import Agents
+from mesh_registry.domain.search import Criteria
+from mesh_registry.repository.agents import Agents, Narrowing
 from mesh_registry.repository.feedback import FeedbackBook
 from mesh_registry.repository.ledger import WINDOW, Ledger
 from mesh_registry.service.indexing import Indexer
@@ -152,7 +153,7 @@ async def content(database: Database) -> dict[str, Any]:
     async with database.read() as session:
         agents = [await Agents(session).get(token_id) for token_id in range(1, 40)]
         feedback = [await FeedbackBook(session).newest(token_id, None, 1000) for token_id in range(1, 40)]
-        found = await Agents(session).best(None, "", 1000)
+        found = await Agents(session).best(Narrowing(Criteria()), "", 1000)
         head = await Ledger(session).head()
     return {
         "agents": [agent for agent in agents if agent is not None],

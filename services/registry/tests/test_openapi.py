@@ -16,6 +16,7 @@ ROUTES = {
     ("/v1/agents", "post"): "register_agent",
     ("/v1/agents/batch", "post"): "register_agents",
     ("/v1/agents", "get"): "list_agents",
+    ("/v1/agents/search", "post"): "search_agents",
     ("/v1/agents/{agent_id}", "get"): "get_agent",
     ("/v1/agents/{agent_id}/reputation", "get"): "get_reputation",
     ("/v1/operations/{operation_id}", "get"): "get_operation",

@@ -60,7 +60,7 @@ async def accepted(database: Database, intent: Any = REGISTRATION, **transaction
 
 async def indexed(database: Database, agent: Agent, head: int) -> None:
     async with database.write() as session:
-        await Agents(session).save(agent, [])
+        await Agents(session).save([(agent, {})])
         await Ledger(session).extend([Block(head, f"0x{head:064x}", f"0x{head - 1:064x}")], [])
 
 

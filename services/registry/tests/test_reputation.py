@@ -1,20 +1,17 @@
-"""What feedback adds up to, and the order that follows."""
+"""What feedback adds up to."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_registry.domain.reputation import (
-    MAX_STAKE_UNITS,
     NEWCOMER,
     PPM,
-    place,
     quality_ppm,
     reputation_ppm,
 )
 
 scores = st.integers(0, PPM)
 histories = st.lists(scores, max_size=30)
-agent_ids = st.integers(0, 2**256 - 1).map(lambda number: f"0x{number:064x}")
 
 
 def reputation(*given_scores: float) -> int:
@@ -86,20 +83,3 @@ def test_a_quality_score_is_a_tagged_number_from_0_to_100(
     value: int, decimals: int, tag: str, expected: int | None
 ):
     assert quality_ppm(value, decimals, tag) == expected
-
-
-ranked = st.tuples(scores, st.integers(0, MAX_STAKE_UNITS), agent_ids)
-
-
-@given(ranked, ranked)
-def test_text_order_is_the_order_of_rank(one: tuple[int, int, str], other: tuple[int, int, str]):
-    def key(agent: tuple[int, int, str]) -> tuple[int, int, str]:
-        reputation, stake, agent_id = agent
-        return -reputation, -stake, agent_id
-
-    assert (place(*one) < place(*other)) == (key(one) < key(other))
-
-
-@given(ranked)
-def test_every_place_has_the_same_width(agent: tuple[int, int, str]):
-    assert len(place(*agent)) == 112

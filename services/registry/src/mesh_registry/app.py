@@ -19,7 +19,7 @@ from mesh_shared.platform import Platform
 from mesh_registry.actions import PLUGIN
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.adapters.contracts import OnChainContracts
-from mesh_registry.api import agents, content, registering
+from mesh_registry.api import agents, content, registering, search
 from mesh_registry.domain.chain import Depths
 from mesh_registry.service import Registry
 from mesh_registry.service.discovery import Discovery
@@ -58,10 +58,11 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(
         ABOUT,
         settings,
-        routers=[agents.router, registering.router, content.router],
+        routers=[search.router, agents.router, registering.router, content.router],
         plugin=PLUGIN,
         start=start,
         keys=keys,
+        always_open=[search.SEARCH],
         body_limits={content.PREFIX: settings.max_content_bytes},
     )
 

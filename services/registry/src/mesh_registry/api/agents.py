@@ -1,45 +1,18 @@
-"""Agents: found by anyone."""
+"""Agents: seen by anyone."""
 
-from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from mesh_shared.web import conditional, pages
+from fastapi import APIRouter, Path, Request, Response
+from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
-from mesh_shared.wire import Capability, Hex32
-from pydantic import BaseModel
+from mesh_shared.wire import Hex32
 
+from mesh_registry.api.answers import InRegistry, tag
 from mesh_registry.schemas.agents import AgentView, FeedbackView, ReputationView
-from mesh_registry.service import Registry
 
 router = APIRouter(prefix="/v1", tags=["agents"], route_class=MeshRoute)
 
 AgentId = Annotated[Hex32, Path(description="Keccak-256 of the agent's name.")]
-
-
-def registry(request: Request) -> Registry:
-    return request.app.state.service
-
-
-InRegistry = Annotated[Registry, Depends(registry)]
-
-
-@router.get("/agents", operation_id="list_agents", summary="Find agents")
-async def list_agents(
-    request: Request,
-    response: Response,
-    registry: InRegistry,
-    capability: Annotated[Capability | None, Query(examples=["text.summarize"])] = None,
-    cursor: pages.Cursor = None,
-    limit: pages.Limit = 20,
-) -> pages.Page[AgentView]:
-    """Active agents, best first: by reputation, then stake, then id. No agent is asked while searching."""
-    after = pages.position(request, cursor)
-    found = await registry.discovery.best(capability, after[0] if after else "", limit)
-    last = [listing.agent.place for listing in found[-1:]]
-    page = pages.page(request, response, [AgentView.of(listing) for listing in found], limit, last)
-    tag(request, response, page)
-    return page
 
 
 @router.get("/agents/{agent_id}", operation_id="get_agent", summary="Get an agent")
@@ -70,8 +43,3 @@ async def get_reputation(
     view = ReputationView.about(agent, pages.page(request, response, items, limit, last))
     tag(request, response, view)
     return view
-
-
-def tag(request: Request, response: Response, view: BaseModel) -> None:
-    """Whoever has the view already, as it is, gets 304."""
-    conditional.tag(request, response, sha256(view.model_dump_json().encode()).hexdigest())

@@ -11,7 +11,7 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Cid
 
-from mesh_registry.api.agents import InRegistry
+from mesh_registry.api.answers import InRegistry
 from mesh_registry.schemas.content import ContentView
 from mesh_registry.service import WRITE
 

@@ -9,7 +9,7 @@ from mesh_shared.web.idempotency import RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
-from mesh_registry.api.agents import InRegistry, tag
+from mesh_registry.api.answers import InRegistry, tag
 from mesh_registry.schemas.operations import BatchItem, BatchView, OperationView
 from mesh_registry.schemas.registrations import AgentRequest, BatchRequest, DraftRequest, DraftView
 from mesh_registry.service import WRITE

@@ -1,14 +1,18 @@
 """An agent as the chain has it: nothing but its facts, one after the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import reduce
 
 from mesh_shared.content import cid as cids
 
-from mesh_registry.domain import naming, reputation
+from mesh_registry.domain import naming, ranking, search
 from mesh_registry.domain.chain import AgentFact, Occurrence, Staked, Status
 from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.domain.ranking import Rank
 from mesh_registry.domain.reputation import NEWCOMER, Standing
+from mesh_registry.domain.search import Prices
 
 IPFS = "ipfs://"
 
@@ -48,8 +52,13 @@ class Agent:
 
     @property
     def place(self) -> str:
-        """Where it comes in a list of the best; see `reputation.place`."""
-        return reputation.place(self.standing.reputation_ppm, self.stake_units, self.agent_id)
+        """Where it comes in a list of the best; see `ranking.place`."""
+        return ranking.place(self.standing, self.stake_units, self.since_block, self.agent_id)
+
+    @property
+    def since_block(self) -> int:
+        """From when its rank fades: the last paid praise, or the registration."""
+        return max(self.standing.praised_in, self.registered_in)
 
 
 def begin(first: Occurrence) -> Agent:
@@ -71,6 +80,11 @@ def after(agent: Agent, occurrence: Occurrence) -> Agent:
     # Anyone can stake for an agent or rate it, again and again, and must not keep it unconfirmed for ever.
     stated_in = agent.stated_in if isinstance(fact, Staked) else block
     return replace(agent, changed_in=block, stated_in=stated_in, **fact.model_dump(exclude={"kind"}))
+
+
+def told(agent: Agent | None, occurrences: Sequence[Occurrence]) -> Agent:
+    """The agent after all of `occurrences`, in order; it begins with the first when there was none."""
+    return reduce(after, occurrences, agent or begin(occurrences[0]))
 
 
 class DocumentState(StrEnum):
@@ -97,6 +111,15 @@ NOWHERE = Document(DocumentState.UNAVAILABLE)
 """Of an agent whose URI names no content that a store could check."""
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a text search found in an agent: its score in millionths and its rank in each list, from 1."""
+
+    score_ppm: int
+    words_rank: int | None
+    meaning_rank: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """An agent as it is shown: what the chain says, how sure that is, and what the agent says of itself."""
@@ -104,6 +127,9 @@ class Listing:
     agent: Agent
     document: Document
     status: Status
+    rank: Rank
+    match: Match | None = None
+    """How it matches the text that was searched for; None when there was none."""
 
     @property
     def capabilities(self) -> list[str]:
@@ -116,6 +142,13 @@ def offered(agent: Agent, document: Document) -> list[str]:
     if document.metadata is None:
         return []
     return naming.proven(document.metadata.capabilities, agent.capability_hashes)
+
+
+def findable(agent: Agent, document: Document) -> Prices:
+    """The labels under which `agent` is found, with prices; none while it is switched off or unknown."""
+    if document.metadata is None or not agent.is_active:
+        return {}
+    return search.labels(document.metadata, offered(agent, document))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

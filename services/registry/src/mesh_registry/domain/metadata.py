@@ -13,6 +13,8 @@ from mesh_registry.errors import MetadataInvalid, TextUnfit, ToolUnfit
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_PARAMETERS_BYTES = 8 * 1024
 MAX_PARAMETERS_DEPTH = 32
+MESH = "mesh"
+"""The protocol that every agent speaks."""
 
 _HOST = r"[a-z0-9]([a-z0-9.-]{0,150}[a-z0-9])?"
 _IPV6 = r"\[[0-9a-f:.]{2,45}\]"
@@ -48,6 +50,13 @@ class Tool(WireModel):
     price: Units
 
 
+Protocol = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,31}$"),
+    Field(description="Name of a protocol that an agent speaks.", examples=["a2a"]),
+]
+
+
 class PastReputation(WireModel):
     """What somebody else said of the agent elsewhere. The registry shows it and does not count it."""
 
@@ -71,6 +80,17 @@ class AgentMetadata(WireModel):
     )
     toolDefinitions: list[Tool] = Field(max_length=64)
     reputationHistory: list[PastReputation] = Field(max_length=100)
+    protocols: list[Protocol] = Field(
+        default=[],
+        max_length=16,
+        description="What is spoken at the endpoint beside the mesh's own `POST {endpoint}/actions/{name}`.",
+        examples=[["a2a", "mcp"]],
+    )
+
+    @property
+    def spoken(self) -> list[str]:
+        """All protocols, `mesh` included, each once, sorted."""
+        return sorted({MESH, *self.protocols})
 
 
 def document(metadata: AgentMetadata) -> bytes:
@@ -85,7 +105,7 @@ def document(metadata: AgentMetadata) -> bytes:
         too_deep = _is_deeper(tool.parameters, MAX_PARAMETERS_DEPTH)
         if too_deep or len(canonical_json(tool.parameters)) > MAX_PARAMETERS_BYTES:
             raise ToolUnfit("A tool's parameters are too large or too deep.", tool=tool.name)
-    said = metadata.model_dump(mode="json")
+    said = metadata.model_dump(mode="json", exclude_unset=True)  # what was not said is not in the document
     if (unseen := unseen_in_name(metadata.name) or unseen_in(said)) is not None:
         raise TextUnfit(unseen)
     whole = canonical_json(said)

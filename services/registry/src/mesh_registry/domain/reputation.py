@@ -1,4 +1,4 @@
-"""From feedback to one number, and from that to an order."""
+"""From feedback to one number."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -8,17 +8,25 @@ PPM = 1_000_000
 PRIOR_GOOD, PRIOR_BAD = 1.6, 0.4
 NORMAL_5_PERCENT = 1.645
 QUALITY = "quality"
+ACCEPTED_PPM = 800_000
+"""A score from here on is praise: it is what releases an escrow."""
 MAX_STAKE_UNITS = (1 << 128) - 1
 """What the contract can count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What feedback adds up to. `unproven_count` is feedback without a settled escrow; it weighs nothing."""
+    """What feedback adds up to. `unproven_count` is feedback that no paid escrow proves; it weighs nothing.
+
+    `supporter_count` counts distinct clients who paid and gave a score of `ACCEPTED_PPM` or more,
+    `praised_in` is the block of the last such score; 0 for none.
+    """
 
     reputation_ppm: int
     feedback_count: int
     unproven_count: int
+    supporter_count: int = 0
+    praised_in: int = 0
 
 
 def quality_ppm(value: int, decimals: int, tag: str) -> int | None:
@@ -54,11 +62,3 @@ def reputation_ppm(total_ppm: int, count: int) -> int:
 
 
 NEWCOMER = Standing(reputation_ppm(0, 0), 0, 0)
-
-
-def place(reputation_ppm: int, stake_units: int, agent_id: str) -> str:
-    """Text that sorts best first: by reputation, stake, id. Of fixed width, so text order is number order.
-
-    `stake_units` is at most `MAX_STAKE_UNITS`.
-    """
-    return f"{PPM - reputation_ppm:07d}{MAX_STAKE_UNITS - stake_units:039d}{agent_id}"

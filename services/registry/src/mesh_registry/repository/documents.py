@@ -1,13 +1,16 @@
 """What is under the CIDs that agents name, and what is still being looked for."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import NOWHERE, SOUGHT, Document, DocumentState
 from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, DocumentRow
 
 
@@ -25,15 +28,18 @@ class Documents:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def ensure(self, cid: str | None, now: datetime) -> Document:
-        """What is known of the document; it is looked for from `now` on when nothing was known."""
-        if cid is None:
-            return NOWHERE
-        row = await self._session.get(DocumentRow, cid)
-        if row is None:
-            row = DocumentRow(cid=cid, state=DocumentState.WAITING, due_at=now)
-            self._session.add(row)
-        return document_of(row)
+    async def ensure(self, cids: Iterable[str | None], now: datetime) -> Mapping[str | None, Document]:
+        """What is known of documents; those of which nothing was known are looked for from `now` on."""
+        wanted = {cid for cid in cids if cid is not None}
+        known: dict[str | None, Document] = {None: NOWHERE}
+        for some in portions(sorted(wanted)):
+            query = select(DocumentRow.cid, DocumentRow.state, DocumentRow.metadata_)
+            rows = await self._session.execute(query.where(DocumentRow.cid.in_(some)))
+            known |= {cid: document_from(state, said) for cid, state, said in rows}
+        if new := sorted(wanted - known.keys()):
+            waiting = {"state": DocumentState.WAITING, "attempts": 0, "due_at": now}
+            await self._session.execute(insert(DocumentRow), [{"cid": cid} | waiting for cid in new])
+        return known | dict.fromkeys(new, Document(DocumentState.WAITING))
 
     async def is_due(self, now: datetime) -> bool:
         """Whether there is something to look for."""
@@ -62,17 +68,19 @@ class Documents:
         query = update(DocumentRow).where(DocumentRow.cid == search.cid)
         await self._session.execute(query.values(due_at=due_at, leased_by=None, **tried))
 
-    async def decide(self, cid: str, document: Document) -> None:
-        """Ends the search."""
+    async def decide(self, cid: str, document: Document) -> bool:
+        """Ends the search; false when another replica has ended it before."""
         row = await self._session.get_one(DocumentRow, cid)
+        if row.state not in SOUGHT:
+            return False
         row.state, row.leased_by = document.state, None
         row.metadata_ = document.metadata and document.metadata.model_dump(mode="json")
+        return True
 
 
-def document_of(row: DocumentRow) -> Document:
-    """The row as the domain has it."""
-    metadata = None if row.metadata_ is None else AgentMetadata.model_validate(row.metadata_)
-    return Document(DocumentState(row.state), metadata)
+def document_from(state: str, said: dict[str, Any] | None) -> Document:
+    """A row's columns as the domain has them."""
+    return Document(DocumentState(state), None if said is None else AgentMetadata.model_validate(said))
 
 
 def _due(now: datetime) -> Select[DocumentRow]:

@@ -46,10 +46,10 @@ class Ledger:
         await self._session.execute(delete(BlockRow).where(BlockRow.number > number))
         return tokens
 
-    async def about(self, token_id: int) -> list[Occurrence]:
-        """All that was said about a token, in order."""
-        query = select(OccurrenceRow).where(OccurrenceRow.token_id == token_id)
-        in_order = query.order_by(OccurrenceRow.block_number, OccurrenceRow.log_index)
+    async def about(self, token_ids: Sequence[int]) -> list[Occurrence]:
+        """All that was said about tokens, each token's in order."""
+        query = select(OccurrenceRow).where(OccurrenceRow.token_id.in_(token_ids))
+        in_order = query.order_by(OccurrenceRow.token_id, OccurrenceRow.block_number, OccurrenceRow.log_index)
         return [_occurrence(row) for row in await self._session.scalars(in_order)]
 
 

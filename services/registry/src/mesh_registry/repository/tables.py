@@ -59,7 +59,7 @@ class OccurrenceRow(Base):
 
 
 class AgentRow(Base):
-    """`place` sorts best first; see `domain.reputation.place`."""
+    """`place` sorts best first; see `domain.ranking.place`."""
 
     __tablename__ = "agents"
     __table_args__ = (Index("ix_agents_is_active_place", "is_active", "place"),)
@@ -77,7 +77,9 @@ class AgentRow(Base):
     reputation_ppm: Mapped[int]
     feedback_count: Mapped[int]
     unproven_count: Mapped[int]
-    place: Mapped[str] = mapped_column(String(112))
+    supporter_count: Mapped[int]
+    praised_in: Mapped[int] = mapped_column(BigInteger)
+    place: Mapped[str] = mapped_column(String(120))
     transaction_hash: Mapped[str] = mapped_column(String(66))
     registered_in: Mapped[int] = mapped_column(BigInteger)
     changed_in: Mapped[int] = mapped_column(BigInteger)
@@ -85,16 +87,17 @@ class AgentRow(Base):
 
 
 class OfferRow(Base):
-    """An active agent under the name of a capability that its metadata claims and the chain confirms."""
+    """An active agent under one of its labels, `price` being of its cheapest tool; see `domain.search`."""
 
     __tablename__ = "offers"
-    __table_args__ = (Index("ix_offers_capability_place", "capability", "place"),)
+    __table_args__ = (Index("ix_offers_label_place", "label", "place"),)
 
     token_id: Mapped[int] = mapped_column(
         ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    capability: Mapped[str] = mapped_column(String(128), primary_key=True)
-    place: Mapped[str] = mapped_column(String(112))
+    label: Mapped[str] = mapped_column(String(129), primary_key=True)
+    price: Mapped[int | None] = mapped_column(UnitAmount)
+    place: Mapped[str] = mapped_column(String(120))
 
 
 class DocumentRow(Base):
@@ -112,6 +115,17 @@ class DocumentRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime]
     leased_by: Mapped[str | None] = mapped_column(String(100))
+
+
+class PostingRow(Base):
+    """A word, a stem (`~`) or a concept (`#`) of a document, and its weight there."""
+
+    __tablename__ = "postings"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    term: Mapped[str] = mapped_column(String(48), primary_key=True)
+    cid: Mapped[str] = mapped_column(String(59), primary_key=True)
+    weight: Mapped[int]
 
 
 class FeedbackRow(Base):

@@ -11,6 +11,7 @@ from mesh_registry.domain.chain import Status
 from mesh_registry.domain.metadata import PastReputation, Tool
 from mesh_registry.domain.reputation import PPM
 from mesh_registry.schemas.fields import EXAMPLE_OWNER
+from mesh_registry.schemas.search import WhyView
 
 
 class AgentView(BaseModel):
@@ -37,6 +38,8 @@ class AgentView(BaseModel):
     version: int
     active: bool
     status: Status
+    protocols: list[str] = Field(description="What it speaks; `mesh` when known at all.", examples=[["mesh"]])
+    why: WhyView
 
     @classmethod
     def of(cls, listing: Listing) -> Self:
@@ -61,6 +64,8 @@ class AgentView(BaseModel):
             version=agent.version,
             active=agent.is_active,
             status=listing.status,
+            protocols=metadata.spoken if metadata else [],
+            why=WhyView.of(listing),
         )
 
 

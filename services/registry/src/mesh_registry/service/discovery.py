@@ -1,17 +1,28 @@
 """Finding agents. Reads the index and nothing else: no agent, no store, no chain is asked."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mesh_shared.database.engine import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_registry.domain.agents import Agent, Feedback, Listing
-from mesh_registry.domain.chain import Depths
+from mesh_registry.domain import ranking
+from mesh_registry.domain.agents import Agent, Feedback, Listing, Match
+from mesh_registry.domain.chain import Depths, Status
+from mesh_registry.domain.search import Criteria
 from mesh_registry.errors import AgentNotFound
-from mesh_registry.repository.agents import Agents, Found
+from mesh_registry.repository.agents import Agents, Found, Narrowing
 from mesh_registry.repository.feedback import FeedbackBook, Position
 from mesh_registry.repository.ledger import Ledger
+from mesh_registry.repository.texts import Texts
+from mesh_registry.service.matching import Matching
+
+
+class Spot(NamedTuple):
+    """Where an entry stands in a list: the higher its score the earlier, then in the order of places."""
+
+    score_ppm: int
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +32,29 @@ class Discovery:
     database: Database
     depths: Depths
 
+    async def search(self, criteria: Criteria, after: Spot | None, limit: int) -> list[Listing]:
+        """Active agents that meet `criteria`, best first, from behind `after`; nearest first for a text."""
+        async with self.database.read() as session:
+            head = await _head(session)
+            narrowing = Narrowing(criteria, self._stated_by(criteria.status, head))
+            if criteria.text is None:
+                found = await Agents(session).best(narrowing, after.place if after else "", limit)
+                return [self._listing(one, head) for one in found]
+            matches = await Matching(Texts(session), narrowing).matches(criteria.text, criteria.mode)
+            page = [one for one in matches if after is None or one.spot > (-after.score_ppm, after.place)]
+            shown = await Agents(session).shown([one.token_id for one in page[:limit]])
+        return [self._listing(shown[one.token_id], head, one.match) for one in page[:limit]]
+
     async def best(self, capability: str | None, after: str, limit: int) -> list[Listing]:
-        """Active agents, best first: by reputation, stake, id.
+        """Active agents, best first: by rank, stake, id.
 
         Args:
             capability: A name that the agents claim and the chain confirms; None for all active agents.
             after: The place of the last agent seen, `Agent.place`; empty for the beginning.
             limit: How many at most.
         """
-        async with self.database.read() as session:
-            return await self._listed(session, await Agents(session).best(capability, after, limit))
+        criteria = Criteria(capabilities=[] if capability is None else [capability])
+        return await self.search(criteria, Spot(0, after), limit)
 
     async def agent(self, agent_id: str) -> Listing:
         """The agent, active or not. Raises `AgentNotFound`."""
@@ -38,8 +62,7 @@ class Discovery:
             found = await Agents(session).find(agent_id)
             if found is None:
                 raise AgentNotFound
-            (listing,) = await self._listed(session, [found])
-        return listing
+            return self._listing(found, await _head(session))
 
     async def feedback(
         self, agent_id: str, before: Position | None, limit: int
@@ -51,10 +74,22 @@ class Discovery:
                 raise AgentNotFound
             return found[0], await FeedbackBook(session).newest(found[0].token_id, before, limit)
 
-    async def _listed(self, session: AsyncSession, found: Sequence[Found]) -> list[Listing]:
-        newest = await Ledger(session).head()
-        head = 0 if newest is None else newest.number
-        return [
-            Listing(agent=agent, document=document, status=self.depths.status(agent.stated_in, head))
-            for agent, document in found
-        ]
+    def _listing(self, found: Found, head: int, match: Match | None = None) -> Listing:
+        agent, document = found
+        return Listing(
+            agent=agent,
+            document=document,
+            status=self.depths.status(agent.stated_in, head),
+            rank=ranking.rank(agent.standing, agent.stake_units, agent.since_block, head),
+            match=match,
+        )
+
+    def _stated_by(self, status: Status, head: int) -> int | None:
+        """The newest block that is as deep as `status` wants; None for any."""
+        depths = {Status.CONFIRMED: self.depths.confirmed, Status.FINALIZED: self.depths.finalized}
+        return head - depths[status] + 1 if status in depths else None
+
+
+async def _head(session: AsyncSession) -> int:
+    newest = await Ledger(session).head()
+    return 0 if newest is None else newest.number

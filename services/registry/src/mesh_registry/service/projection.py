@@ -1,22 +1,27 @@
 """How what the chain said becomes agents that are found, ranked and reported."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 
 from mesh_shared.events import outbox
 from mesh_shared.events.event import Event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_registry.domain.agents import Agent, Document, after, begin, offered
+from mesh_registry.domain.agents import Agent, Document, findable, told
 from mesh_registry.domain.chain import Occurrence
 from mesh_registry.domain.reputation import NEWCOMER, PPM
+from mesh_registry.domain.search import weights
 from mesh_registry.events import AgentDeactivated, AgentRegistered, AgentUpdated, ReputationChanged
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.documents import Documents
 from mesh_registry.repository.feedback import FeedbackBook
 from mesh_registry.repository.ledger import Ledger
+from mesh_registry.repository.portions import portions
+from mesh_registry.repository.texts import Texts
+
+ByToken = Mapping[int, Agent]
 
 INDEX_ROLE = "index"
 """Whoever writes agents holds this role, so that all replicas together write them one after the other."""
@@ -31,44 +36,47 @@ class Projection:
 
     async def add(self, occurrences: Sequence[Occurrence]) -> None:
         """Takes in what the chain said since the last time, in order."""
-        by_token = sorted(occurrences, key=lambda o: o.token_id)  # stable: each token's stay in order
-        for token_id, about in groupby(by_token, key=lambda o: o.token_id):
-            before = await Agents(self.session).get(token_id)
-            agent = await self._fold(before, list(about))
-            self._report(before, agent)
+        said = _by_token(occurrences)
+        before = await Agents(self.session).of(said)
+        self._report(before, await self._fold(before, said))
 
     async def rebuild(self, token_ids: Sequence[int]) -> None:
         """Makes agents anew from what is left after a reorganisation, and reports what it took back."""
-        for token_id in token_ids:
-            agents = Agents(self.session)
-            before = await agents.get(token_id)
-            await agents.drop(token_id)
-            left = await Ledger(self.session).about(token_id)
-            self._report(before, await self._fold(None, left) if left else None, reverted=True)
+        for some in portions(token_ids):
+            before = await Agents(self.session).of(some)
+            await Agents(self.session).drop(some)
+            agents = await self._fold({}, _by_token(await Ledger(self.session).about(some)))
+            self._report(before, agents, reverted=True)
 
     async def learn(self, cid: str, document: Document) -> None:
         """Ends the search for a document; its agents can be found by it from now on."""
-        await Documents(self.session).decide(cid, document)
-        agents = Agents(self.session)
-        for agent in await agents.located_at(cid):
-            await agents.save(agent, _names(agent, document))
+        if not await Documents(self.session).decide(cid, document):
+            return
+        if document.metadata is not None:
+            await Texts(self.session).add(cid, weights(document.metadata))
+        agents = await Agents(self.session).located_at(cid)
+        await Agents(self.session).save([(agent, findable(agent, document)) for agent in agents])
+        for agent in agents:
             outbox.record(self.session, _updated(agent, reverted=False))
 
-    async def _fold(self, agent: Agent | None, occurrences: Sequence[Occurrence]) -> Agent:
-        agent = agent or begin(occurrences[0])
-        for occurrence in occurrences:
-            agent = after(agent, occurrence)
-        document = await Documents(self.session).ensure(agent.cid, self.now)
-        await Agents(self.session).save(agent, _names(agent, document))
-        book = FeedbackBook(self.session)
-        if any([await book.take(occurrence) for occurrence in occurrences]):
-            agent = replace(agent, standing=await book.standing(agent.token_id))
-            await Agents(self.session).save(agent, _names(agent, document))
-        return agent
+    async def _fold(self, before: ByToken, said: Mapping[int, Sequence[Occurrence]]) -> ByToken:
+        """The agents with all of it taken in, written once each."""
+        agents = {token_id: told(before.get(token_id), about) for token_id, about in said.items()}
+        documents = await Documents(self.session).ensure((agent.cid for agent in agents.values()), self.now)
+        await self._save(agents.values(), documents)
+        rated = await FeedbackBook(self.session).take(chain.from_iterable(said.values()))
+        standings = await FeedbackBook(self.session).standings(rated)
+        again = {token: replace(agents[token], standing=standing) for token, standing in standings.items()}
+        await self._save(again.values(), documents)
+        return agents | again
 
-    def _report(self, before: Agent | None, agent: Agent | None, *, reverted: bool = False) -> None:
-        for event in changes(before, agent, reverted=reverted):
-            outbox.record(self.session, event)
+    async def _save(self, agents: Iterable[Agent], documents: Mapping[str | None, Document]) -> None:
+        await Agents(self.session).save([(agent, findable(agent, documents[agent.cid])) for agent in agents])
+
+    def _report(self, before: ByToken, agents: ByToken, *, reverted: bool = False) -> None:
+        for token_id in sorted(before.keys() | agents.keys()):
+            for event in changes(before.get(token_id), agents.get(token_id), reverted=reverted):
+                outbox.record(self.session, event)
 
 
 def changes(before: Agent | None, agent: Agent | None, *, reverted: bool) -> list[Event]:
@@ -79,18 +87,18 @@ def changes(before: Agent | None, agent: Agent | None, *, reverted: bool) -> lis
     """
     if agent is None:
         return [] if before is None else [_registered(before, reverted)]
-    told: list[Event] = []
+    news: list[Event] = []
     if before is None:
-        told.append(_registered(agent, reverted))
+        news.append(_registered(agent, reverted))
         before = replace(agent, is_active=True, standing=NEWCOMER)
     elif _shown(agent) != _shown(before):
-        told.append(_updated(agent, reverted))
+        news.append(_updated(agent, reverted))
     is_switched = before.is_active != agent.is_active
     if is_switched and (reverted or not agent.is_active):
-        told.append(_deactivated(agent, reverted=agent.is_active))
+        news.append(_deactivated(agent, reverted=agent.is_active))
     if before.standing != agent.standing:
-        told.append(_ranked(agent, reverted))
-    return told
+        news.append(_ranked(agent, reverted))
+    return news
 
 
 def _shown(agent: Agent) -> Agent:
@@ -98,8 +106,9 @@ def _shown(agent: Agent) -> Agent:
     return replace(agent, changed_in=0, stated_in=0, standing=NEWCOMER)
 
 
-def _names(agent: Agent, document: Document) -> list[str]:
-    return offered(agent, document) if agent.is_active else []
+def _by_token(occurrences: Sequence[Occurrence]) -> dict[int, list[Occurrence]]:
+    by_token = sorted(occurrences, key=lambda o: o.token_id)  # stable: each token's stay in order
+    return {token_id: list(about) for token_id, about in groupby(by_token, key=lambda o: o.token_id)}
 
 
 def _deactivated(agent: Agent, *, reverted: bool) -> AgentDeactivated:
