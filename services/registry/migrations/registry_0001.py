@@ -24,6 +24,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("claim", name="uq_operations_claim"),
     )
     op.create_table(
+        "challenges",
+        sa.Column("nonce", sa.String(32), nullable=False),
+        sa.Column("owner", sa.String(42), nullable=False),
+        sa.Column("change", sa.JSON(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("nonce", name="pk_challenges"),
+    )
+    op.create_index("ix_challenges_requested_by", "challenges", ["requested_by"])
+    op.create_index("ix_challenges_expires_at", "challenges", ["expires_at"])
+    op.create_table(
         "blocks",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("hash", sa.String(66), nullable=False),

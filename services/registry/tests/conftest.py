@@ -416,6 +416,12 @@ class Caller:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    async def change(self, name: str, change: Body, key: str = "change", **more: Any) -> Response:
+        """Asks for a change of the agent with that name and waits until it is seen."""
+        headers, params = {"Idempotency-Key": key}, {"wait": "confirmed"}
+        address = f"/v1/agents/{naming.agent_id_of(name)}/changes"
+        return await self.post(address, json={"change": change} | more, headers=headers, params=params)
+
     async def listed(self, **params: Any) -> list[Body]:
         return (await self.http.get("/v1/agents", params=params)).json()["items"]
 

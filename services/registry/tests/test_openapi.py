@@ -15,6 +15,8 @@ ROUTES = {
     ("/v1/registrations", "post"): "draft_registration",
     ("/v1/agents", "post"): "register_agent",
     ("/v1/agents/batch", "post"): "register_agents",
+    ("/v1/wallet-challenges", "post"): "challenge_wallet",
+    ("/v1/agents/{agent_id}/changes", "post"): "change_agent",
     ("/v1/agents", "get"): "list_agents",
     ("/v1/agents/search", "post"): "search_agents",
     ("/v1/agents/{agent_id}", "get"): "get_agent",

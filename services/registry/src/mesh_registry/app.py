@@ -19,9 +19,11 @@ from mesh_shared.platform import Platform
 from mesh_registry.actions import PLUGIN
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.adapters.contracts import OnChainContracts
-from mesh_registry.api import agents, content, registering, search
+from mesh_registry.api import agents, changing, content, registering, search
 from mesh_registry.domain.chain import Depths
+from mesh_registry.domain.challenges import Asker
 from mesh_registry.service import Registry
+from mesh_registry.service.changing import Changer
 from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.fetching import Fetcher
 from mesh_registry.service.indexing import Indexer
@@ -58,7 +60,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(
         ABOUT,
         settings,
-        routers=[search.router, agents.router, registering.router, content.router],
+        routers=[search.router, agents.router, registering.router, changing.router, content.router],
         plugin=PLUGIN,
         start=start,
         keys=keys,
@@ -110,5 +112,6 @@ async def _wire(
     turns: list[tuple[str, Turn]] = [("sender", sender.turn), ("indexer", indexer.turn)]
     turns += [(f"fetcher-{n}", fetcher.turn) for n in range(FETCHERS)]
     registrar = Registrar(operating, store)
+    changer = Changer(operating, store, Asker(url=settings.public_url, chain_id=rpc.chain_id))
     discovery = Discovery(database, depths)
-    return Registry(operating, registrar, discovery, store, settings.max_content_bytes), turns
+    return Registry(operating, registrar, changer, discovery, store, settings.max_content_bytes), turns

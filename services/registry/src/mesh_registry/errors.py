@@ -117,6 +117,13 @@ class OwnerMustSend(OperationRefused, title="Owner must send"):
         )
 
 
+class ChallengeClosed(OperationRefused, title="Challenge closed"):
+    """The challenge was answered, has expired, was never given, or is about another change."""
+
+    def __init__(self) -> None:
+        super().__init__("No such challenge is open for this change: ask POST /v1/wallet-challenges again.")
+
+
 class VersionMismatch(OperationRefused, title="Version mismatch"):
     """The agent is at another version, or another change of this version was accepted."""
 

@@ -72,6 +72,7 @@ class Withdrawal:
 
 Change = Update | Switch | Stake | Unstake | Withdrawal
 """What may be asked about an agent that exists."""
+AnyChange = Annotated[Change, Field(discriminator="kind")]
 Intent = Annotated[Registration | Change, Field(discriminator="kind")]
 
 

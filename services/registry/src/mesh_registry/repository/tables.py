@@ -35,6 +35,19 @@ class OperationRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=lambda: datetime.now(UTC))
 
 
+class ChallengeRow(Base):
+    """A question to a wallet that nobody has answered yet; gone with its answer."""
+
+    __tablename__ = "challenges"
+
+    nonce: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(42))
+    change: Mapped[dict[str, Any]]
+    message: Mapped[str] = mapped_column(Text)
+    requested_by: Mapped[str] = mapped_column(Text, index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class BlockRow(Base):
     """The newest indexed blocks; the highest of them is the cursor."""
 

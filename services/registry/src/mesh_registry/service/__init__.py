@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.content.store import ContentStore, Stored
 
+from mesh_registry.service.changing import Changer
 from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
@@ -20,6 +21,7 @@ class Registry:
 
     operating: Operating
     registrar: Registrar
+    changer: Changer
     discovery: Discovery
     store: ContentStore
     max_content_bytes: int

@@ -1,7 +1,7 @@
 """What was accepted: made durable with its transaction, followed until it is in the index."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -10,13 +10,19 @@ from mesh_shared.bell import Bell, wait
 from mesh_shared.chain.journal import Call, Journal
 from mesh_shared.database.engine import Database
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.intents import Change, Registration
 from mesh_registry.domain.operations import Operation
-from mesh_registry.errors import OperationNotFound, OperationRefused, OperationReverted, SigningDelayed
+from mesh_registry.errors import (
+    ChallengeClosed,
+    OperationNotFound,
+    OperationRefused,
+    OperationReverted,
+    SigningDelayed,
+)
 from mesh_registry.ports import Contracts
+from mesh_registry.repository.challenges import Challenges
 from mesh_registry.repository.operations import Operations
 
 SIGNED_WITHIN_S = 5.0
@@ -29,7 +35,8 @@ LOOK_S = 0.5
 class Order:
     """Something to do on the chain under a `claim` that one operation at most may have.
 
-    `spends` tells that the operator's own tokens are taken by allowance.
+    `spends` tells that the operator's own tokens are taken by allowance, `answers` is the nonce of the
+    challenge that is answered by it.
     """
 
     intent: Registration | Change
@@ -37,14 +44,7 @@ class Order:
     call: Call
     requested_by: str
     spends: bool = False
-
-
-Beside = Callable[[AsyncSession], Awaitable[None]]
-"""What happens in the commit of an acceptance, or prevents it by raising."""
-
-
-async def nothing(session: AsyncSession) -> None:
-    """Nothing beside the acceptance."""
+    answers: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,11 @@ class Operating:
             known = await Operations(session, self.depths).claiming(claim)
         return None if known is None or known.has_failed else known
 
-    async def accept(self, order: Order, beside: Beside = nothing) -> UUID | None:
-        """Makes intent and transaction one commit; None when a parallel request was faster."""
+    async def accept(self, order: Order) -> UUID | None:
+        """Makes intent and transaction one commit; None when a parallel request was faster.
+
+        Raises `ChallengeClosed` when another order answered the same challenge.
+        """
         id = uuid4()
         try:
             async with self.database.write() as session:
@@ -75,7 +78,8 @@ class Operating:
                 failed = await operations.claiming(order.claim)
                 if failed is not None and failed.has_failed:
                     await operations.release(failed.id)
-                await beside(session)
+                if order.answers is not None and not await Challenges(session).close(order.answers):
+                    raise ChallengeClosed
                 if order.spends:
                     allowing = f"approve:{self.contracts.registry}"
                     await journal.prepare(allowing, self.operator, self.contracts.approve())
