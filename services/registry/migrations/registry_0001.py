@@ -70,6 +70,7 @@ def upgrade() -> None:
         sa.Column("unproven_count", sa.Integer(), nullable=False),
         sa.Column("supporter_count", sa.Integer(), nullable=False),
         sa.Column("praised_in", sa.BigInteger(), nullable=False),
+        sa.Column("penalty_count", sa.Integer(), nullable=False),
         sa.Column("place", sa.String(120), nullable=False),
         sa.Column("transaction_hash", sa.String(66), nullable=False),
         sa.Column("registered_in", sa.BigInteger(), nullable=False),
@@ -112,6 +113,17 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "cards",
+        sa.Column("agent_id", sa.String(66), nullable=False),
+        sa.Column("url", sa.String(500), nullable=False),
+        sa.Column("card", sa.JSON(), nullable=False),
+        sa.Column("verdict", sa.String(13), nullable=False),
+        sa.Column("key", sa.String(43), nullable=True),
+        sa.Column("warnings", sa.JSON(), nullable=False),
+        sa.Column("seen_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("agent_id", name="pk_cards"),
+    )
+    op.create_table(
         "feedback",
         sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("client", sa.String(42), nullable=False),
@@ -122,6 +134,7 @@ def upgrade() -> None:
         sa.Column("tag2", sa.Text(), nullable=False),
         sa.Column("quality_ppm", sa.Integer(), nullable=True),
         sa.Column("escrow_id", sa.String(66), nullable=True),
+        sa.Column("is_refunded", sa.Boolean(), nullable=False),
         sa.Column("is_revoked", sa.Boolean(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("log_index", sa.Integer(), nullable=False),
@@ -132,3 +145,43 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_feedback_token_id", "feedback", ["token_id", "block_number", "log_index"])
+    op.create_table(
+        "responses",
+        sa.Column("block_number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("log_index", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("token_id", sa.BigInteger(), nullable=False),
+        sa.Column("client", sa.String(42), nullable=False),
+        sa.Column("index", sa.BigInteger(), nullable=False),
+        sa.Column("responder", sa.String(42), nullable=False),
+        sa.Column("uri", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("block_number", "log_index", name="pk_responses"),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["agents.token_id"], name="fk_responses_token_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_responses_token_id", "responses", ["token_id", "client", "index"])
+    op.create_table(
+        "validations",
+        sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("validator", sa.String(42), nullable=False),
+        sa.Column("request_hash", sa.String(66), nullable=False),
+        sa.Column("request_uri", sa.Text(), nullable=False),
+        sa.Column("response", sa.Integer(), nullable=True),
+        sa.Column("response_uri", sa.Text(), nullable=True),
+        sa.Column("tag", sa.Text(), nullable=True),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("token_id", "validator", "request_hash", name="pk_validations"),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["agents.token_id"], name="fk_validations_token_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_validations_token_id", "validations", ["token_id", "block_number", "log_index"])
+    op.create_table(
+        "settlements",
+        sa.Column("escrow_id", sa.String(66), nullable=False),
+        sa.Column("is_refunded", sa.Boolean(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("escrow_id", name="pk_settlements"),
+    )
+    op.create_index("ix_settlements_block_number", "settlements", ["block_number"])

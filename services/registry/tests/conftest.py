@@ -61,6 +61,11 @@ AGENT_ID_OF = Function("agentIdOf", ["bytes32"], ["uint256"])
 OPEN = Function("open", [TERMS])
 ESCROW_ID = Function("escrowId", ["address", TERMS], ["bytes32"])
 REFUND = Function("refund", ["bytes32"])
+SUBMIT = Function("submit", ["bytes32", "bytes32"])
+RELEASE = Function("release", ["bytes32"])
+APPEND_RESPONSE = Function("appendResponse", ["uint256", "address", "uint64", "string", "bytes32"])
+REQUEST_VALIDATION = Function("validationRequest", ["address", "uint256", "string", "bytes32"])
+ANSWER_VALIDATION = Function("validationResponse", ["bytes32", "uint8", "string", "bytes32", "string"])
 _FEEDBACK = ["uint256", "int128", "uint8", "string", "string", "string", "string", "bytes32"]
 GIVE_FEEDBACK = Function("giveFeedback", _FEEDBACK)
 GIVE_PAID_FEEDBACK = Function("giveFeedbackWithProof", ["bytes32", *_FEEDBACK])
@@ -181,8 +186,8 @@ class Chain:
         data = REGISTER_AGENT.selector + encode(kinds, [keccak(text=name), did, ipfs_hash, 0, []])
         await self.send_data(owner, "AgentRegistry", data)
 
-    async def settled_escrow(self, payer: str, provider: str) -> bytes:
-        """An escrow that `payer` funded and `provider` gave back."""
+    async def settled_escrow(self, payer: str, provider: str, *, is_refunded: bool = False) -> bytes:
+        """An escrow that `payer` funded, and released to `provider` or got back from it."""
         token, escrow = self.deployed.address("MeshToken"), self.deployed.address("MeshEscrow")
         block = await self.rpc.request("eth_getBlockByNumber", "latest", False)
         soon = int(block["timestamp"], 16) + 1000
@@ -193,7 +198,11 @@ class Chain:
         await self.send(payer, "MeshToken", APPROVE, escrow, 5)
         (id,) = await self.rpc.call(escrow, ESCROW_ID, payer, terms)
         await self.send(payer, "MeshEscrow", OPEN, terms)
-        await self.send(provider, "MeshEscrow", REFUND, id)
+        if is_refunded:
+            await self.send(provider, "MeshEscrow", REFUND, id)
+        else:
+            await self.send(provider, "MeshEscrow", SUBMIT, id, salt)
+            await self.send(payer, "MeshEscrow", RELEASE, id)
         return id
 
     async def rate(
@@ -205,16 +214,30 @@ class Chain:
         decimals: int = 0,
         tag: str = "quality",
         paid_to: str = "",
+        is_refunded: bool = False,
     ) -> str:
         """Feedback of `client`; with `paid_to`, proven by an escrow between the two."""
         said = (token_id, value, decimals, tag, "", "", "", bytes(32))
         if not paid_to:
             return await self.send(client, "Reputation", GIVE_FEEDBACK, *said)
-        escrow_id = await self.settled_escrow(client, paid_to)
+        escrow_id = await self.settled_escrow(client, paid_to, is_refunded=is_refunded)
         return await self.send(client, "Reputation", GIVE_PAID_FEEDBACK, escrow_id, *said)
 
     async def revoke(self, client: str, token_id: int, index: int) -> str:
         return await self.send(client, "Reputation", REVOKE_FEEDBACK, token_id, index)
+
+    async def respond(self, responder: str, token_id: int, client: str, index: int, uri: str) -> str:
+        return await self.send(
+            responder, "Reputation", APPEND_RESPONSE, token_id, client, index, uri, bytes(32)
+        )
+
+    async def ask_validator(self, owner: str, validator: str, token_id: int, hash: bytes) -> str:
+        asked = (validator, token_id, "ipfs://asked", hash)
+        return await self.send(owner, "Validation", REQUEST_VALIDATION, *asked)
+
+    async def validate(self, validator: str, hash: bytes, answer: int) -> str:
+        said = (hash, answer, "ipfs://evidence", bytes(32), "tested")
+        return await self.send(validator, "Validation", ANSWER_VALIDATION, *said)
 
     async def update(self, owner: str, name: str, cid: str, *capabilities: str, version: int = 1) -> str:
         hashes = [bytes.fromhex(h[2:]) for h in naming.capability_hashes(capabilities)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mesh_registry.adapters import chain_log, contracts
+from mesh_registry.app import READ
 from mesh_shared.chain.abi import Event, Function
 from mesh_shared.chain.rpc import Rpc
 
@@ -59,14 +60,14 @@ def test_every_function_that_is_called_exists_and_returns_what_is_read(contract:
 
 @pytest.mark.parametrize("event", [event for event, _ in chain_log.READERS], ids=lambda event: event.name)
 def test_every_event_that_is_read_has_the_declared_shape(event: Event):
-    known = [entry for name in ("AgentRegistry", "Reputation") for entry in entries(name, "event")]
+    known = [entry for name in READ for entry in entries(name, "event")]
     (entry,) = [entry for entry in known if signature(entry) == event.signature]
 
     shape = [kind_of(field) + " indexed" * field["indexed"] for field in entry["inputs"]]
     assert shape == list(event.fields.values())
 
 
-def test_no_event_of_the_two_contracts_means_two_things():
+def test_no_event_of_the_contracts_means_two_things():
     topics = [event.topic for event, _ in chain_log.READERS]
 
     assert len(set(topics)) == len(topics)

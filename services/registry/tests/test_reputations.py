@@ -109,6 +109,56 @@ async def test_a_reputation_that_has_not_changed_is_not_sent_again(
     assert (same.status_code, changed.status_code) == (304, 200)
 
 
+async def test_praise_for_work_whose_money_went_back_weighs_nothing(
+    caller: Caller, chain: Chain, token_id: int
+):
+    await chain.rate(chain.accounts[2], token_id, 100, paid_to=chain.accounts[1], is_refunded=True)
+
+    page = await when_said(caller, 1)
+
+    (feedback,) = page["items"]
+    assert (feedback["refunded"], feedback["counts"]) == (True, False)
+    assert (page["reputation"], page["unprovenFeedbackCount"], page["supporterCount"]) == (0.420104, 1, 0)
+
+
+async def test_blame_for_work_whose_money_went_back_is_a_penalty(caller: Caller, chain: Chain, token_id: int):
+    await chain.rate(chain.accounts[2], token_id, 20, paid_to=chain.accounts[1], is_refunded=True)
+
+    page = await when_said(caller, 1)
+
+    assert page["items"][0]["counts"]
+    assert (page["feedbackCount"], page["penaltyCount"]) == (1, 1)
+    assert page["reputation"] < 0.420104
+
+
+async def test_a_client_who_was_content_twice_is_one_supporter(caller: Caller, chain: Chain, token_id: int):
+    for client in (2, 2, 3):
+        await chain.rate(chain.accounts[client], token_id, 90, paid_to=chain.accounts[1])
+
+    page = await when_said(caller, 3)
+
+    assert (page["feedbackCount"], page["supporterCount"]) == (3, 2)
+
+
+async def test_answers_to_feedback_are_shown_with_it_the_newest_first(
+    caller: Caller, chain: Chain, token_id: int
+):
+    client, owner, stranger = chain.accounts[2], chain.accounts[1], chain.accounts[3]
+    await chain.rate(client, token_id, 10)
+    await chain.rate(client, token_id, 20)
+    await chain.respond(owner, token_id, client, 1, "ipfs://sorry")
+    for n in range(11):
+        await chain.respond(stranger, token_id, client, 2, f"ipfs://spam/{n}")
+
+    page = await caller.when(
+        ADDRESS, lambda page: any(r["uri"] == "ipfs://spam/10" for i in page["items"] for r in i["responses"])
+    )
+
+    spammed, answered = page["items"]
+    assert [(r["responder"].lower(), r["uri"]) for r in answered["responses"]] == [(owner, "ipfs://sorry")]
+    assert [r["uri"] for r in spammed["responses"]] == [f"ipfs://spam/{n}" for n in range(10, 0, -1)]
+
+
 async def test_an_agent_that_is_not_there_has_no_reputation(caller_lite: Caller):
     answer = await caller_lite.http.get(ADDRESS)
 

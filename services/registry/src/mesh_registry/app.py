@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from mesh_shared import background
+from mesh_shared import background, dial
 from mesh_shared.app import About, build
 from mesh_shared.auth.tokens import KeySource
 from mesh_shared.chain import deployment
@@ -17,15 +17,18 @@ from mesh_shared.content.store import ContentStore
 from mesh_shared.platform import Platform
 
 from mesh_registry.actions import PLUGIN
+from mesh_registry.adapters.cards import WITHIN_S, HttpCards
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.adapters.contracts import OnChainContracts
-from mesh_registry.api import agents, changing, content, registering, search
+from mesh_registry.api import agents, cards, changing, content, registering, search
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.challenges import Asker
+from mesh_registry.ports import CardSource
 from mesh_registry.service import Registry
 from mesh_registry.service.changing import Changer
 from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.fetching import Fetcher
+from mesh_registry.service.importing import Importer
 from mesh_registry.service.indexing import Indexer
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
@@ -36,6 +39,7 @@ ABOUT = About(
     summary="Agents on the chain, their metadata, their reputation and their discovery.",
 )
 FETCHERS = 4
+READ = ("AgentRegistry", "Reputation", "Validation", "MeshEscrow")
 
 Turn = Callable[[], Awaitable[None]]
 
@@ -51,7 +55,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             store = await _open_store(settings, stack)
             platform.checks.add("chain", rpc.ping)
             platform.checks.add("store", store.ping)
-            registry, turns = await _wire(settings, platform, rpc, store)
+            strangers = await stack.enter_async_context(
+                dial.session(allow_private=settings.allow_private_agents, timeout_s=WITHIN_S)
+            )
+            registry, turns = await _wire(settings, platform, rpc, store, HttpCards(strangers))
             # Not `platform.run`: these must have ended before what they use is closed.
             for name, turn in turns:
                 await stack.enter_async_context(background.beside(background.forever(name, turn)))
@@ -60,7 +67,14 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(
         ABOUT,
         settings,
-        routers=[search.router, agents.router, registering.router, changing.router, content.router],
+        routers=[
+            search.router,
+            agents.router,
+            registering.router,
+            changing.router,
+            cards.router,
+            content.router,
+        ],
         plugin=PLUGIN,
         start=start,
         keys=keys,
@@ -82,7 +96,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> ContentStore
 
 
 async def _wire(
-    settings: Settings, platform: Platform, rpc: Rpc, store: ContentStore
+    settings: Settings, platform: Platform, rpc: Rpc, store: ContentStore, source: CardSource
 ) -> tuple[Registry, list[tuple[str, Turn]]]:
     """The use cases, and the loops that work beside them."""
     deployed = deployment.read(settings.contracts_file)
@@ -93,7 +107,7 @@ async def _wire(
     sender = TransactionSender(database, rpc, account, final_depth=settings.finality)
     indexer = Indexer(
         database=database,
-        chain=NodeLog(rpc, (address, deployed.address("Reputation"))),
+        chain=NodeLog(rpc, [deployed.address(contract) for contract in READ]),
         # The genesis block has no transactions, and an Anvil that is started again makes itself another one.
         first_block=max(1, deployed.block),
         hint=sender.changed,
@@ -114,4 +128,6 @@ async def _wire(
     registrar = Registrar(operating, store)
     changer = Changer(operating, store, Asker(url=settings.public_url, chain_id=rpc.chain_id))
     discovery = Discovery(database, depths)
-    return Registry(operating, registrar, changer, discovery, store, settings.max_content_bytes), turns
+    importer = Importer(database, registrar, source, settings.allow_private_agents)
+    limit = settings.max_content_bytes
+    return Registry(operating, registrar, changer, discovery, importer, store, limit), turns

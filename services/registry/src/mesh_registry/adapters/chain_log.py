@@ -1,4 +1,4 @@
-"""The logs of AgentRegistry and Reputation, read from a node."""
+"""The logs of AgentRegistry, Reputation, Validation and MeshEscrow, read from a node."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from mesh_shared.chain.errors import RpcError
 from mesh_shared.chain.rpc import Rpc
 
 from mesh_registry.domain.chain import (
+    NO_AGENT,
     Announced,
+    Answered,
     AnyFact,
     Block,
     Located,
@@ -19,10 +21,13 @@ from mesh_registry.domain.chain import (
     Owned,
     Paid,
     Rated,
+    Requested,
     Revoked,
+    Settled,
     Staked,
     Switched,
     Updated,
+    Validated,
 )
 
 Fields = Mapping[str, Any]
@@ -92,6 +97,58 @@ FEEDBACK_REVOKED = Event(
     {"agentId": _AGENT, "clientAddress": "address indexed", "feedbackIndex": "uint64 indexed"},
 )
 
+RESPONSE_APPENDED = Event(
+    "ResponseAppended",
+    {
+        "agentId": _AGENT,
+        "clientAddress": "address indexed",
+        "feedbackIndex": "uint64",
+        "responder": "address indexed",
+        "responseURI": "string",
+        "responseHash": "bytes32",
+    },
+)
+VALIDATION_REQUEST = Event(
+    "ValidationRequest",
+    {
+        "validatorAddress": "address indexed",
+        "agentId": _AGENT,
+        "requestURI": "string",
+        "requestHash": "bytes32 indexed",
+    },
+)
+VALIDATION_RESPONSE = Event(
+    "ValidationResponse",
+    {
+        "validatorAddress": "address indexed",
+        "agentId": _AGENT,
+        "requestHash": "bytes32 indexed",
+        "response": "uint8",
+        "responseURI": "string",
+        "responseHash": "bytes32",
+        "tag": "string",
+    },
+)
+ESCROW_RELEASED = Event(
+    "EscrowReleased",
+    {
+        "escrowId": "bytes32 indexed",
+        "provider": "address indexed",
+        "paid": "uint256",
+        "fee": "uint256",
+        "scoreBps": "uint16",
+    },
+)
+ESCROW_REFUNDED = Event(
+    "EscrowRefunded",
+    {
+        "escrowId": "bytes32 indexed",
+        "payer": "address indexed",
+        "amount": "uint256",
+        "scoreBps": "uint16",
+    },
+)
+
 
 def _rated(log: Fields) -> Rated:
     return Rated(
@@ -107,6 +164,30 @@ def _rated(log: Fields) -> Rated:
 def _paid(log: Fields) -> Paid:
     client = to_checksum_address(log["clientAddress"])
     return Paid(client=client, index=log["feedbackIndex"], escrow_id=_hex(log["escrowId"]))
+
+
+def _answered(log: Fields) -> Answered:
+    return Answered(
+        client=to_checksum_address(log["clientAddress"]),
+        index=log["feedbackIndex"],
+        responder=to_checksum_address(log["responder"]),
+        uri=_text(log["responseURI"]),
+    )
+
+
+def _requested(log: Fields) -> Requested:
+    validator = to_checksum_address(log["validatorAddress"])
+    return Requested(validator=validator, request_hash=_hex(log["requestHash"]), uri=_text(log["requestURI"]))
+
+
+def _validated(log: Fields) -> Validated:
+    return Validated(
+        validator=to_checksum_address(log["validatorAddress"]),
+        request_hash=_hex(log["requestHash"]),
+        response=log["response"],
+        uri=_text(log["responseURI"]),
+        tag=_text(log["tag"]),
+    )
 
 
 Reader = Callable[[Fields], AnyFact]
@@ -130,6 +211,11 @@ READERS: Sequence[tuple[Event, Reader]] = (
         FEEDBACK_REVOKED,
         lambda log: Revoked(client=to_checksum_address(log["clientAddress"]), index=log["feedbackIndex"]),
     ),
+    (RESPONSE_APPENDED, _answered),
+    (VALIDATION_REQUEST, _requested),
+    (VALIDATION_RESPONSE, _validated),
+    (ESCROW_RELEASED, lambda log: Settled(escrow_id=_hex(log["escrowId"]), is_refunded=False)),
+    (ESCROW_REFUNDED, lambda log: Settled(escrow_id=_hex(log["escrowId"]), is_refunded=True)),
 )
 _BY_TOPIC = {_hex(event.topic): (event, read) for event, read in READERS}
 
@@ -174,6 +260,6 @@ def _occurrence(log: Any) -> Occurrence:
         block_hash=log["blockHash"],
         log_index=int(log["logIndex"], 16),
         transaction_hash=log["transactionHash"],
-        token_id=fields["agentId"],
+        token_id=fields.get("agentId", NO_AGENT),
         fact=read(fields),
     )

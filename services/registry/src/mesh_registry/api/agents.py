@@ -8,7 +8,13 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.wire import Hex32
 
 from mesh_registry.api.answers import InRegistry, tag
-from mesh_registry.schemas.agents import AgentView, FeedbackView, ReputationView
+from mesh_registry.schemas.agents import (
+    AgentView,
+    FeedbackView,
+    ReputationView,
+    ValidationsView,
+    ValidationView,
+)
 
 router = APIRouter(prefix="/v1", tags=["agents"], route_class=MeshRoute)
 
@@ -41,5 +47,26 @@ async def get_reputation(
     last = [value for feedback in found[-1:] for value in (feedback.block_number, feedback.log_index)]
     items = [FeedbackView.of(feedback) for feedback in found]
     view = ReputationView.about(agent, pages.page(request, response, items, limit, last))
+    tag(request, response, view)
+    return view
+
+
+@router.get("/agents/{agent_id}/validations", operation_id="list_validations", summary="List validations")
+async def list_validations(
+    agent_id: AgentId,
+    request: Request,
+    response: Response,
+    registry: InRegistry,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = 20,
+) -> ValidationsView:
+    """What validators were asked about the agent and answered, newest request first."""
+    before = pages.position(request, cursor)
+    position = (before[0], before[1]) if before else None
+    (count, average), found = await registry.discovery.validations(agent_id, position, limit)
+    last = [value for asked in found[-1:] for value in (asked.block_number, asked.log_index)]
+    items = [ValidationView.of(validation) for validation in found]
+    page = pages.page(request, response, items, limit, last)
+    view = ValidationsView(**dict(page), answeredCount=count, averageResponse=average)
     tag(request, response, view)
     return view

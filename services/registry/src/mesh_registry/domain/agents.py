@@ -11,7 +11,7 @@ from mesh_registry.domain import naming, ranking, search
 from mesh_registry.domain.chain import AgentFact, Occurrence, Staked, Status
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.ranking import Rank
-from mesh_registry.domain.reputation import NEWCOMER, Standing
+from mesh_registry.domain.reputation import ACCEPTED_PPM, NEWCOMER, Standing
 from mesh_registry.domain.search import Prices
 
 IPFS = "ipfs://"
@@ -151,6 +151,15 @@ def findable(agent: Agent, document: Document) -> Prices:
     return search.labels(document.metadata, offered(agent, document))
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What `responder`, who may be anyone, answered to a piece of feedback."""
+
+    responder: str
+    uri: str
+    block_number: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
     """One piece of feedback; for `quality_ppm` see `reputation.quality_ppm`."""
@@ -163,12 +172,34 @@ class Feedback:
     tag2: str
     quality_ppm: int | None
     escrow_id: str | None
+    is_refunded: bool
     is_revoked: bool
     block_number: int
     log_index: int
     transaction_hash: str
+    responses: Sequence[Response] = ()
+    """The newest of them."""
 
     @property
     def counts(self) -> bool:
-        """Whether it moves the reputation: a quality score that was paid for and stands."""
-        return self.quality_ppm is not None and self.escrow_id is not None and not self.is_revoked
+        """Whether it moves the reputation: a quality score that was paid for and stands.
+
+        Praise for work whose money went back was not paid for.
+        """
+        if self.quality_ppm is None or self.escrow_id is None or self.is_revoked:
+            return False
+        return self.quality_ppm < ACCEPTED_PPM or not self.is_refunded
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a validator was asked about an agent; `response` is 0 to 100, None before it answered."""
+
+    validator: str
+    request_hash: str
+    request_uri: str
+    response: int | None
+    response_uri: str | None
+    tag: str | None
+    block_number: int
+    log_index: int

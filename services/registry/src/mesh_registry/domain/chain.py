@@ -97,8 +97,67 @@ class Revoked(FeedbackFact):
     kind: Literal["revoked"] = "revoked"
 
 
+class Answered(FeedbackFact):
+    """`responder`, who may be anyone, answered the feedback with what is at `uri`."""
+
+    kind: Literal["answered"] = "answered"
+    responder: str
+    uri: str
+
+
+class ValidationFact(BaseModel):
+    """Something that the log says of the validation that `validator` was asked for under `request_hash`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    validator: str
+    request_hash: str
+
+
+class Requested(ValidationFact):
+    """The agent's owner asked for the validation of what is at `uri`."""
+
+    kind: Literal["requested"] = "requested"
+    uri: str
+
+
+class Validated(ValidationFact):
+    """The validator answered: `response` is 0 to 100, the evidence is at `uri`."""
+
+    kind: Literal["validated"] = "validated"
+    response: int
+    uri: str
+    tag: str
+
+
+class Settled(BaseModel):
+    """An escrow came to its end, which is final. It is about no agent: see `NO_AGENT`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["settled"] = "settled"
+    escrow_id: str
+    is_refunded: bool
+
+
+NO_AGENT = 0
+"""In the place of a token: tokens begin at 1."""
+
 AnyFact = Annotated[
-    Announced | Located | Owned | Offering | Updated | Switched | Staked | Rated | Paid | Revoked,
+    Announced
+    | Located
+    | Owned
+    | Offering
+    | Updated
+    | Switched
+    | Staked
+    | Rated
+    | Paid
+    | Revoked
+    | Answered
+    | Requested
+    | Validated
+    | Settled,
     Field(discriminator="kind"),
 ]
 

@@ -19,7 +19,8 @@ class Standing:
     """What feedback adds up to. `unproven_count` is feedback that no paid escrow proves; it weighs nothing.
 
     `supporter_count` counts distinct clients who paid and gave a score of `ACCEPTED_PPM` or more,
-    `praised_in` is the block of the last such score; 0 for none.
+    `praised_in` is the block of the last such score; 0 for none. `penalty_count` is how many of the counted
+    scores are of work whose money went back.
     """
 
     reputation_ppm: int
@@ -27,6 +28,7 @@ class Standing:
     unproven_count: int
     supporter_count: int = 0
     praised_in: int = 0
+    penalty_count: int = 0
 
 
 def quality_ppm(value: int, decimals: int, tag: str) -> int | None:

@@ -157,7 +157,12 @@ def _agent(row: Any) -> Agent:
         is_active=row.is_active,
         capability_hashes=tuple(row.capability_hashes),
         standing=Standing(
-            row.reputation_ppm, row.feedback_count, row.unproven_count, row.supporter_count, row.praised_in
+            row.reputation_ppm,
+            row.feedback_count,
+            row.unproven_count,
+            row.supporter_count,
+            row.praised_in,
+            row.penalty_count,
         ),
         transaction_hash=row.transaction_hash,
         registered_in=row.registered_in,
@@ -183,6 +188,7 @@ def _values(agent: Agent) -> dict[str, Any]:
         "unproven_count": agent.standing.unproven_count,
         "supporter_count": agent.standing.supporter_count,
         "praised_in": agent.standing.praised_in,
+        "penalty_count": agent.standing.penalty_count,
         "place": agent.place,
         "transaction_hash": agent.transaction_hash,
         "registered_in": agent.registered_in,

@@ -6,8 +6,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_registry.domain.chain import AnyFact, Block, Occurrence
-from mesh_registry.repository.tables import BlockRow, OccurrenceRow
+from mesh_registry.domain.chain import NO_AGENT, AnyFact, Block, Occurrence, Settled
+from mesh_registry.repository.tables import BlockRow, OccurrenceRow, SettlementRow
 
 WINDOW = 128
 """Blocks that are remembered: a reorganisation deeper than this starts the index anew."""
@@ -15,7 +15,7 @@ _FACT: TypeAdapter[AnyFact] = TypeAdapter(AnyFact)
 
 
 class Ledger:
-    """Every query on `blocks` and `occurrences`. Takes part in a transaction; never commits."""
+    """Every query on `blocks`, `occurrences`, `settlements`. Takes part in a transaction; never commits."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -34,8 +34,11 @@ class Ledger:
         await self._session.execute(delete(BlockRow).where(forgotten))
         kept = [{"number": b.number, "hash": b.hash} for b in blocks[-WINDOW:]]
         await self._session.execute(insert(BlockRow), kept)
-        if occurrences:
-            await self._session.execute(insert(OccurrenceRow), [_values(o) for o in occurrences])
+        if about_agents := [_values(o) for o in occurrences if o.token_id != NO_AGENT]:
+            await self._session.execute(insert(OccurrenceRow), about_agents)
+        settled = [_settlement(o, o.fact) for o in occurrences if isinstance(o.fact, Settled)]
+        if settled:
+            await self._session.execute(insert(SettlementRow), settled)
 
     async def forget_after(self, number: int) -> Sequence[int]:
         """Drops what is above block `number`; returns the tokens that it was about, ascending."""
@@ -43,6 +46,7 @@ class Ledger:
         query = select(OccurrenceRow.token_id).where(above).distinct().order_by(OccurrenceRow.token_id)
         tokens = (await self._session.scalars(query)).all()
         await self._session.execute(delete(OccurrenceRow).where(above))
+        await self._session.execute(delete(SettlementRow).where(SettlementRow.block_number > number))
         await self._session.execute(delete(BlockRow).where(BlockRow.number > number))
         return tokens
 
@@ -61,6 +65,14 @@ def _values(occurrence: Occurrence) -> dict[str, object]:
         "transaction_hash": occurrence.transaction_hash,
         "token_id": occurrence.token_id,
         "fact": occurrence.fact.model_dump(mode="json"),
+    }
+
+
+def _settlement(occurrence: Occurrence, settled: Settled) -> dict[str, object]:
+    return {
+        "escrow_id": settled.escrow_id,
+        "is_refunded": settled.is_refunded,
+        "block_number": occurrence.block_number,
     }
 
 

@@ -92,6 +92,7 @@ class AgentRow(Base):
     unproven_count: Mapped[int]
     supporter_count: Mapped[int]
     praised_in: Mapped[int] = mapped_column(BigInteger)
+    penalty_count: Mapped[int]
     place: Mapped[str] = mapped_column(String(120))
     transaction_hash: Mapped[str] = mapped_column(String(66))
     registered_in: Mapped[int] = mapped_column(BigInteger)
@@ -158,7 +159,52 @@ class FeedbackRow(Base):
     tag2: Mapped[str] = mapped_column(Text)
     quality_ppm: Mapped[int | None]
     escrow_id: Mapped[str | None] = mapped_column(String(66))
-    is_revoked: Mapped[bool] = mapped_column(default=False)
+    is_refunded: Mapped[bool]
+    is_revoked: Mapped[bool]
     block_number: Mapped[int] = mapped_column(BigInteger)
     log_index: Mapped[int]
     transaction_hash: Mapped[str] = mapped_column(String(66))
+
+
+class ResponseRow(Base):
+    """An answer to a piece of feedback."""
+
+    __tablename__ = "responses"
+    __table_args__ = (Index("ix_responses_token_id", "token_id", "client", "index"),)
+
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token_id: Mapped[int] = mapped_column(ForeignKey("agents.token_id", ondelete="CASCADE"))
+    client: Mapped[str] = mapped_column(String(42))
+    index: Mapped[int] = mapped_column(BigInteger)
+    responder: Mapped[str] = mapped_column(String(42))
+    uri: Mapped[str] = mapped_column(Text)
+
+
+class ValidationRow(Base):
+    """What a validator was asked about an agent; what it answered is null before it did."""
+
+    __tablename__ = "validations"
+    __table_args__ = (Index("ix_validations_token_id", "token_id", "block_number", "log_index"),)
+
+    token_id: Mapped[int] = mapped_column(
+        ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    validator: Mapped[str] = mapped_column(String(42), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(66), primary_key=True)
+    request_uri: Mapped[str] = mapped_column(Text)
+    response: Mapped[int | None]
+    response_uri: Mapped[str | None] = mapped_column(Text)
+    tag: Mapped[str | None] = mapped_column(Text)
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    log_index: Mapped[int]
+
+
+class SettlementRow(Base):
+    """How an escrow ended."""
+
+    __tablename__ = "settlements"
+
+    escrow_id: Mapped[str] = mapped_column(String(66), primary_key=True)
+    is_refunded: Mapped[bool]
+    block_number: Mapped[int] = mapped_column(BigInteger, index=True)

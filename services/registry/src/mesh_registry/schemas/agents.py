@@ -6,7 +6,7 @@ from mesh_shared.web.pages import Page
 from mesh_shared.wire import Address, Cid, Hex32, Units
 from pydantic import BaseModel, Field
 
-from mesh_registry.domain.agents import Agent, DocumentState, Feedback, Listing
+from mesh_registry.domain.agents import Agent, DocumentState, Feedback, Listing, Response, Validation
 from mesh_registry.domain.chain import Status
 from mesh_registry.domain.metadata import PastReputation, Tool
 from mesh_registry.domain.reputation import PPM
@@ -69,6 +69,18 @@ class AgentView(BaseModel):
         )
 
 
+class ResponseView(BaseModel):
+    """What somebody answered to a piece of feedback: a refund, a defence, a spam mark."""
+
+    responder: Address
+    uri: str = Field(examples=["ipfs://bafkreiaqsz2qmnbpt4ehhkzcsr6qna7xay7zfjq3j2xhilczormybkx23i"])
+    blockNumber: int
+
+    @classmethod
+    def of(cls, response: Response) -> Self:
+        return cls(responder=response.responder, uri=response.uri, blockNumber=response.block_number)
+
+
 class FeedbackView(BaseModel):
     """What one client said of the agent."""
 
@@ -80,8 +92,10 @@ class FeedbackView(BaseModel):
     tag2: str
     score: float | None = Field(description="0 to 1 when it is a quality score, else null.")
     escrowId: Hex32 | None = Field(description="The settled escrow that proves the payment.")
+    refunded: bool = Field(description="The escrow's money went back: praise does not count, blame does.")
     revoked: bool
     counts: bool = Field(description="Whether it moves the reputation: a quality score, paid, not revoked.")
+    responses: list[ResponseView] = Field(description="The newest ten; anyone may answer.")
     blockNumber: int
     transactionHash: Hex32
 
@@ -96,8 +110,10 @@ class FeedbackView(BaseModel):
             tag2=feedback.tag2,
             score=None if feedback.quality_ppm is None else feedback.quality_ppm / PPM,
             escrowId=feedback.escrow_id,
+            refunded=feedback.is_refunded,
             revoked=feedback.is_revoked,
             counts=feedback.counts,
+            responses=[ResponseView.of(response) for response in feedback.responses],
             blockNumber=feedback.block_number,
             transactionHash=feedback.transaction_hash,
         )
@@ -114,6 +130,8 @@ class ReputationView(Page[FeedbackView]):
     )
     feedbackCount: int
     unprovenFeedbackCount: int
+    penaltyCount: int = Field(description="Counted scores for work whose money went back.", examples=[0])
+    supporterCount: int = Field(description="Distinct clients who paid and gave 0.8 or more.", examples=[1])
 
     @classmethod
     def about(cls, agent: Agent, page: Page[FeedbackView]) -> Self:
@@ -124,4 +142,37 @@ class ReputationView(Page[FeedbackView]):
             reputation=agent.standing.reputation_ppm / PPM,
             feedbackCount=agent.standing.feedback_count,
             unprovenFeedbackCount=agent.standing.unproven_count,
+            penaltyCount=agent.standing.penalty_count,
+            supporterCount=agent.standing.supporter_count,
         )
+
+
+class ValidationView(BaseModel):
+    """What a validator was asked about the agent; what it answered is null before it did."""
+
+    validator: Address
+    requestHash: Hex32
+    requestUri: str
+    response: int | None = Field(description="0 to 100, the last answer.", examples=[100])
+    responseUri: str | None
+    tag: str | None
+    blockNumber: int = Field(description="Of the request.")
+
+    @classmethod
+    def of(cls, validation: Validation) -> Self:
+        return cls(
+            validator=validation.validator,
+            requestHash=validation.request_hash,
+            requestUri=validation.request_uri,
+            response=validation.response,
+            responseUri=validation.response_uri,
+            tag=validation.tag,
+            blockNumber=validation.block_number,
+        )
+
+
+class ValidationsView(Page[ValidationView]):
+    """How validators answered, and one page of the requests, newest first. They do not move the rank."""
+
+    answeredCount: int = Field(examples=[1])
+    averageResponse: float | None = Field(description="0 to 100; null before the first answer.")

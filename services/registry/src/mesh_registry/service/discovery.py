@@ -7,7 +7,7 @@ from mesh_shared.database.engine import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain import ranking
-from mesh_registry.domain.agents import Agent, Feedback, Listing, Match
+from mesh_registry.domain.agents import Agent, Feedback, Listing, Match, Validation
 from mesh_registry.domain.chain import Depths, Status
 from mesh_registry.domain.search import Criteria
 from mesh_registry.errors import AgentNotFound
@@ -15,6 +15,7 @@ from mesh_registry.repository.agents import Agents, Found, Narrowing
 from mesh_registry.repository.feedback import FeedbackBook, Position
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.texts import Texts
+from mesh_registry.repository.validations import Validations
 from mesh_registry.service.matching import Matching
 
 
@@ -73,6 +74,20 @@ class Discovery:
             if found is None:
                 raise AgentNotFound
             return found[0], await FeedbackBook(session).newest(found[0].token_id, before, limit)
+
+    async def validations(
+        self, agent_id: str, before: Position | None, limit: int
+    ) -> tuple[tuple[int, float | None], list[Validation]]:
+        """Count and average of the agent's answered validations; the newest requests, older than `before`.
+
+        Raises `AgentNotFound`.
+        """
+        async with self.database.read() as session:
+            found = await Agents(session).find(agent_id)
+            if found is None:
+                raise AgentNotFound
+            validations, token_id = Validations(session), found[0].token_id
+            return await validations.summary(token_id), await validations.newest(token_id, before, limit)
 
     def _listing(self, found: Found, head: int, match: Match | None = None) -> Listing:
         agent, document = found

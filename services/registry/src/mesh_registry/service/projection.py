@@ -10,7 +10,7 @@ from mesh_shared.events.event import Event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import Agent, Document, findable, told
-from mesh_registry.domain.chain import Occurrence
+from mesh_registry.domain.chain import NO_AGENT, Occurrence
 from mesh_registry.domain.reputation import NEWCOMER, PPM
 from mesh_registry.domain.search import weights
 from mesh_registry.events import AgentDeactivated, AgentRegistered, AgentUpdated, ReputationChanged
@@ -20,6 +20,7 @@ from mesh_registry.repository.feedback import FeedbackBook
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.portions import portions
 from mesh_registry.repository.texts import Texts
+from mesh_registry.repository.validations import Validations
 
 ByToken = Mapping[int, Agent]
 
@@ -64,7 +65,9 @@ class Projection:
         agents = {token_id: told(before.get(token_id), about) for token_id, about in said.items()}
         documents = await Documents(self.session).ensure((agent.cid for agent in agents.values()), self.now)
         await self._save(agents.values(), documents)
-        rated = await FeedbackBook(self.session).take(chain.from_iterable(said.values()))
+        everything = list(chain.from_iterable(said.values()))
+        await Validations(self.session).take(everything)
+        rated = await FeedbackBook(self.session).take(everything)
         standings = await FeedbackBook(self.session).standings(rated)
         again = {token: replace(agents[token], standing=standing) for token, standing in standings.items()}
         await self._save(again.values(), documents)
@@ -107,7 +110,8 @@ def _shown(agent: Agent) -> Agent:
 
 
 def _by_token(occurrences: Sequence[Occurrence]) -> dict[int, list[Occurrence]]:
-    by_token = sorted(occurrences, key=lambda o: o.token_id)  # stable: each token's stay in order
+    of_agents = (o for o in occurrences if o.token_id != NO_AGENT)
+    by_token = sorted(of_agents, key=lambda o: o.token_id)  # stable: each token's stay in order
     return {token_id: list(about) for token_id, about in groupby(by_token, key=lambda o: o.token_id)}
 
 
