@@ -1,9 +1,10 @@
 import json
+import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_shared.canonical import canonical_json, json_hash, read_json
+from mesh_shared.canonical import canonical_json, jcs, json_hash, read_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -44,3 +45,50 @@ def test_however_a_value_is_written_it_is_read(value: object, indent: int | None
 def test_what_could_be_read_in_two_ways_is_not_read(data: bytes):
     with pytest.raises(ValueError):  # noqa: PT011 - from two parsers, each with words of its own
         read_json(data)
+
+
+# RFC 8785, appendix B
+NUMBERS = {
+    0x0000000000000000: "0",
+    0x8000000000000000: "0",
+    0x0000000000000001: "5e-324",
+    0x8000000000000001: "-5e-324",
+    0x7FEFFFFFFFFFFFFF: "1.7976931348623157e+308",
+    0x4340000000000000: "9007199254740992",
+    0xC340000000000000: "-9007199254740992",
+    0x4430000000000000: "295147905179352830000",
+    0x44B52D02C7E14AF5: "9.999999999999997e+22",
+    0x44B52D02C7E14AF6: "1e+23",
+    0x444B1AE4D6E2EF4E: "999999999999999700000",
+    0x444B1AE4D6E2EF50: "1e+21",
+    0x3EB0C6F7A0B5ED8C: "9.999999999999997e-7",
+    0x3EB0C6F7A0B5ED8D: "0.000001",
+    0x41B3DE4355555553: "333333333.3333332",
+    0xBECBF647612F3696: "-0.0000033333333333333333",
+    0x43143FF3C1CB0959: "1424953923781206.2",
+}
+
+
+def test_a_number_is_written_as_ecmascript_writes_it():
+    written = {bits: jcs(struct.unpack(">d", struct.pack(">Q", bits))[0]).decode() for bits in NUMBERS}
+
+    assert written == NUMBERS
+
+
+def test_names_are_in_the_order_of_utf_16():
+    """RFC 8785 §3.2.3: the emoji's first surrogate comes before U+FB33, and its code point after it."""
+    value = {"€": 1, "\r": 2, "\ufb33": 3, "1": 4, "😀": 5, "\x80": 6, "ö": 7}
+
+    assert list(json.loads(jcs(value))) == ["\r", "1", "\x80", "ö", "€", "😀", "\ufb33"]
+
+
+def test_a_canonical_value_is_one_line_of_the_same_value():
+    value = {"b": [True, None, "é\n\x1f"], "a": {"d": {}, "c": []}}
+
+    assert jcs(value) == b'{"a":{"c":[],"d":{}},"b":[true,null,"\xc3\xa9\\n\\u001f"]}'
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_of_json_has_no_canonical_form(number: float):
+    with pytest.raises(ValueError, match="number"):
+        jcs([number])

@@ -19,6 +19,21 @@ class OperationNotFound(NotFound, title="Operation not found"):
         super().__init__("There is no such operation.")
 
 
+class CardUnavailable(Conflict, title="Card unavailable"):
+    """The card's address is not public, leads elsewhere, or answers with no card of at most 256 KiB."""
+
+
+class CardUnfit(Conflict, title="Card unfit"):
+    """The document is no A2A 1.0 agent card, or names addresses that cannot be called."""
+
+
+class CardNotFound(NotFound, title="Card not found"):
+    """The agent was not registered by a card."""
+
+    def __init__(self) -> None:
+        super().__init__("This agent was not registered by a card.")
+
+
 class MetadataInvalid(Conflict, title="Metadata invalid"):
     """The document is not what an agent's metadata must be."""
 

@@ -27,6 +27,14 @@ class ChainLog(Protocol):
         ...
 
 
+class CardSource(Protocol):
+    """Documents at addresses that strangers gave us."""
+
+    async def fetch(self, url: str, limit_bytes: int) -> bytes:
+        """What is at `url`. Raises `CardUnavailable`."""
+        ...
+
+
 class Contracts(Protocol):
     """The agent registry and the token of its stakes."""
 

@@ -30,6 +30,9 @@ class Settings(ChainServiceSettings):
     finality: int = Field(
         default=12, ge=1, le=128, description="Blocks, the own one included, until something is finalized."
     )
+    allow_private_agents: bool = Field(
+        default=False, description="Cards and their agents may be at addresses that are not public."
+    )
     index_poll_s: float = Field(
         default=0.5, gt=0, le=60, description="How often the chain is looked at while nothing happens."
     )

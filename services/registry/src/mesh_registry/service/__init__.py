@@ -8,6 +8,7 @@ from mesh_shared.content.store import ContentStore, Stored
 
 from mesh_registry.service.changing import Changer
 from mesh_registry.service.discovery import Discovery
+from mesh_registry.service.importing import Importer
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 
@@ -23,6 +24,7 @@ class Registry:
     registrar: Registrar
     changer: Changer
     discovery: Discovery
+    importer: Importer
     store: ContentStore
     max_content_bytes: int
 
