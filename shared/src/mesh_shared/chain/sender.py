@@ -20,7 +20,9 @@ from mesh_shared.database.engine import Database
 BATCH = 50
 BUSY_S = 0.1
 IDLE_S = 1.0
-GAS_MARGIN_PERCENT = 130
+# What is estimated is the state of now, and what is mined before may turn a slot that is written again
+# (5,000 gas) into a new one (22,100, EIP-2929). Gas that is not used is not paid.
+GAS_MARGIN_PERCENT = 300
 # Nodes accept a replacement only 10 % above; one more covers rounding.
 BUMP_PERCENT = 112
 REASON_LENGTH = 500
