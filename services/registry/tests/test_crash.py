@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 COUNT = 50
 AT_ONCE = 16
+CHANGES_OF_A_KIND = 6
 
 
 @dataclass
@@ -65,9 +66,19 @@ class Service:
 
         return await self.eventually(look, 90)
 
+    async def send(self, address: str, body: Body, key: str) -> Body:
+        headers = {"Idempotency-Key": key}
+        return await self.ask("POST", address, lambda _: True, json=body, headers=headers)
+
     async def register(self, body: Body) -> Body:
-        headers = {"Idempotency-Key": body["id"]}
-        return await self.ask("POST", "/v1/agents", lambda _: True, json=body, headers=headers)
+        return await self.send("/v1/agents", body, body["id"])
+
+    async def register_all(self, wishes: list[Body]) -> list[Body]:
+        batch = await self.send("/v1/agents/batch", {"agents": wishes}, "batch")
+        return [item["operation"] for item in batch["items"]]
+
+    async def change(self, agent_id: str, change: Body, key: str) -> Body:
+        return await self.send(f"/v1/agents/{agent_id}/changes", {"change": change}, key)
 
     async def indexed(self, operation: Body) -> Body:
         address = f"/v1/operations/{operation['operationId']}"
@@ -148,6 +159,69 @@ async def test_killed_in_the_middle_of_fifty_registrations_it_makes_fifty_agents
     assert len(set(hashes(accepted))) == await chain.total_agents() == COUNT
     assert await chain.nonce_of(operator) == COUNT
     assert "nonce" not in service.log.read_text()
+
+
+async def test_killed_in_the_middle_of_a_batch_it_makes_each_agent_once(
+    service: Service,
+    chain: Chain,
+    operator: str,
+    wish: Callable[[str], Body],
+    eventually: Callable[..., Awaitable[Any]],
+):
+    async def is_in_the_middle() -> bool:
+        return await chain.total_agents() > 0
+
+    await service.start()
+    async with asyncio.TaskGroup() as tasks:
+        batch = tasks.create_task(service.register_all([wish(f"acme/{n}") for n in range(COUNT)]))
+        await eventually(is_in_the_middle, 60)
+        service.kill()
+        await service.start()
+    indexed = [await service.indexed(operation) for operation in batch.result()]
+
+    assert len(set(hashes(indexed))) == await chain.total_agents() == COUNT
+    assert await chain.nonce_of(operator) == COUNT
+    assert "nonce" not in service.log.read_text()
+
+
+async def test_killed_in_the_middle_of_changes_it_makes_each_once(
+    service: Service,
+    chain: Chain,
+    operator: str,
+    wish: Callable[[str], Body],
+    metadata: Callable[..., Body],
+    eventually: Callable[..., Awaitable[Any]],
+):
+    kinds: list[Body] = [
+        {"kind": "update", "expectedVersion": 1, "metadata": metadata("new")},
+        {"kind": "deactivate", "expectedVersion": 1},
+        {"kind": "stake", "amount": "5"},
+    ]
+    changes = kinds * CHANGES_OF_A_KIND
+    await chain.fund(operator, 5 * CHANGES_OF_A_KIND)
+    await service.start()
+    agents = await service.register_all([wish(f"acme/{n}") for n in range(len(changes))])
+    for agent in agents:
+        await service.indexed(agent)
+    accepted: list[Body] = []
+
+    async def change(agent: Body, change: Body) -> None:
+        accepted.append(await service.change(agent["agentId"], change, agent["agentId"]))
+
+    async def is_in_the_middle() -> bool:
+        return await chain.nonce_of(operator) > len(changes)
+
+    async with asyncio.TaskGroup() as tasks:
+        for agent, wanted in zip(agents, changes, strict=True):
+            tasks.create_task(change(agent, wanted))
+        await eventually(is_in_the_middle, 60)
+        service.kill()
+        await service.start()
+    indexed = [await service.indexed(operation) for operation in accepted]
+
+    assert len(set(hashes(indexed))) == len(changes)
+    assert await chain.nonce_of(operator) == 2 * len(changes) + 1  # and one allowance for all stakes
+    assert await chain.tokens_of(operator) == 0
 
 
 def hashes(operations: list[Body]) -> list[str]:
