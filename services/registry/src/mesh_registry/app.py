@@ -20,7 +20,8 @@ from mesh_registry.actions import PLUGIN
 from mesh_registry.adapters.cards import WITHIN_S, HttpCards
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.adapters.contracts import OnChainContracts
-from mesh_registry.api import agents, cards, changing, content, registering, search
+from mesh_registry.adapters.ethr import EthrRegistry
+from mesh_registry.api import agents, cards, changing, content, dids, registering, search
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.challenges import Asker
 from mesh_registry.ports import CardSource
@@ -32,6 +33,7 @@ from mesh_registry.service.importing import Importer
 from mesh_registry.service.indexing import Indexer
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
+from mesh_registry.service.resolving import Resolver
 from mesh_registry.settings import Settings
 
 ABOUT = About(
@@ -73,6 +75,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             registering.router,
             changing.router,
             cards.router,
+            dids.router,
             content.router,
         ],
         plugin=PLUGIN,
@@ -129,5 +132,6 @@ async def _wire(
     changer = Changer(operating, store, Asker(url=settings.public_url, chain_id=rpc.chain_id))
     discovery = Discovery(database, depths)
     importer = Importer(database, registrar, source, settings.allow_private_agents)
+    resolver = Resolver(source, EthrRegistry(rpc, settings.ethr_registry))
     limit = settings.max_content_bytes
-    return Registry(operating, registrar, changer, discovery, importer, store, limit), turns
+    return Registry(operating, registrar, changer, discovery, importer, resolver, store, limit), turns

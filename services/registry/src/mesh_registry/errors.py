@@ -34,6 +34,10 @@ class CardNotFound(NotFound, title="Card not found"):
         super().__init__("This agent was not registered by a card.")
 
 
+class DidNotResolved(NotFound, title="DID not resolved"):
+    """Nothing that can be believed stands behind this DID."""
+
+
 class MetadataInvalid(Conflict, title="Metadata invalid"):
     """The document is not what an agent's metadata must be."""
 

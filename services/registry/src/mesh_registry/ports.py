@@ -35,6 +35,17 @@ class CardSource(Protocol):
         ...
 
 
+class IdentityOwners(Protocol):
+    """Who has an identity of did:ethr."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    async def owner_of(self, identity: str) -> str | None:
+        """The owner; None when nobody keeps a list on this chain. Raises `ChainUnavailable`."""
+        ...
+
+
 class Contracts(Protocol):
     """The agent registry and the token of its stakes."""
 

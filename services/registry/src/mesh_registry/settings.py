@@ -33,6 +33,9 @@ class Settings(ChainServiceSettings):
     allow_private_agents: bool = Field(
         default=False, description="Cards and their agents may be at addresses that are not public."
     )
+    ethr_registry: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")] | None = Field(
+        default=None, description="Contract of ERC-1056 on our chain, which is asked about did:ethr."
+    )
     index_poll_s: float = Field(
         default=0.5, gt=0, le=60, description="How often the chain is looked at while nothing happens."
     )

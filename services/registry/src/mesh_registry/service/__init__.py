@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.content.store import ContentStore, Stored
 
+from mesh_registry.domain import dids
 from mesh_registry.service.changing import Changer
 from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.importing import Importer
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
+from mesh_registry.service.resolving import Resolver
 
 WRITE = "registry:write"
 DISCOVER = "registry:discover"
@@ -25,8 +27,16 @@ class Registry:
     changer: Changer
     discovery: Discovery
     importer: Importer
+    resolver: Resolver
     store: ContentStore
     max_content_bytes: int
+
+    async def did_document(self, agent_id: str) -> dids.Document:
+        """The DID document of an agent. Raises `AgentNotFound`."""
+        listing = await self.discovery.agent(agent_id)
+        agent, metadata = listing.agent, listing.document.metadata
+        endpoint = metadata and metadata.endpoint
+        return dids.of_agent(agent.owner, self.operating.contracts.chain_id, agent.did, endpoint)
 
     async def keep(self, data: AsyncIterator[bytes]) -> Stored:
         """Stores and pins `data`. Raises `StoreUnavailable`."""
