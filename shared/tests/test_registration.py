@@ -109,7 +109,8 @@ async def test_a_service_lists_itself_once(registration: Registration, registry:
         await asyncio.wait_for(registry.heard.acquire(), 10)
 
     (told,) = registry.told
-    assert told == {"id": "mesh/loud", "metadata": metadata(PLUGIN, "http://loud.example"), "stake": "0"}
+    listed = metadata(PLUGIN, "http://loud.example") | {"protocols": ["a2a"]}
+    assert told == {"id": "mesh/loud", "metadata": listed, "stake": "0"}
 
 
 async def test_a_registry_that_cannot_take_it_is_asked_again_under_the_same_key(

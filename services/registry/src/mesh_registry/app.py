@@ -21,7 +21,17 @@ from mesh_registry.adapters.cards import WITHIN_S, HttpCards
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.adapters.contracts import OnChainContracts
 from mesh_registry.adapters.ethr import EthrRegistry
-from mesh_registry.api import agents, cards, changing, content, dids, registering, search
+from mesh_registry.api import (
+    agents,
+    cards,
+    catalog,
+    changing,
+    content,
+    dids,
+    exports,
+    registering,
+    search,
+)
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.challenges import Asker
 from mesh_registry.ports import CardSource
@@ -75,13 +85,15 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             registering.router,
             changing.router,
             cards.router,
+            exports.router,
+            catalog.router,
             dids.router,
             content.router,
         ],
         plugin=PLUGIN,
         start=start,
         keys=keys,
-        always_open=[search.SEARCH],
+        always_open=[search.SEARCH, *catalog.SEARCHES],
         body_limits={content.PREFIX: settings.max_content_bytes},
     )
 

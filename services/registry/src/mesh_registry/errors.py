@@ -34,6 +34,10 @@ class CardNotFound(NotFound, title="Card not found"):
         super().__init__("This agent was not registered by a card.")
 
 
+class ExportNotFound(NotFound, title="Export not found"):
+    """The agent's document is not known (yet), or the agent does not speak what the export is about."""
+
+
 class DidNotResolved(NotFound, title="DID not resolved"):
     """Nothing that can be believed stands behind this DID."""
 

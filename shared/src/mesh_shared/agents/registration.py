@@ -27,13 +27,16 @@ class Registration:
         async with asking("registry"):
             response = await self.http.post(
                 f"{self.registry_url}/v1/agents",
-                json={"id": self.agent_id, "metadata": metadata(self.plugin, self.endpoint), "stake": "0"},
+                json={"id": self.agent_id, "metadata": self._metadata(), "stake": "0"},
                 headers={"Idempotency-Key": f"{self.agent_id}@{self.endpoint}"},
                 auth=self.auth,
             )
             if response.status_code != HTTPStatus.CONFLICT:  # listed already, in an earlier life
                 response.raise_for_status()
         await asyncio.Event().wait()
+
+    def _metadata(self) -> dict[str, Any]:
+        return metadata(self.plugin, self.endpoint) | {"protocols": ["a2a"]}
 
 
 def metadata(plugin: Plugin, endpoint: str) -> dict[str, Any]:

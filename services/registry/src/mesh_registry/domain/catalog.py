@@ -1,0 +1,78 @@
+"""Agents as entries of an AI catalog (Agentic Resource Discovery 0.5)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from mesh_registry.domain.agents import Listing
+from mesh_registry.domain.exports import Here, namespace
+from mesh_registry.domain.reputation import PPM
+
+Entry = dict[str, Any]
+CARD = "application/a2a-agent-card+json"
+REGISTRY = "application/ai-registry+json"
+FULL = 100
+MOST_QUERIES = 5
+
+
+def entry(listing: Listing, here: Here) -> Entry:
+    """A listed agent whose document is known; its card is at `url`."""
+    agent, metadata = listing.agent, listing.document.metadata
+    name, description = (metadata.name, metadata.description) if metadata else (agent.agent_id, "")
+    names = listing.capabilities
+    queries = [f"Find an agent that offers {capability}." for capability in names[: MOST_QUERIES - 1]]
+    return {
+        "identifier": f"urn:air:{namespace(here.url)}:agents:{agent.agent_id}",
+        "displayName": name,
+        "type": CARD,
+        "url": f"{here.url}/v1/agents/{agent.agent_id}/agent-card.json",
+        "description": description,
+        "tags": metadata.spoken if metadata else [],
+        "capabilities": names,
+        "representativeQueries": [f"Who is {name}?", *(queries or [f"What can {name} do?"])],
+        "version": f"{agent.version}.0.0",
+        "metadata": {"reputation": agent.standing.reputation_ppm / PPM, "stake": str(agent.stake_units)},
+        "trustManifest": {"identity": agent.did, "identityType": "did"},
+    }
+
+
+def itself(here: Here, title: str, description: str) -> Entry:
+    """The registry as an entry, so that who crawls catalogs finds its search."""
+    return {
+        "identifier": f"urn:air:{namespace(here.url)}:registry:agents",
+        "displayName": title,
+        "type": REGISTRY,
+        "url": here.url,
+        "description": description,
+        "representativeQueries": ["Find an agent that can do a task.", "Which agents are best rated?"],
+    }
+
+
+def result(listing: Listing, here: Here) -> Entry:
+    """The entry as a search's result; `score` is how near it is, its reputation where no text was given."""
+    nearness = listing.match.score_ppm if listing.match else listing.agent.standing.reputation_ppm
+    score = max(0, min(FULL, nearness * FULL // PPM))
+    return entry(listing, here) | {"score": score, "source": here.url}
+
+
+def fits(entry: Entry, wanted: Mapping[str, str | Sequence[str]]) -> bool:
+    """Whether each of the fields at the dotted paths in `wanted` has one of the values wanted there."""
+    return all(
+        {values} & found if isinstance(values, str) else set(values) & found
+        for path, values in wanted.items()
+        for found in [set(_values(entry, path))]
+    )
+
+
+def buckets(entries: Iterable[Entry], path: str) -> list[tuple[str, int]]:
+    """How many entries have each value at a dotted path, the most frequent first."""
+    counts = Counter(value for entry in entries for value in set(_values(entry, path)))
+    return sorted(counts.items(), key=lambda bucket: (-bucket[1], bucket[0]))
+
+
+def _values(entry: Entry, path: str) -> list[str]:
+    value: Any = entry
+    for step in path.split("."):
+        value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [str(item) for item in items if isinstance(item, str | int | float)]

@@ -1,0 +1,88 @@
+"""Agentic Resource Discovery 0.5 on the wire."""
+
+from typing import Annotated, Any, Literal
+
+from mesh_shared.wire import WireModel
+from pydantic import BaseModel, Field, StringConstraints
+
+from mesh_registry.domain.catalog import CARD
+from mesh_registry.schemas.search import Text
+
+Value = Annotated[str, StringConstraints(max_length=200)]
+Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z.]{0,63}$")]
+Filter = Annotated[
+    dict[Path, Value | list[Value]],
+    Field(
+        max_length=10,
+        description="Values wanted at dotted paths of an entry; one of a list is enough.",
+        examples=[{"type": [CARD]}],
+    ),
+]
+
+
+class Query(WireModel):
+    """What is looked for: in words, and by fields."""
+
+    text: Text | None = None
+    filter: Filter = Field(default={})
+
+
+class SearchQuery(Query):
+    text: Text  # type: ignore[assignment]
+
+
+class CatalogSearch(WireModel):
+    """A search in natural language. `federation` is taken and changes nothing: we ask no other registry."""
+
+    query: SearchQuery = Field(examples=[{"text": "shorten a report"}])
+    federation: Literal["auto", "referrals", "none"] = "auto"
+    pageSize: int = Field(default=10, ge=1, le=100)
+
+
+class Facet(WireModel):
+    field: Path = Field(examples=["capabilities"])
+    limit: int = Field(default=20, ge=1, le=100)
+    minCount: int = Field(default=1, ge=1)
+
+
+class Facets(WireModel):
+    facets: list[Facet] = Field(min_length=1, max_length=10)
+
+
+class CatalogExploration(WireModel):
+    """Counts instead of entries."""
+
+    query: Query = Query()
+    resultType: Facets = Field(examples=[{"facets": [{"field": "capabilities"}]}])
+
+
+class Catalog(BaseModel):
+    """An ai-catalog.json."""
+
+    specVersion: Literal["1.0"] = "1.0"
+    host: dict[str, str]
+    entries: list[dict[str, Any]]
+
+
+class SearchResults(BaseModel):
+    results: list[dict[str, Any]] = Field(description="Entries with `score`, 0 to 100, and `source`.")
+
+
+class EntryPage(BaseModel):
+    items: list[dict[str, Any]]
+    pageToken: str | None = Field(default=None, description="Pass as `pageToken` for the next page.")
+
+
+class Bucket(BaseModel):
+    value: str
+    count: int
+
+
+class FacetResult(BaseModel):
+    buckets: list[Bucket]
+    otherCount: int = Field(description="Entries in buckets that are not shown.")
+
+
+class Exploration(BaseModel):
+    resultType: Literal["facets"] = "facets"
+    facets: dict[str, FacetResult]
