@@ -134,6 +134,17 @@ async def test_a_refused_method_names_every_method_of_the_path(http: AsyncClient
     assert response.headers["allow"] == "GET, POST"
 
 
+async def test_a_path_that_is_written_out_is_not_what_a_template_makes_of_it(
+    app: FastAPI, writer: dict[str, str]
+):
+    app.add_api_route("/v1/notes/batch", lambda: None, methods=["POST"])
+
+    async with running(app, writer) as http:
+        response = await http.put("/v1/notes/batch")
+
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
 async def test_a_field_error_points_at_the_field_and_repeats_no_value(http: AsyncClient):
     response = await http.post(
         "/v1/notes", json={"name": "a", "pages": 99, "secret": "sk-LEAK", "x": "sk-LEAK"}

@@ -139,10 +139,13 @@ async def _on_http_exception(request: Request, raised: Exception) -> JSONRespons
 
 
 def _allowed_methods(request: Request) -> set[str]:
-    """Methods over all routes of the path; the framework names only those of the first route."""
-    paths = cast("FastAPI", request.app).openapi()["paths"].items()
-    here = (operations for path, operations in paths if compile_path(path)[0].match(request.url.path))
-    return {method.upper() for operations in here for method in operations}
+    """Methods over all routes of the path; the framework names only those of the first route.
+
+    A path that is written out is not also what a template makes of it (OpenAPI 3.1, "Paths Object").
+    """
+    paths, asked = cast("FastAPI", request.app).openapi()["paths"], request.url.path
+    here = [asked] if asked in paths else [path for path in paths if compile_path(path)[0].match(asked)]
+    return {method.upper() for path in here for method in paths[path]}
 
 
 async def _on_bug(request: Request, raised: Exception) -> JSONResponse:
