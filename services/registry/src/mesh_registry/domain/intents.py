@@ -41,6 +41,7 @@ class Switch:
 
     @property
     def is_active(self) -> bool:
+        """What the agent is to be."""
         return self.kind == "activate"
 
 

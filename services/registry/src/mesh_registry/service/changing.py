@@ -76,6 +76,7 @@ class Changer:
 
     @property
     def contracts(self) -> Contracts:
+        """Whom we write to."""
         return self.operating.contracts
 
     async def challenge(self, wanted: Wanted, requested_by: str) -> Question:

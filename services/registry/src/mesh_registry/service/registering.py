@@ -67,6 +67,7 @@ class Registrar:
 
     @property
     def contracts(self) -> Contracts:
+        """Whom we write to."""
         return self.operating.contracts
 
     async def draft(self, wish: Wish, owner: str) -> Draft:
