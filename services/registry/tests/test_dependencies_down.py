@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesh_cli import parts
+from mesh_registry.domain import naming
 from mesh_shared.chain import keys
 from mesh_shared.content import cid
 from mesh_shared.events.event import CloudEvent, channel
@@ -125,6 +126,36 @@ async def test_a_chain_that_stops_is_named_and_the_index_goes_on_answering(regis
     assert int(refused.headers["retry-after"]) > 0
     assert {answer.status_code for answer in reads} == {200}
     assert [agent["capabilities"] for agent in found] == [["text.summarize"]]
+
+
+async def test_a_change_or_a_batch_without_a_chain_is_for_later_and_safe_to_repeat(
+    registry: Registry, node: Node
+):
+    caller, off = registry.caller, {"kind": "deactivate", "expectedVersion": 1}
+    await caller.registered("acme/one")
+    address = f"/v1/agents/{naming.agent_id_of('acme/one')}/changes"
+    batch = {"agents": [caller.wish("acme/two"), caller.wish("acme/three")]}
+    key = {"Idempotency-Key": "later"}
+    before = await registry.chain.total_agents()
+    node.process.stop()
+    await registry.is_down("chain")
+
+    refused = [
+        await caller.http.post(address, json={"change": off}, headers=key),
+        await caller.http.post("/v1/agents/batch", json=batch, headers=key),
+    ]
+    node.start()
+    await registry.is_up()
+    accepted = [
+        await caller.post(address, json={"change": off}, headers=key),
+        await caller.post("/v1/agents/batch", json=batch, headers=key),
+    ]
+
+    await caller.agent_when("acme/three", lambda agent: agent["active"])
+    await caller.agent_when("acme/one", lambda agent: not agent["active"])
+    assert [answer.status_code for answer in refused] == [503, 503]
+    assert [answer.status_code for answer in accepted] == [202, 202]
+    assert await registry.chain.total_agents() == before + 2
 
 
 async def test_a_chain_that_returns_is_followed_and_written_to_again(registry: Registry, node: Node):

@@ -122,3 +122,17 @@ async def test_a_registration_that_the_chain_took_back_is_on_its_way_again(calle
 
     again = (await caller_lite.http.get(f"/v1/operations/{operation['operationId']}")).json()
     assert (again["status"], again["transactionHash"]) == ("pending", operation["transactionHash"])
+
+
+async def test_a_change_that_the_chain_took_back_is_pending_again(caller_lite: Caller, chain: Chain):
+    await caller_lite.registered("acme/one")
+    answer = await caller_lite.change("acme/one", {"kind": "deactivate", "expectedVersion": 1})
+    address = f"/v1/operations/{answer.json()['operationId']}"
+
+    async with chain.holding():
+        await chain.reorganise(1)
+        agent = await caller_lite.agent_when("acme/one", lambda agent: agent["active"])
+        operation = await caller_lite.when(address, lambda operation: operation["status"] == "pending")
+
+    assert operation["transactionHash"] == answer.json()["transactionHash"]
+    assert agent["version"] == 1

@@ -60,6 +60,45 @@ async def test_the_same_registration_at_both_replicas_at_once_is_one_agent(
     assert await chain.total_agents() == 1
 
 
+async def test_the_same_batch_at_both_replicas_at_once_is_made_once(replicas: list[Caller], chain: Chain):
+    batch = {"agents": [replicas[0].wish(f"acme/{n}") for n in range(5)]}
+
+    answers = await asyncio.gather(
+        *(r.post("/v1/agents/batch", json=batch, headers={"Idempotency-Key": "one"}) for r in replicas),
+        *(r.post("/v1/agents/batch", json=batch, headers={"Idempotency-Key": "two"}) for r in replicas),
+    )
+    made = [answer.json()["items"] for answer in answers if answer.status_code == 202]
+    operations = {item["operation"]["operationId"] for items in made for item in items}
+    for n in range(5):
+        await replicas[0].agent_when(f"acme/{n}", lambda agent: agent["active"])
+
+    assert len(operations) == 5
+    assert await chain.total_agents() == 5
+
+
+async def test_of_changes_of_one_version_at_both_replicas_one_is_made(replicas: list[Caller], chain: Chain):
+    await replicas[0].registered("acme/one")
+    changes = [
+        {"kind": "deactivate", "expectedVersion": 1},
+        {"kind": "update", "expectedVersion": 1, "metadata": replicas[0].metadata("new")},
+    ]
+
+    answers = await asyncio.gather(
+        *(
+            replica.change("acme/one", change, key=f"{n}")
+            for n, change in enumerate(changes)
+            for replica in replicas
+        )
+    )
+
+    made = {answer.json()["operationId"] for answer in answers if answer.is_success}
+    refused = {answer.json()["code"] for answer in answers if answer.is_error}
+    agent = await replicas[1].agent("acme/one")
+    assert agent is not None
+    assert (len(made), agent["version"]) == (1, 2)
+    assert refused <= {"version-mismatch", "idempotent-request-running"}
+
+
 async def test_the_chain_is_indexed_once_whoever_does_it(replicas: list[Caller], chain: Chain):
     where = await replicas[0].store_metadata()
     for n in range(5):
