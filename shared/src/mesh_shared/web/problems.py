@@ -124,6 +124,10 @@ def _field_error(error: dict[str, Any]) -> FieldError:
 
 
 async def _on_invalid_request(request: Request, raised: Exception) -> JSONResponse:
+    errors = cast("list[dict[str, Any]]", cast("RequestValidationError", raised).errors())
+    if any(error["loc"][:1] == ("path",) for error in errors) and request.url.path in _paths(request):
+        # Written out for other methods, and taken for what a template makes of it.
+        return await _on_http_exception(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED))
     return render(request.url.path, invalid(cast("RequestValidationError", raised)))
 
 
@@ -143,9 +147,13 @@ def _allowed_methods(request: Request) -> set[str]:
 
     A path that is written out is not also what a template makes of it (OpenAPI 3.1, "Paths Object").
     """
-    paths, asked = cast("FastAPI", request.app).openapi()["paths"], request.url.path
+    paths, asked = _paths(request), request.url.path
     here = [asked] if asked in paths else [path for path in paths if compile_path(path)[0].match(asked)]
     return {method.upper() for path in here for method in paths[path]}
+
+
+def _paths(request: Request) -> dict[str, Any]:
+    return cast("FastAPI", request.app).openapi()["paths"]
 
 
 async def _on_bug(request: Request, raised: Exception) -> JSONResponse:
