@@ -152,3 +152,9 @@ async def test_an_item_that_fits_no_schema_is_named_and_nothing_is_done(caller_l
 def test_a_batch_has_one_to_fifty_agents(count: int):
     with pytest.raises(ValidationError, match="agents"):
         BatchRequest.model_validate({"agents": [{}] * count})
+
+
+async def test_a_batch_is_no_agent_that_could_be_looked_at(caller_lite: Caller, chain: Chain):
+    answer = await caller_lite.http.get("/v1/agents/batch")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
