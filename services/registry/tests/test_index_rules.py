@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -324,12 +323,40 @@ async def test_a_node_that_refuses_wide_questions_is_asked_narrower_ones(databas
         chain.mine()
 
     for _ in range(60):
-        with suppress(RpcError):
-            await index.turn()
+        await index.turn()
 
     assert (await content(database))["head"] == (201, chain.pile[-1][0].hash)
     assert max(chain.asked) > 30
     assert min(size for size in chain.asked if size <= 30) > 1
+
+
+async def test_a_node_that_refuses_a_single_block_is_waited_for(database: Database):
+    chain = PaperChain(widest=0)
+    index = indexer(database, chain)
+    chain.register()
+
+    for _ in range(6):
+        await index.turn()
+    with pytest.raises(RpcError):
+        await index.turn()
+    chain.widest = 1
+    await follow(index, chain)
+
+    assert len((await content(database))["agents"]) == 1
+
+
+async def test_questions_grow_no_wider_where_much_is_said(database_lite: Database):
+    chain = PaperChain()
+    for _ in range(330):
+        rated = [
+            Rated(client=CLIENT, index=chain.salts.__next__() + 1, value=1, decimals=0, tag1="", tag2="")
+            for _ in range(30)
+        ]
+        chain.mine(1, *rated) if chain.pile else chain.register()
+
+    await follow(indexer(database_lite, chain), chain)
+
+    assert chain.asked == [100, 100, 100, 30]
 
 
 async def test_questions_grow_wider_while_they_are_answered(database: Database):
@@ -339,7 +366,7 @@ async def test_questions_grow_wider_while_they_are_answered(database: Database):
 
     await follow(indexer(database, chain), chain)
 
-    assert chain.asked[:2] == [500, 751]
+    assert chain.asked[:2] == [100, 200]
     assert len(chain.asked) <= 5
 
 

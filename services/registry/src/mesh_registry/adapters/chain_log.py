@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -40,6 +41,12 @@ def _hex(data: bytes) -> str:
 
 def _bytes(hex_text: str) -> bytes:
     return bytes.fromhex(hex_text[2:])
+
+
+@lru_cache(4096)
+def _account(address: str) -> str:
+    """As EIP-55 writes it, which takes a hash: most come again."""
+    return to_checksum_address(address)
 
 
 def _text(text: str) -> str:
@@ -152,7 +159,7 @@ ESCROW_REFUNDED = Event(
 
 def _rated(log: Fields) -> Rated:
     return Rated(
-        client=to_checksum_address(log["clientAddress"]),
+        client=_account(log["clientAddress"]),
         index=log["feedbackIndex"],
         value=log["value"],
         decimals=log["valueDecimals"],
@@ -162,27 +169,27 @@ def _rated(log: Fields) -> Rated:
 
 
 def _paid(log: Fields) -> Paid:
-    client = to_checksum_address(log["clientAddress"])
+    client = _account(log["clientAddress"])
     return Paid(client=client, index=log["feedbackIndex"], escrow_id=_hex(log["escrowId"]))
 
 
 def _answered(log: Fields) -> Answered:
     return Answered(
-        client=to_checksum_address(log["clientAddress"]),
+        client=_account(log["clientAddress"]),
         index=log["feedbackIndex"],
-        responder=to_checksum_address(log["responder"]),
+        responder=_account(log["responder"]),
         uri=_text(log["responseURI"]),
     )
 
 
 def _requested(log: Fields) -> Requested:
-    validator = to_checksum_address(log["validatorAddress"])
+    validator = _account(log["validatorAddress"])
     return Requested(validator=validator, request_hash=_hex(log["requestHash"]), uri=_text(log["requestURI"]))
 
 
 def _validated(log: Fields) -> Validated:
     return Validated(
-        validator=to_checksum_address(log["validatorAddress"]),
+        validator=_account(log["validatorAddress"]),
         request_hash=_hex(log["requestHash"]),
         response=log["response"],
         uri=_text(log["responseURI"]),
@@ -195,7 +202,7 @@ READERS: Sequence[tuple[Event, Reader]] = (
     (REGISTERED, lambda log: Located(uri=_text(log["agentURI"]))),
     (URI_UPDATED, lambda log: Located(uri=_text(log["newURI"]))),
     (AGENT_REGISTERED, lambda log: Announced(agent_id=_hex(log["agentKey"]), did=_text(log["did"]))),
-    (TRANSFER, lambda log: Owned(owner=to_checksum_address(log["to"]))),
+    (TRANSFER, lambda log: Owned(owner=_account(log["to"]))),
     (
         CAPABILITIES_SET,
         lambda log: Offering(
@@ -209,7 +216,7 @@ READERS: Sequence[tuple[Event, Reader]] = (
     (FEEDBACK_PROOF, _paid),
     (
         FEEDBACK_REVOKED,
-        lambda log: Revoked(client=to_checksum_address(log["clientAddress"]), index=log["feedbackIndex"]),
+        lambda log: Revoked(client=_account(log["clientAddress"]), index=log["feedbackIndex"]),
     ),
     (RESPONSE_APPENDED, _answered),
     (VALIDATION_REQUEST, _requested),
@@ -217,6 +224,10 @@ READERS: Sequence[tuple[Event, Reader]] = (
     (ESCROW_RELEASED, lambda log: Settled(escrow_id=_hex(log["escrowId"]), is_refunded=False)),
     (ESCROW_REFUNDED, lambda log: Settled(escrow_id=_hex(log["escrowId"]), is_refunded=True)),
 )
+MAX_LOGS = 10_000
+"""What nodes answer at most, as a rule; ours may answer more than memory is worth."""
+TOO_MANY = -32005
+"""EIP-1474's "limit exceeded"."""
 _BY_TOPIC = {_hex(event.topic): (event, read) for event, read in READERS}
 
 
@@ -241,7 +252,10 @@ class NodeLog:
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
-        return [_occurrence(log) for log in await self.rpc.request("eth_getLogs", wanted)]
+        logs = await self.rpc.request("eth_getLogs", wanted)
+        if len(logs) > MAX_LOGS and first < last:
+            raise RpcError(TOO_MANY, "more logs than are read at once")
+        return [_occurrence(log) for log in logs]
 
 
 def _block(answer: Any) -> Block | None:

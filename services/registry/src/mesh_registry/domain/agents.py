@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import reduce
+from functools import lru_cache, reduce
 
 from mesh_shared.content import cid as cids
 
@@ -43,12 +43,7 @@ class Agent:
     @property
     def cid(self) -> str | None:
         """Where the metadata is; None when the URI is no CIDv1 of IPFS that a store can check."""
-        text = self.uri.removeprefix(IPFS)
-        try:
-            cids.parse(text)
-        except ValueError:
-            return None
-        return text if self.uri.startswith(IPFS) else None
+        return _cid_in(self.uri)
 
     @property
     def place(self) -> str:
@@ -59,6 +54,16 @@ class Agent:
     def since_block(self) -> int:
         """From when its rank fades: the last paid praise, or the registration."""
         return max(self.standing.praised_in, self.registered_in)
+
+
+@lru_cache(1024)
+def _cid_in(uri: str) -> str | None:
+    text = uri.removeprefix(IPFS)
+    try:
+        cids.parse(text)
+    except ValueError:
+        return None
+    return text if uri.startswith(IPFS) else None
 
 
 def begin(first: Occurrence) -> Agent:

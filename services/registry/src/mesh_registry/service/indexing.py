@@ -16,6 +16,8 @@ from mesh_registry.repository.ledger import WINDOW, Ledger
 from mesh_registry.service.projection import INDEX_ROLE, Projection
 
 MAX_SPAN = 5_000
+USUAL_EVENTS = 2_500
+"""From here on a stretch grows no more: its events are in memory together, and committed together."""
 
 log = structlog.get_logger()
 
@@ -34,21 +36,27 @@ class Indexer:
     poll_s: float
     indexed: Bell = field(default_factory=Bell)
     """Rings when the index has changed."""
-    _span: int = 500
+    _span: int = 100
     """Blocks that are asked for at once: less after a refusal, more after an answer."""
 
     async def turn(self) -> None:
         """Takes in the next stretch of the chain, or waits when there is none.
 
-        Raises `ChainUnavailable` or `RpcError`, to be tried again with a shorter stretch.
+        A stretch that a node refuses is halved at once. Raises `ChainUnavailable`, to be tried again later
+        with a shorter one, and `RpcError` when a single block is refused.
         """
         ticket = self.hint.ticket()
         try:
             async with self.database.sole(INDEX_ROLE):
                 has_moved = await self._step()
-        except (ChainUnavailable, RpcError):
-            self._span = max(1, self._span // 2)
+        except ChainUnavailable:
+            self._shorten()
             raise
+        except RpcError:
+            if self._span == 1:
+                raise
+            self._shorten()
+            return
         if has_moved:
             self.indexed.ring()
         else:
@@ -73,8 +81,12 @@ class Indexer:
         async with self.database.write() as session:
             await Ledger(session).extend(blocks, said)
             await Projection(session, datetime.now(UTC)).add(said)
-        self._span = min(MAX_SPAN, self._span * 3 // 2 + 1)
+        if len(said) < USUAL_EVENTS:
+            self._span = min(MAX_SPAN, self._span * 2)
         return True
+
+    def _shorten(self) -> None:
+        self._span = max(1, self._span // 2)
 
     async def _linked(self, cursor: int, hash: str | None, last: int, head: int) -> Sequence[Block] | None:
         """The blocks to remember up to `last`; None when they do not follow from one another."""

@@ -39,7 +39,7 @@ class Projection:
         """Takes in what the chain said since the last time, in order."""
         said = _by_token(occurrences)
         before = await Agents(self.session).of(said)
-        self._report(before, await self._fold(before, said))
+        await self._report(before, await self._fold(before, said))
 
     async def rebuild(self, token_ids: Sequence[int]) -> None:
         """Makes agents anew from what is left after a reorganisation, and reports what it took back."""
@@ -47,7 +47,7 @@ class Projection:
             before = await Agents(self.session).of(some)
             await Agents(self.session).drop(some)
             agents = await self._fold({}, _by_token(await Ledger(self.session).about(some)))
-            self._report(before, agents, reverted=True)
+            await self._report(before, agents, reverted=True)
 
     async def learn(self, cid: str, document: Document) -> None:
         """Ends the search for a document; its agents can be found by it from now on."""
@@ -57,8 +57,7 @@ class Projection:
             await Texts(self.session).add(cid, weights(document.metadata))
         agents = await Agents(self.session).located_at(cid)
         await Agents(self.session).save([(agent, findable(agent, document)) for agent in agents])
-        for agent in agents:
-            outbox.record(self.session, _updated(agent, reverted=False))
+        await outbox.record_all(self.session, [_updated(agent, reverted=False) for agent in agents])
 
     async def _fold(self, before: ByToken, said: Mapping[int, Sequence[Occurrence]]) -> ByToken:
         """The agents with all of it taken in, written once each."""
@@ -76,10 +75,10 @@ class Projection:
     async def _save(self, agents: Iterable[Agent], documents: Mapping[str | None, Document]) -> None:
         await Agents(self.session).save([(agent, findable(agent, documents[agent.cid])) for agent in agents])
 
-    def _report(self, before: ByToken, agents: ByToken, *, reverted: bool = False) -> None:
-        for token_id in sorted(before.keys() | agents.keys()):
-            for event in changes(before.get(token_id), agents.get(token_id), reverted=reverted):
-                outbox.record(self.session, event)
+    async def _report(self, before: ByToken, agents: ByToken, *, reverted: bool = False) -> None:
+        tokens = sorted(before.keys() | agents.keys())
+        news = [changes(before.get(token), agents.get(token), reverted=reverted) for token in tokens]
+        await outbox.record_all(self.session, list(chain.from_iterable(news)))
 
 
 def changes(before: Agent | None, agent: Agent | None, *, reverted: bool) -> list[Event]:
