@@ -54,7 +54,7 @@ async def token_for(mesh: EmbeddedMesh, service: str) -> str:
         return await Sessions(client, mesh.url("security-gateway"), mesh.admin_key_file).token(service)
 
 
-async def complaints(url: str, folder: Path, *tests: str, token: str = "none") -> str:
+async def complaints(url: str, folder: Path, *tests: str, token: str) -> str:
     """What the kit says of the agent at `url`; empty when tests passed and none failed."""
     kit = folder / "kit"
     shutil.copytree(KIT, kit, ignore=shutil.ignore_patterns(".git", "reports", ".venv"))
@@ -131,7 +131,7 @@ async def test_the_example_agent_passes_the_kit(tmp_path: Path):
     try:
         await reachable(url)
 
-        report = await complaints(url, tmp_path)
+        report = await complaints(url, tmp_path, token="none")
     finally:
         process.terminate()
         await process.wait()

@@ -39,10 +39,7 @@ from mesh_shared.auth.tokens import Principal
 from mesh_shared.bell import Bell
 from mesh_shared.errors import Unavailable
 
-MAX_RUNS = 1000
 ANY = "*/*"
-MAX_MESSAGES = 100
-"""Of one task; a conversation that is longer begins another."""
 
 log = structlog.get_logger()
 
@@ -146,6 +143,9 @@ class Server:
     tasks: Tasks
     input_modes: frozenset[str]
     streams: bool = False
+    max_runs: int = 1000
+    max_messages: int = 100
+    """Of one task; a conversation that is longer begins another."""
     _runs: dict[str, tuple[Run, asyncio.Task[None]]] = field(
         default_factory=dict[str, tuple[Run, "asyncio.Task[None]"]]
     )
@@ -210,11 +210,13 @@ class Server:
         ticket, running = self._changed.ticket(), self._runs.get(task.id)
         first = len(running[0].events) if running else 1
         yield StreamResponse(task=running[0].task if running else task)
-        while not task.status.state.is_end and not self._is_closed:
+        while not task.status.state.is_end:
             if running is not None:
                 async for event in running[0].follow(first or 1):  # the first is the task as it began
                     yield event
                 task = running[0].task
+            elif self._is_closed:
+                return
             else:
                 await ticket.wait()
                 task = await self._task(task.id, call)
@@ -242,7 +244,7 @@ class Server:
         return task
 
     async def _begin(self, wanted: SendMessageRequest, call: Call) -> tuple[Run, "asyncio.Task[None]"]:
-        if len(self._runs) >= MAX_RUNS:
+        if len(self._runs) >= self.max_runs:
             raise Unavailable("agent")
         for part in wanted.message.parts:
             if not self.input_modes & {part.kind, ANY}:
@@ -267,7 +269,7 @@ class Server:
             raise InvalidParams("The task belongs to another context.")
         if task.status.state.is_end or task.id in self._runs:
             raise UnsupportedOperation("This task is over, or at work: it takes no message now.")
-        if len(task.history or []) >= MAX_MESSAGES:
+        if len(task.history or []) >= self.max_messages:
             raise UnsupportedOperation("This task has had its messages: begin another one.")
         return task
 

@@ -1,0 +1,207 @@
+"""What the server of A2A does when the agent behind it, or the caller, does not behave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mesh_shared.a2a.errors import ContentTypeNotSupported, TaskNotCancelable, UnsupportedOperation
+from mesh_shared.a2a.model import (
+    GetTaskRequest,
+    ListTasksRequest,
+    Message,
+    Part,
+    Role,
+    SendMessageRequest,
+    State,
+    Task,
+    TaskRequest,
+)
+from mesh_shared.a2a.server import Call, Moved, Server, Turn, Update
+from mesh_shared.a2a.tasks import Tasks
+from mesh_shared.auth.tokens import Principal
+from mesh_shared.database import engine, migrate
+from mesh_shared.errors import Unavailable
+
+CALL = Call(Principal("alice", frozenset()))
+Steps = Callable[[Turn], AsyncIterator[Update]]
+
+
+class Agent:
+    """Does what a test tells it; `go` lets it go on."""
+
+    def __init__(self, steps: Steps, *, can_stop: bool) -> None:
+        self.execute = steps
+        self.can_stop = can_stop
+
+
+Make = Callable[..., Server]
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    database = engine.connect(f"sqlite+aiosqlite:///{tmp_path}/tasks.db")
+    await migrate.upgrade(database, [])
+    made: list[Server] = []
+
+    def server(steps: Steps, *, can_stop: bool = True, **more: Any) -> Server:
+        agent = Agent(steps, can_stop=can_stop)
+        options: dict[str, Any] = {"input_modes": frozenset({"text/plain"}), "streams": True}
+        made.append(Server(executor=agent, tasks=Tasks(database, "0"), **(options | more)))
+        return made[-1]
+
+    yield server
+    for one in made:
+        await one.close()
+    await database.engine.dispose()
+
+
+def said(text: str = "Hello", *, wait: bool = True, **more: Any) -> SendMessageRequest:
+    message = Message(message_id="m", role=Role.USER, parts=[Part(text=text)], **more)
+    return SendMessageRequest.model_validate(
+        {"message": message.wire(), "configuration": {"returnImmediately": not wait}}
+    )
+
+
+async def begun(server: Server) -> Task:
+    task = (await server.send_message(said(wait=False), CALL)).task
+    assert task is not None
+    return task
+
+
+async def ends_early(turn: Turn) -> AsyncIterator[Update]:
+    yield Moved(State.WORKING)
+
+
+async def breaks(turn: Turn) -> AsyncIterator[Update]:
+    yield Moved(State.WORKING)
+    raise RuntimeError("a bug")
+
+
+async def hangs(turn: Turn) -> AsyncIterator[Update]:
+    yield Moved(State.WORKING)
+    await asyncio.Event().wait()
+
+
+async def test_an_agent_that_stops_before_the_end_has_failed(make: Make):
+    answer = await make(ends_early).send_message(said(), CALL)
+
+    assert answer.task is not None
+    assert answer.task.status.state is State.FAILED
+
+
+async def test_a_bug_of_the_agent_is_told_and_the_task_has_failed(make: Make):
+    server = make(breaks)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        await server.send_message(said(), CALL)
+
+    (task,) = (await server.tasks.page("alice", ListTasksRequest())).tasks
+    assert task.status.state is State.FAILED
+
+
+async def test_work_goes_on_without_whoever_asked_for_it(make: Make):
+    server = make(ends_early)
+    asking = asyncio.create_task(server.send_message(said(), CALL))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    async with asyncio.timeout(10):
+        while not (page := await server.tasks.page("alice", ListTasksRequest(status=State.FAILED))).tasks:
+            await asyncio.sleep(0.01)
+
+    assert page.total_size == 1
+
+
+async def test_a_task_at_work_takes_no_second_message(make: Make):
+    server = make(hangs)
+    task = await begun(server)
+
+    with pytest.raises(UnsupportedOperation):
+        await server.send_message(said(task_id=task.id), CALL)
+
+
+async def test_work_that_cannot_be_stopped_is_not(make: Make):
+    server = make(hangs, can_stop=False)
+    task = await begun(server)
+
+    with pytest.raises(TaskNotCancelable):
+        await server.cancel_task(TaskRequest(id=task.id), CALL)
+
+    assert (await server.get_task(GetTaskRequest(id=task.id), CALL)).status.state is State.WORKING
+
+
+async def test_what_is_at_work_when_the_service_stops_has_failed(make: Make):
+    server = make(hangs)
+    task = await begun(server)
+
+    await server.close()
+
+    assert (await server.get_task(GetTaskRequest(id=task.id), CALL)).status.state is State.FAILED
+
+
+async def test_a_stream_ends_when_the_service_stops(make: Make):
+    server = make(hangs)
+    task = await begun(server)
+    events = await server.subscribe(TaskRequest(id=task.id), CALL)
+    first = await anext(events)
+
+    await server.close()
+    rest = [event async for event in events]
+
+    assert first.task is not None
+    assert [event.status_update.status.state for event in rest if event.status_update] == [State.FAILED]
+
+
+async def test_everyone_who_follows_is_told_the_same(make: Make):
+    server = make(hangs)
+    task = await begun(server)
+    streams = [await server.subscribe(TaskRequest(id=task.id), CALL) for _ in range(3)]
+    for stream in streams:
+        await anext(stream)
+
+    await server.cancel_task(TaskRequest(id=task.id), CALL)
+    told = [[event.wire() async for event in stream] for stream in streams]
+
+    assert told[0] == told[1] == told[2]
+    assert told[0][-1]["statusUpdate"]["status"]["state"] == "TASK_STATE_CANCELED"
+
+
+async def test_more_work_than_there_is_room_for_is_refused(make: Make):
+    server = make(hangs, max_runs=1)
+    await begun(server)
+
+    with pytest.raises(Unavailable):
+        await server.send_message(said(), CALL)
+
+
+async def test_a_conversation_has_an_end(make: Make):
+    async def asks(turn: Turn) -> AsyncIterator[Update]:
+        yield Moved(State.INPUT_REQUIRED, "And then?")
+
+    server = make(asks, max_messages=2)
+    task = (await server.send_message(said(), CALL)).task
+    assert task is not None
+    await server.send_message(said(task_id=task.id), CALL)
+
+    with pytest.raises(UnsupportedOperation):
+        await server.send_message(said(task_id=task.id), CALL)
+
+
+async def test_only_what_the_agent_takes_is_taken(make: Make):
+    server = make(ends_early, input_modes=frozenset({"image/png"}))
+
+    with pytest.raises(ContentTypeNotSupported):
+        await server.send_message(said(), CALL)
+
+
+async def test_an_agent_that_does_not_stream_says_so(make: Make):
+    server = make(hangs, streams=False)
+    task = await begun(server)
+
+    with pytest.raises(UnsupportedOperation):
+        await server.stream_message(said(), CALL)
+    with pytest.raises(UnsupportedOperation):
+        await server.subscribe(TaskRequest(id=task.id), CALL)
