@@ -112,8 +112,8 @@ def serve(agents: int, address: Any) -> None:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            text = f"[{','.join(map(answer, asked))}]" if isinstance(asked, list) else answer(asked)
+            asked: Any = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = answer(asked) if "id" in asked else f"[{','.join(map(answer, asked))}]"
             self.send_response(200)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

@@ -1,0 +1,149 @@
+"""The top twenty of 100,000 agents: at the repository and over HTTP, against what each may take.
+
+python benchmarks/bench_discovery.py [agents]
+
+The index is filled as an indexer and a fetcher fill it, on SQLite; no search is kept in memory for the next.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from mesh_registry.api import search
+from mesh_registry.domain import naming
+from mesh_registry.domain.agents import Agent, Document, DocumentState, findable
+from mesh_registry.domain.chain import Depths
+from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.domain.reputation import Standing, reputation_ppm
+from mesh_registry.domain.search import Criteria, weights
+from mesh_registry.repository.agents import Agents
+from mesh_registry.repository.documents import Documents
+from mesh_registry.repository.tables import Base
+from mesh_registry.repository.texts import Texts
+from mesh_registry.service.discovery import Discovery
+from mesh_shared.content import cid
+from mesh_shared.database import engine
+from mesh_shared.database.engine import Database
+
+ROUNDS = 300
+AT_ONCE = 1_000
+REPOSITORY_MS, HTTP_MS = 1.0, 5.0
+WORK = ["summarize", "translate", "extract", "classify", "review", "draw", "transcribe", "forecast"]
+FIELDS = ["text", "image", "audio", "code", "finance", "legal", "medical", "weather"]
+SEARCHES: dict[str, dict[str, Any]] = {
+    "one capability": {"capabilities": ["text.summarize"]},
+    "a prefix": {"prefix": "text."},
+    "two capabilities": {"capabilities": ["text.summarize", "image.draw"]},
+    "all": {},
+}
+TEXT = "condense contracts of agent 4711"
+
+
+def agent(token: int, dice: random.Random) -> tuple[Agent, Document]:
+    """An agent with four capabilities and some history."""
+    names = [f"{dice.choice(FIELDS)}.{dice.choice(WORK)}" for _ in range(4)]
+    said = AgentMetadata(
+        name=f"Agent {token}",
+        description=f"Does {names[0]} and {names[1]} for {dice.choice(FIELDS)} teams.",
+        endpoint="https://agent.example",
+        capabilities=names,
+        toolDefinitions=[],
+        reputationHistory=[],
+    )
+    count = dice.randrange(20)
+    made = Agent(
+        token_id=token,
+        agent_id=naming.agent_id_of(f"agent/{token}"),
+        transaction_hash=f"0x{token:064x}",
+        registered_in=token,
+        changed_in=token,
+        stated_in=token,
+        uri=f"ipfs://{cid.of(str(token).encode())}",
+        owner="0x" + "11" * 20,
+        stake_units=dice.randrange(10**9),
+        capability_hashes=naming.capability_hashes(names),
+        standing=Standing(reputation_ppm(dice.randrange(count * 10**6 + 1), count), count, 0, count, token),
+    )
+    return made, Document(DocumentState.FETCHED, said)
+
+
+async def fill(database: Database, agents: int) -> None:
+    dice = random.Random(371)  # noqa: S311 - the same agents every time
+    for first in range(1, agents + 1, AT_ONCE):
+        made = [agent(token, dice) for token in range(first, min(first + AT_ONCE, agents + 1))]
+        async with database.write() as session:
+            await Documents(session).ensure([one.cid for one, _ in made], datetime.now(UTC))
+            await Agents(session).save([(one, findable(one, document)) for one, document in made])
+            for one, document in made:
+                if one.cid is not None and document.metadata is not None:
+                    await Documents(session).decide(one.cid, document)
+                    await Texts(session).add(one.cid, weights(document.metadata))
+
+
+async def p50_ms(ask: Callable[[], Awaitable[object]], rounds: int) -> float:
+    took: list[float] = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        await ask()
+        took.append(time.perf_counter() - started)
+    return median(took) * 1000
+
+
+@asynccontextmanager
+async def served(discovery: Discovery) -> AsyncGenerator[httpx.AsyncClient]:
+    """The search routes alone, under uvicorn."""
+    app = FastAPI()
+    app.include_router(search.router)
+    app.state.service = type("Service", (), {"discovery": discovery})
+    app.state.platform = type("Platform", (), {"secret": "benchmark"})
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        yield http
+    server.should_exit = True
+    await task
+
+
+async def measure(agents: int, folder: Path) -> None:
+    database = engine.connect(f"sqlite+aiosqlite:///{folder}/index.db")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    started = time.perf_counter()
+    await fill(database, agents)
+    print(f"{agents} agents written in {time.perf_counter() - started:.0f} s")
+    discovery = Discovery(database, Depths(1, 12))
+    for name, criteria in SEARCHES.items():
+        found = Criteria(**criteria)
+        took = await p50_ms(lambda found=found: discovery.search(found, None, 20), ROUNDS)
+        print(f"{name:20} p50 {took:7.2f} ms, {took / REPOSITORY_MS:5.2f} of {REPOSITORY_MS} ms")
+    text = Criteria(text=TEXT)
+    took = await p50_ms(lambda: discovery.search(text, None, 20), 20)
+    print(f"{'a text, fused':20} p50 {took:7.2f} ms")
+    async with served(discovery) as http:
+        took = await p50_ms(lambda: http.get("/v1/agents?capability=text.summarize"), ROUNDS)
+        print(f"{'over HTTP':20} p50 {took:7.2f} ms, {took / HTTP_MS:5.2f} of {HTTP_MS} ms")
+    await database.engine.dispose()
+
+
+def main() -> None:
+    agents = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measure(agents, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
