@@ -29,11 +29,14 @@ Steps = Callable[[Turn], AsyncIterator[Update]]
 
 
 class Agent:
-    """Does what a test tells it; `go` lets it go on."""
+    """Does what a test tells it."""
 
     def __init__(self, steps: Steps, *, can_stop: bool) -> None:
-        self.execute = steps
+        self.steps = steps
         self.can_stop = can_stop
+
+    def execute(self, turn: Turn) -> AsyncIterator[Update]:
+        return self.steps(turn)
 
 
 Make = Callable[..., Server]
