@@ -12,7 +12,7 @@ from unicodedata import name as name_of
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, OKPKey
+from joserfc.jwk import ECKey, JWKRegistry, OKPKey
 from joserfc.jws import JWSRegistry
 from mesh_shared.a2a.card import AgentCard
 from mesh_shared.canonical import jcs, read_json
@@ -212,7 +212,9 @@ def origin(url: str) -> str:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return ""
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port}"
 
 
@@ -284,10 +286,21 @@ def _holds(signature: dict[str, Any], payload: bytes, key: ECKey | OKPKey) -> bo
 def _known(keys: bytes | None) -> list[ECKey | OKPKey]:
     """The public keys of a JWK set that can sign cards; none in what is no set."""
     try:
-        found = KeySet.import_key_set(read_json(keys or b"")).keys
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        said = read_json(keys or b"")
+    except ValueError:
         return []
-    return [key for key in found if isinstance(key, ECKey | OKPKey)]
+    items = cast("dict[str, object]", said).get("keys") if isinstance(said, dict) else None
+    found = map(_key, cast("list[object]", items)) if isinstance(items, list) else ()
+    return [key for key in found if key is not None]
+
+
+def _key(item: object) -> ECKey | OKPKey | None:
+    """One key of a set; None for a kind or curve unknown here, which spoils no other (RFC 7517 §5)."""
+    try:
+        key = JWKRegistry.import_key(cast("dict[str, Any]", item))
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return key if isinstance(key, ECKey | OKPKey) else None
 
 
 def _signatures(said: dict[str, Any]) -> list[dict[str, Any]]:
