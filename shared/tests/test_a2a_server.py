@@ -208,3 +208,78 @@ async def test_an_agent_that_does_not_stream_says_so(make: Make):
         await server.stream_message(said(), CALL)
     with pytest.raises(UnsupportedOperation):
         await server.subscribe(TaskRequest(id=task.id), CALL)
+
+
+async def asks(turn: Turn) -> AsyncIterator[Update]:
+    yield Moved(State.INPUT_REQUIRED, "And then?")
+
+
+async def waiting(server: Server) -> Task:
+    task = (await server.send_message(said(), CALL)).task
+    assert task is not None
+    return task
+
+
+async def kept(server: Server, task: Task) -> State:
+    return (await server.get_task(GetTaskRequest(id=task.id), CALL)).status.state
+
+
+async def test_a_stream_ends_when_the_service_stops_before_the_work_has_begun(make: Make):
+    server = make(hangs)
+    events = await server.stream_message(said(), CALL)
+
+    await server.close()
+    async with asyncio.timeout(10):
+        told = [event async for event in events]
+
+    assert [event.status_update.status.state for event in told if event.status_update][-1:] == [State.FAILED]
+
+
+async def test_two_cancellations_at_once_leave_a_task_that_is_canceled(make: Make):
+    server = make(hangs)
+    task = await begun(server)
+
+    await asyncio.gather(
+        *(server.cancel_task(TaskRequest(id=task.id), CALL) for _ in range(2)), return_exceptions=True
+    )
+
+    assert await kept(server, task) is State.CANCELED
+
+
+async def test_a_cancellation_while_the_service_stops_leaves_no_task_at_work(make: Make):
+    server = make(hangs)
+    task = await begun(server)
+
+    canceled, _ = await asyncio.gather(
+        server.cancel_task(TaskRequest(id=task.id), CALL), server.close(), return_exceptions=True
+    )
+
+    assert await kept(server, task) is (State.CANCELED if isinstance(canceled, Task) else State.FAILED)
+
+
+async def test_who_is_told_that_a_waiting_task_is_canceled_finds_it_so_whoever_wrote_at_once(make: Make):
+    server = make(asks)
+    task = await waiting(server)
+
+    canceled, _ = await asyncio.gather(
+        server.cancel_task(TaskRequest(id=task.id), CALL),
+        server.send_message(said(task_id=task.id), CALL),
+        return_exceptions=True,
+    )
+
+    assert await kept(server, task) is (
+        State.CANCELED if isinstance(canceled, Task) else State.INPUT_REQUIRED
+    )
+
+
+async def test_two_messages_at_once_are_one_and_a_refusal(make: Make):
+    server = make(asks)
+    task = await waiting(server)
+
+    answers = await asyncio.gather(
+        *(server.send_message(said(str(n), task_id=task.id), CALL) for n in range(2)), return_exceptions=True
+    )
+
+    found = await server.get_task(GetTaskRequest(id=task.id), CALL)
+    refused = [answer for answer in answers if isinstance(answer, UnsupportedOperation)]
+    assert len(found.history or []) == 1 + len(answers) - len(refused)

@@ -1,8 +1,10 @@
 """Tasks of A2A are kept on either database, for their owner, and in the order of their last change."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from mesh_shared.a2a.errors import InvalidParams
 from mesh_shared.a2a.model import (
@@ -18,6 +20,7 @@ from mesh_shared.a2a.model import (
 )
 from mesh_shared.a2a.tasks import KEPT, Tasks
 from mesh_shared.database import engine, migrate
+from pydantic import ValidationError
 
 
 def task(id: str, minutes: int = 0, state: State = State.COMPLETED, context: str = "c") -> Task:
@@ -112,7 +115,18 @@ async def test_conditions_are_met_together(tasks: Tasks):
     assert (ids(page), page.total_size) == (["new"], 1)
 
 
-@pytest.mark.parametrize("token", ["x", "e30=", "WyJhIl0=", "WzEsMl0=", "bnVsbA==", "WyJub29uIiwgInQiXQ=="])
+def token(place: object) -> str:
+    return urlsafe_b64encode(orjson.dumps(place)).decode()
+
+
+NO_TOKENS = [
+    "x",
+    *map(token, [{}, None, ["a"], [1, 2], ["noon", "t"], ["0001-01-01T00:00:00+14:00", "t"]]),
+    token(["2026-01-01T00:00:00+00:00", "a\0b"]),
+]
+
+
+@pytest.mark.parametrize("token", NO_TOKENS)
 async def test_a_token_that_is_none_of_ours_is_refused(tasks: Tasks, token: str):
     with pytest.raises(InvalidParams):
         await listed(tasks, pageToken=token)
@@ -143,3 +157,76 @@ async def test_tasks_are_forgotten_after_a_week(tasks: Tasks):
     await tasks.recover()
 
     assert ids(await listed(tasks)) == ["young"]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "noon"])
+def test_a_time_that_no_calendar_in_utc_has_is_refused(at: str):
+    with pytest.raises(ValidationError, match="statusTimestampAfter"):
+        ListTasksRequest.model_validate({"statusTimestampAfter": at})
+
+
+def test_a_time_without_an_offset_is_in_utc():
+    wanted = ListTasksRequest.model_validate({"statusTimestampAfter": "2026-01-01T00:00:00"})
+
+    assert wanted.status_timestamp_after == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_a_list_after_a_time_leaves_out_what_changed_at_it(tasks: Tasks):
+    saved = task("t")
+    await tasks.save("alice", saved)
+
+    page = await listed(tasks, statusTimestampAfter=saved.status.timestamp)
+
+    assert ids(page) == []
+
+
+async def test_a_list_shows_as_much_history_as_was_asked_for_and_no_artifacts(tasks: Tasks):
+    await tasks.save("alice", task("t"))
+
+    full, short = await listed(tasks), await listed(tasks, historyLength=0, includeArtifacts=True)
+
+    assert [(t.history is None, t.artifacts is None) for t in full.tasks + short.tasks] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+async def test_a_total_counts_every_page(tasks: Tasks):
+    for n in range(3):
+        await tasks.save("alice", task(f"t{n}", n))
+    first = await listed(tasks, pageSize=2)
+
+    last = await listed(tasks, pageSize=2, pageToken=first.next_page_token)
+
+    assert (first.total_size, last.total_size, len(last.tasks)) == (3, 3, 1)
+
+
+async def test_a_task_that_moves_up_while_it_is_listed_pushes_none_off_the_next_page(tasks: Tasks):
+    for n in range(3):
+        await tasks.save("alice", task(f"t{n}", n))
+    first = await listed(tasks, pageSize=2)
+    await tasks.save("alice", task("t2", 9))
+
+    last = await listed(tasks, pageSize=2, pageToken=first.next_page_token)
+
+    assert (ids(first), ids(last)) == (["t2", "t1"], ["t0"])
+
+
+async def test_a_token_shows_nobody_else_s_tasks(tasks: Tasks):
+    for n in range(3):
+        await tasks.save("alice", task(f"t{n}", n))
+    hers = await listed(tasks, pageSize=1)
+
+    page = await listed(tasks, "bob", pageSize=1, pageToken=hers.next_page_token)
+
+    assert (ids(page), page.total_size) == ([], 0)
+
+
+async def test_what_was_left_unfinished_shows_as_failed_in_the_task_itself(tasks: Tasks):
+    await tasks.save("alice", task("working", state=State.WORKING))
+
+    await tasks.recover()
+
+    found = await tasks.get("alice", "working")
+    assert found is not None
+    assert (found.status.state, found.artifacts) == (State.FAILED, task("working").artifacts)

@@ -3,15 +3,26 @@
 A reader takes both spellings of a name and ignores what it does not know, as ProtoJSON has it.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 MAX_PAGE = 100
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Raises `ValueError` for a time whose year in UTC is none; who says no offset means UTC."""
+    try:
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no time of UTC") from None
+
+
+Instant = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class A2aModel(BaseModel):
@@ -183,7 +194,7 @@ class ListTasksRequest(A2aModel):
     page_size: int = Field(default=50, ge=1, le=MAX_PAGE)
     page_token: str = Field(default="", max_length=500)
     history_length: int | None = Field(default=None, ge=0)
-    status_timestamp_after: datetime | None = None
+    status_timestamp_after: Instant | None = None
     include_artifacts: bool = False
 
 

@@ -107,6 +107,8 @@ class Run:
     ending: State = State.FAILED
     """What the task becomes when its work ends before it is settled."""
     events: list[StreamResponse] = field(default_factory=list[StreamResponse])
+    is_ending: bool = False
+    """Whether the last step is being stored, which must not be broken off."""
     is_over: bool = False
     bell: Bell = field(default_factory=Bell)
 
@@ -151,6 +153,8 @@ class Server:
     )
     _changed: Bell = field(default_factory=Bell)
     """Rings when work on some task begins, and when one ends that nobody works on."""
+    _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Who reads a task to change it holds this until the change is made, or work on it has begun."""
     _is_closed: bool = False
 
     async def send_message(self, wanted: SendMessageRequest, call: Call) -> SendMessageResponse:
@@ -185,18 +189,21 @@ class Server:
         """Breaks the work off. Raises `TaskNotCancelable` when it is over, or when it cannot be stopped."""
         task = await self._task(wanted.id, call)
         running = self._runs.get(task.id)
-        if task.status.state.is_end or (running is not None and not self.executor.can_stop):
-            raise TaskNotCancelable("This task cannot be canceled (any more).")
-        if running is None:
+        if running is not None and self.executor.can_stop:
+            await self._break_off(*running, State.CANCELED)
+            if running[0].task.status.state is State.CANCELED:
+                return running[0].task
+        return await self._cancel_idle(wanted.id, call)
+
+    async def _cancel_idle(self, id: str, call: Call) -> Task:
+        async with self._turns:
+            is_at_work, task = id in self._runs, await self._task(id, call)
+            if is_at_work or task.status.state.is_end:
+                raise TaskNotCancelable("This task cannot be canceled (any more).")
             task = _moved(task, Moved(State.CANCELED))
             await self.tasks.save(call.caller.subject, task)
-            self._changed.ring()
-            return task
-        run, work = running
-        run.ending = State.CANCELED
-        work.cancel()
-        await asyncio.wait([work])
-        return run.task
+        self._changed.ring()
+        return task
 
     async def subscribe(self, wanted: TaskRequest, call: Call) -> AsyncGenerator[StreamResponse, None]:
         """The task as it is, then each change until its end; a pause of the task is none."""
@@ -228,10 +235,16 @@ class Server:
         """Breaks off all work, which has failed then, and ends all streams."""
         self._is_closed = True
         self._changed.ring()
-        works = [work for _, work in self._runs.values()]
-        for work in works:
+        running = list(self._runs.values())
+        await asyncio.gather(*(self._break_off(run, work, State.FAILED) for run, work in running))
+
+    async def _break_off(self, run: Run, work: "asyncio.Task[None]", ending: State) -> None:
+        """Stops the work, and waits until it has ended."""
+        await asyncio.sleep(0)  # work that is canceled before its first step never comes to its end
+        if not run.is_ending:
+            run.is_ending, run.ending = True, ending
             work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
+        await asyncio.wait([work])
 
     def _must_stream(self) -> None:
         if not self.streams:
@@ -249,8 +262,14 @@ class Server:
         for part in wanted.message.parts:
             if not self.input_modes & {part.kind, ANY}:
                 raise ContentTypeNotSupported(f"Send {', '.join(sorted(self.input_modes))}.")
-        task = await self._addressed(wanted.message, call)
-        message = wanted.message.model_copy(update={"task_id": task.id, "context_id": task.context_id})
+        if wanted.message.task_id is None:
+            return self._start(wanted.message, _new(wanted.message.context_id or str(uuid4())), call)
+        async with self._turns:
+            return self._start(wanted.message, await self._named(wanted.message.task_id, wanted, call), call)
+
+    def _start(self, message: Message, task: Task, call: Call) -> tuple[Run, "asyncio.Task[None]"]:
+        """Begins the work on a message of `task`."""
+        message = message.model_copy(update={"task_id": task.id, "context_id": task.context_id})
         task = task.model_copy(update={"history": [*(task.history or []), message]})
         updates = self.executor.execute(Turn(call, message, task))
         run = Run(call.caller.subject, task)
@@ -260,14 +279,12 @@ class Server:
         self._changed.ring()
         return run, work
 
-    async def _addressed(self, message: Message, call: Call) -> Task:
-        """The task that a message is for: the one it names, or a new one."""
-        if message.task_id is None:
-            return _new(message.context_id or str(uuid4()))
-        task = await self._task(message.task_id, call)
-        if message.context_id not in (None, task.context_id):
+    async def _named(self, id: str, wanted: SendMessageRequest, call: Call) -> Task:
+        """The task that a message names, when it takes one now."""
+        is_at_work, task = id in self._runs, await self._task(id, call)
+        if wanted.message.context_id not in (None, task.context_id):
             raise InvalidParams("The task belongs to another context.")
-        if task.status.state.is_end or task.id in self._runs:
+        if is_at_work or task.status.state.is_end:
             raise UnsupportedOperation("This task is over, or at work: it takes no message now.")
         if len(task.history or []) >= self.max_messages:
             raise UnsupportedOperation("This task has had its messages: begin another one.")
@@ -278,6 +295,7 @@ class Server:
             async for update in updates:
                 await self._take(run, update)
         finally:
+            run.is_ending = True
             try:
                 if not (run.is_answered or run.task.status.state.is_settled):
                     await self._take(run, Moved(run.ending))
@@ -290,9 +308,9 @@ class Server:
         if isinstance(update, Message) and not run.events:
             run.tell(StreamResponse(message=update))
             return
-        before = run.task
-        run.task, event = _after(before, update)
-        await self.tasks.save(run.owner, run.task)
+        before, (after, event) = run.task, _after(run.task, update)
+        await self.tasks.save(run.owner, after)
+        run.task = after  # not before: work that is broken off while it stores a step has not made it
         if not run.events:
             run.tell(StreamResponse(task=before))
         run.tell(event)

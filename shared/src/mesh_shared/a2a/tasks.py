@@ -13,6 +13,7 @@ from mesh_shared.a2a.errors import InvalidParams
 from mesh_shared.a2a.model import ListTasksRequest, ListTasksResponse, State, Task
 from mesh_shared.database.engine import Database
 from mesh_shared.events.outbox import Foundation
+from mesh_shared.web.route import has_nul
 
 KEPT = timedelta(days=7)
 
@@ -109,7 +110,9 @@ def _token(last: TaskRow) -> str:
 def _after(token: str) -> ColumnElement[bool]:
     try:
         instant, id = orjson.loads(urlsafe_b64decode(token))
-        at = datetime.fromisoformat(instant)
-    except (ValueError, TypeError):
+        at = datetime.fromisoformat(instant).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         raise InvalidParams("This list has no such page.") from None
+    if has_nul(id):
+        raise InvalidParams("This list has no such page.")
     return or_(TaskRow.updated_at < at, and_(TaskRow.updated_at == at, TaskRow.id < str(id)))
