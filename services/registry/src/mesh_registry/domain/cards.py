@@ -205,6 +205,12 @@ def keys_url(said: dict[str, Any], url: str) -> str | None:
     return own[0] if own else f"{origin(url)}{KEYS_PATH}"
 
 
+def card_url(url: str) -> str:
+    """Where the card is that `url` leads to: without a path, the well-known one of that origin."""
+    has_path = "/" in url.partition("://")[2].removesuffix("/")
+    return url if has_path else f"{url.removesuffix('/')}{CARD_PATH}"
+
+
 def origin(url: str) -> str:
     """Scheme, host and port; empty for what is no address."""
     try:

@@ -44,8 +44,7 @@ class Importer:
 
         Raises `CardUnavailable`, `CardUnfit`, `TextUnfit`.
         """
-        if cards.origin(url) + "/" in (f"{url}/", url):
-            url = f"{url.rstrip('/')}{cards.CARD_PATH}"
+        url = cards.card_url(url)
         data = await self.source.fetch(url, cards.MAX_BYTES)
         said, card = cards.read(data, allow_private=self.allow_private)
         verdict, key = cards.verdict(said, url, await self._keys(cards.keys_url(said, url)))
