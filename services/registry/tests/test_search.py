@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesh_registry.domain import naming
+from mesh_registry.domain import search as rules
 from mesh_registry.domain.agents import Document, DocumentState, Listing
 from mesh_registry.domain.chain import (
     Announced,
@@ -321,3 +322,111 @@ async def test_an_entry_says_what_its_rank_is_made_of(index: Index):
     assert (rank.quality, rank.stake_weight, rank.recency) == (0.58707, 1.0, 1.0)
     assert rank.supporter_weight == pytest.approx(2 / 3)
     assert entry.agent.standing.supporter_count == 1
+
+
+CORPUS = {
+    "Ada": "Summarizes papers and papers about papers.",
+    "Bea": "Summarizes news, quickly.",
+    "Cid": "Papers are reviewed; summaries of papers are written.",
+    "Dee": "Crème brûlée, 要約 and nothing else.",
+    "Eva": "Condenses articles. " * 5,
+    "Fay": "Draws charts of papers.",
+}
+ASKED = ["papers", "summarize papers", "condense", "要約", "CREME", "charts of summaries"]
+
+
+def nearest(documents: dict[str, dict[str, int]], asked: dict[str, float], least: int) -> dict[str, int]:
+    """What each document that has `least` of the terms scores: the rule, with no database."""
+    counts = {term: sum(term in weights for weights in documents.values()) for term in asked}
+    weights = rules.weighted(asked, counts, len(documents))
+    if least == 1:
+        weights = rules.telling(weights, counts, len(documents))
+    scores = {
+        name: [weight * has[term] for term, weight in weights.items() if term in has]
+        for name, has in documents.items()
+    }
+    return {name: sum(found) for name, found in scores.items() if len(found) >= least}
+
+
+async def test_a_database_finds_what_the_rule_finds_with_none(index: Index):
+    for name, about in CORPUS.items():
+        await index.list(name, about)
+    places: dict[str, str] = {}
+    documents: dict[str, dict[str, int]] = {}
+    for listing in await index.search():
+        assert listing.document.metadata is not None
+        name = listing.document.metadata.name
+        places[name], documents[name] = listing.agent.place, rules.weights(listing.document.metadata)
+
+    for text in ASKED:
+        words, meaning = rules.keyword_query(text), rules.meaning_query(text)
+        for mode, scores in (
+            (Mode.WORDS, nearest(documents, words, len(words))),
+            (Mode.MEANING, nearest(documents, meaning, 1)),
+        ):
+            expected = sorted(scores, key=lambda name: (-scores[name], places[name]))
+            assert await index.found(text=text, mode=mode) == expected, (text, mode)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_pages_of_one_lose_nobody_among_equals(index: Index, mode: Mode):
+    for n in range(4):
+        await index.list(f"agent {n}", "Summarizes papers.")
+    whole = await index.search(text="summarizes papers", mode=mode)
+
+    paged: list[Listing] = []
+    after = None
+    while page := await index.search(after, 1, text="summarizes papers", mode=mode):
+        paged += page
+        match, place = page[-1].match, page[-1].agent.place
+        after = Spot(match.score_ppm if match else 0, place)
+
+    assert names(paged) == names(whole)
+    assert sorted(names(paged)) == [f"agent {n}" for n in range(4)]
+
+
+async def test_a_list_from_behind_its_last_entry_is_empty(index: Index):
+    await index.list("one", "Summarizes papers.", "text.summarize")
+    (last,) = await index.search()
+    behind = Spot(0, last.agent.place)
+
+    assert await index.search(behind) == []
+    assert await index.search(behind, capabilities=["text.summarize"]) == []
+    assert await index.search(behind, text="papers") == []
+
+
+async def test_one_more_criterion_never_finds_more(index: Index):
+    await index.list("shop", "Papers.", "text.a", toolDefinitions=[tool("text.a", 5)], protocols=["a2a"])
+    await index.list("free", "Papers.", "text.a", protocols=["a2a"])
+    await index.list("else", "Papers.", "text.b")
+
+    criteria: dict[str, Any] = {}
+    left = [await index.found(text="papers")]
+    for name, value in {"prefix": "text.", "protocols": ["a2a"], "max_price_units": 5}.items():
+        criteria[name] = value
+        left.append(await index.found(text="papers", **criteria))
+
+    assert [sorted(found) for found in left] == [
+        ["else", "free", "shop"],
+        ["else", "free", "shop"],
+        ["free", "shop"],
+        ["shop"],
+    ]
+
+
+async def test_an_index_without_agents_finds_nobody(index: Index):
+    ways: list[dict[str, Any]] = [{}, {"text": "papers"}, {"prefix": "text."}, {"status": Status.FINALIZED}]
+
+    assert [await index.found(**way) for way in ways] == [[]] * 4
+
+
+async def test_who_is_switched_on_again_is_found_as_before(index: Index):
+    await index.list("one", "Summarizes papers.", "text.summarize")
+    before = await index.search(text="papers")
+    await index.say(index.tokens["one"], Switched(version=2, is_active=False))
+    await index.say(index.tokens["one"], Switched(version=3, is_active=True))
+
+    again = await index.search(text="papers")
+
+    assert names(again) == ["one"]
+    assert [listing.match for listing in again] == [listing.match for listing in before]
