@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mesh_shared.a2a.errors import ContentTypeNotSupported, TaskNotCancelable, UnsupportedOperation
+from mesh_shared.a2a.errors import (
+    ContentTypeNotSupported,
+    TaskNotCancelable,
+    TaskNotFound,
+    UnsupportedOperation,
+)
 from mesh_shared.a2a.model import (
+    Artifact,
     GetTaskRequest,
     ListTasksRequest,
     Message,
@@ -18,7 +24,7 @@ from mesh_shared.a2a.model import (
     Task,
     TaskRequest,
 )
-from mesh_shared.a2a.server import Call, Moved, Server, Turn, Update
+from mesh_shared.a2a.server import Call, Made, Moved, Server, Turn, Update
 from mesh_shared.a2a.tasks import Tasks
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.database import engine, migrate
@@ -283,3 +289,101 @@ async def test_two_messages_at_once_are_one_and_a_refusal(make: Make):
     found = await server.get_task(GetTaskRequest(id=task.id), CALL)
     refused = [answer for answer in answers if isinstance(answer, UnsupportedOperation)]
     assert len(found.history or []) == 1 + len(answers) - len(refused)
+
+
+DIRECT = Message(message_id="a", role=Role.AGENT, parts=[Part(text="That is all.")])
+
+
+@pytest.mark.parametrize(
+    "after", [Moved(State.WORKING), Made(Artifact(artifact_id="late", parts=DIRECT.parts))]
+)
+async def test_an_end_is_final_whatever_the_agent_does_after_it(make: Make, after: Update):
+    async def goes_on(turn: Turn) -> AsyncIterator[Update]:
+        yield Moved(State.COMPLETED)
+        yield after
+
+    task = (await make(goes_on).send_message(said(), CALL)).task
+
+    assert task is not None
+    assert (task.status.state, task.artifacts) == (State.COMPLETED, None)
+
+
+async def test_nothing_comes_after_an_answer_in_one_message(make: Make):
+    async def goes_on(turn: Turn) -> AsyncIterator[Update]:
+        yield DIRECT
+        yield Moved(State.COMPLETED)
+
+    server = make(goes_on)
+    answer = await server.send_message(said(), CALL)
+
+    assert (answer.message, answer.task) == (DIRECT, None)
+    assert (await server.list_tasks(ListTasksRequest(), CALL)).total_size == 0
+
+
+async def test_a_message_after_work_has_begun_is_the_last_word_on_the_task(make: Make):
+    async def answers(turn: Turn) -> AsyncIterator[Update]:
+        yield Moved(State.WORKING)
+        yield DIRECT
+
+    task = (await make(answers).send_message(said(), CALL)).task
+
+    assert task is not None
+    assert task.status.state is State.COMPLETED
+    assert task.status.message is not None
+    assert task.status.message.parts == DIRECT.parts
+
+
+async def test_an_artifact_made_again_takes_the_place_of_the_first(make: Make):
+    async def makes_twice(turn: Turn) -> AsyncIterator[Update]:
+        for text in ("draft", "final"):
+            yield Made(Artifact(artifact_id="a", parts=[Part(text=text)]))
+        yield Moved(State.COMPLETED)
+
+    task = (await make(makes_twice).send_message(said(), CALL)).task
+
+    assert task is not None
+    assert [artifact.parts for artifact in task.artifacts or []] == [[Part(text="final")]]
+
+
+async def test_a_task_that_waits_goes_on_after_a_restart(make: Make):
+    task = await waiting(make(asks))
+    restarted = make(asks)
+    await restarted.tasks.recover()
+
+    again = (await restarted.send_message(said("Again", task_id=task.id), CALL)).task
+
+    assert again is not None
+    assert [message.parts[0].text for message in again.history or []] == ["Hello", "Again"]
+
+
+async def test_nobody_else_learns_that_a_task_is_there(make: Make):
+    server = make(hangs)
+    task, other = await begun(server), Call(Principal("bob", frozenset()))
+
+    for id in (task.id, "nothing"):
+        with pytest.raises(TaskNotFound, match="no such task"):
+            await server.subscribe(TaskRequest(id=id), other)
+        with pytest.raises(TaskNotFound, match="no such task"):
+            await server.cancel_task(TaskRequest(id=id), other)
+        with pytest.raises(TaskNotFound, match="no such task"):
+            await server.send_message(said(task_id=id), other)
+
+
+async def test_who_subscribes_late_is_told_only_what_is_new(make: Make):
+    gate = asyncio.Event()
+
+    async def works(turn: Turn) -> AsyncIterator[Update]:
+        yield Moved(State.WORKING)
+        await gate.wait()
+        yield Moved(State.COMPLETED)
+
+    server = make(works)
+    events = await server.subscribe(TaskRequest(id=(await begun(server)).id), CALL)
+    first = await anext(events)
+    gate.set()
+
+    rest = [event async for event in events]
+
+    assert first.task is not None
+    assert first.task.status.state is State.WORKING
+    assert [event.status_update and event.status_update.status.state for event in rest] == [State.COMPLETED]

@@ -117,6 +117,10 @@ class Run:
         """Whether one message was the whole answer."""
         return bool(self.events) and self.events[0].message is not None
 
+    @property
+    def is_done(self) -> bool:
+        return self.is_answered or self.task.status.state.is_end
+
     def tell(self, event: StreamResponse) -> None:
         self.events.append(event)
         self.bell.ring()
@@ -293,7 +297,8 @@ class Server:
     async def _work(self, run: Run, updates: AsyncIterator[Update]) -> None:
         try:
             async for update in updates:
-                await self._take(run, update)
+                if not run.is_done:  # an end is final, whatever the agent does after it
+                    await self._take(run, update)
         finally:
             run.is_ending = True
             try:

@@ -78,7 +78,10 @@ class Card:
         self.headers = {"ETag": etag, "Last-Modified": since, "Cache-Control": f"public, max-age={FRESH_S}"}
 
     def response(self, request: Request) -> Response:
-        if self.headers["ETag"] in request.headers.get("if-none-match", ""):
+        known = {
+            tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
+        }
+        if known & {"*", self.headers["ETag"]}:
             return Response(status_code=304, headers=self.headers)
         return Response(self.body, media_type="application/json", headers=self.headers)
 
