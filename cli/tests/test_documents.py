@@ -82,6 +82,10 @@ def test_every_operation_says_what_it_does_and_what_can_go_wrong(
             assert "application/problem+json" in operation["responses"][status]["content"], (path, status)
 
 
+SEARCHES = {"/v1/agents/search", "/search", "/explore"}
+"""Reads whose question is too long for an address."""
+
+
 @pytest.mark.parametrize("service", PACKAGES)
 def test_every_write_wants_a_token(pages: dict[str, dict[str, Any]], service: str):
     open_to_all = {
@@ -90,7 +94,7 @@ def test_every_write_wants_a_token(pages: dict[str, dict[str, Any]], service: st
         if method != "get" and not operation.get("security")
     }
 
-    assert open_to_all == set()
+    assert open_to_all <= SEARCHES
 
 
 @pytest.mark.parametrize("service", PACKAGES)

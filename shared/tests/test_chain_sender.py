@@ -108,7 +108,7 @@ async def until(sender: TransactionSender, id: Any, state: State) -> Any:
 async def test_fifty_transactions_at_once_are_all_mined_once(sender: TransactionSender, rpc: Rpc):
     await install(rpc, COUNTER)
     async with working(sender), mining(rpc), asyncio.TaskGroup() as tasks:
-        sent = [tasks.create_task(sender.execute(f"count:{n}", Call(ADDRESS, b""), 20)) for n in range(50)]
+        sent = [tasks.create_task(sender.execute(f"count:{n}", Call(ADDRESS, b""), 60)) for n in range(50)]
 
     assert await slot(rpc) == 50
     assert sorted(task.result().nonce or 0 for task in sent) == list(range(50))

@@ -21,9 +21,10 @@ import json
 from fastapi import APIRouter
 from mesh_shared import serve
 from mesh_shared.chain import keys
-from mesh_shared.agents.plugin import Plugin
+from mesh_shared.agents.plugin import Action, Plugin
 from mesh_shared.app import About, build
 from mesh_shared.settings import ServiceSettings
+from mesh_shared.wire import WireModel
 
 class Settings(ServiceSettings):
     service: ClassVar[str] = "probe"
@@ -50,8 +51,16 @@ async def deep() -> None:
 async def start(platform):
     yield platform
 
+class Nothing(WireModel):
+    pass
+
+async def rest(runtime, message, state, options, callback):
+    return True
+
 def create_app(settings):
-    plugin = Plugin(name="probe", description="A probe.", actions=[])
+    about_it = {"description": "Does nothing.", "parameters": Nothing, "examples": [], "scope": "probe:rest"}
+    action = Action(name="REST", handler=rest, **about_it)
+    plugin = Plugin(name="probe", description="A probe.", actions=[action])
     about = About(title="Probe", summary="A probe.")
     return build(about, settings, routers=[router], plugin=plugin, start=start)
 

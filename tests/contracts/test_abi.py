@@ -33,7 +33,9 @@ def type_of(parameter: dict[str, Any]) -> str:
     return f"({inner}){parameter['type'].removeprefix('tuple')}"
 
 
-FUNCTIONS = {
+OF_WALLETS = {("isValidSignature", ("bytes32", "bytes"), ("bytes4",))}
+"""What a contract that is somebody's wallet answers (ERC-1271); none of ours is one."""
+FUNCTIONS = OF_WALLETS | {
     (entry["name"], tuple(map(type_of, entry["inputs"])), tuple(map(type_of, entry["outputs"])))
     for entry in entries()
     if entry["type"] == "function"
