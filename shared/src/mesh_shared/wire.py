@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 _INT64 = 2.0**63
 
@@ -34,6 +34,11 @@ class ReadModel(BaseModel):
     """The fields that we read of somebody else's answer; others may come and go."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def places(error: ValidationError) -> list[str]:
+    """Where a value does not fit, as dotted paths, sorted, each once; nothing of the value itself."""
+    return sorted({".".join(str(step) for step in fault["loc"]) for fault in error.errors()})
 
 
 # Strict mode would refuse the only spellings that JSON has for these two.

@@ -13,6 +13,7 @@ from mesh_shared.agents.plugin import Action, Plugin, Runtime
 from mesh_shared.agents.plugin import Message as Said
 from mesh_shared.errors import Forbidden
 from mesh_shared.web.agent import INVOKE, answer_of, request_model, run_action
+from mesh_shared.wire import places
 
 ARTIFACT = "result"
 
@@ -66,5 +67,4 @@ def _body(action: Action, asked: dict[str, Any], message: Message) -> Any:
     try:
         return request_model(action).model_validate({"message": Said(text=text)} | given)
     except ValidationError as error:
-        places = sorted({".".join(str(step) for step in fault["loc"]) for fault in error.errors()})
-        raise InvalidParams(f"These do not fit {action.name}: {', '.join(places)}.") from None
+        raise InvalidParams(f"These do not fit {action.name}: {', '.join(places(error))}.") from None

@@ -1,6 +1,7 @@
 """The JSON-RPC binding (specification §9): every outcome of A2A is a 200 with a JSON-RPC answer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -30,6 +31,7 @@ from mesh_shared.a2a.model import (
 from mesh_shared.a2a.server import Call, Server
 from mesh_shared.canonical import read_json
 from mesh_shared.web.route import has_nul, says_json
+from mesh_shared.wire import places
 
 RpcId = str | int | None
 ModelT = TypeVar("ModelT", bound=A2aModel)
@@ -72,7 +74,7 @@ async def answer(server: Server, call: Call, request: Request) -> Response:
         return JSONResponse({"jsonrpc": "2.0", "id": id, "error": error.as_rpc()})
     if isinstance(result, A2aModel):
         return JSONResponse(_result(id, result))
-    return StreamingResponse(_events(id, result), media_type="text/event-stream")
+    return events(partial(_result, id), result)
 
 
 async def _carry_out(server: Server, call: Call, asked: dict[str, Any]) -> Any:
@@ -92,8 +94,8 @@ def parsed(model: type[ModelT], value: object) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        places = {".".join(str(step) for step in fault["loc"]) or "params" for fault in error.errors()}
-        raise InvalidParams(f"These do not fit: {', '.join(sorted(places))}.") from None
+        unfit = sorted(place or "params" for place in places(error))
+        raise InvalidParams(f"These do not fit: {', '.join(unfit)}.") from None
 
 
 async def _read(request: Request) -> dict[str, Any]:
@@ -119,6 +121,11 @@ def _result(id: RpcId, result: A2aModel) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id, "result": result.wire()}
 
 
-async def _events(id: RpcId, results: AsyncIterator[A2aModel]) -> AsyncIterator[bytes]:
-    async for result in results:
-        yield b"data: " + orjson.dumps(_result(id, result)) + b"\n\n"
+def events(said: Callable[[A2aModel], dict[str, Any]], results: AsyncIterator[A2aModel]) -> Response:
+    """Server-sent events: each result as `said` makes it an object."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        async for result in results:
+            yield b"data: " + orjson.dumps(said(result)) + b"\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream")

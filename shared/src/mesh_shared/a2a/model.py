@@ -31,7 +31,6 @@ class A2aModel(BaseModel):
         populate_by_name=True,
         extra="ignore",
         frozen=True,
-        coerce_numbers_to_str=False,
     )
 
     def wire(self) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """The HTTP+JSON binding (specification §11); errors are AIP-193 objects."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 
 from mesh_shared.a2a import version
 from mesh_shared.a2a.errors import A2aError, ContentTypeNotSupported, InvalidParams
-from mesh_shared.a2a.jsonrpc import no_extended_card, no_push, parsed
+from mesh_shared.a2a.jsonrpc import Operation, events, no_extended_card, no_push, parsed
 from mesh_shared.a2a.model import (
     A2aModel,
     AnyRequest,
@@ -22,7 +21,6 @@ from mesh_shared.a2a.server import Call, Server
 from mesh_shared.canonical import read_json
 from mesh_shared.web.route import says_json
 
-Operation = Callable[[Server, Any, Call], Awaitable[Any]]
 Read = Callable[[Request], Awaitable[Mapping[str, Any]]]
 CONFIGS = "/tasks/{id}/pushNotificationConfigs"
 
@@ -76,12 +74,7 @@ def _endpoint(
             return JSONResponse(error.as_http(), error.status)
         if isinstance(result, A2aModel):
             return JSONResponse(result.wire())
-        return StreamingResponse(_events(result), media_type="text/event-stream")
+        return events(A2aModel.wire, result)
 
     run.__annotations__["call"] = Annotated[Call, Depends(call_of)]
     return run
-
-
-async def _events(results: AsyncIterator[A2aModel]) -> AsyncIterator[bytes]:
-    async for result in results:
-        yield b"data: " + orjson.dumps(result.wire()) + b"\n\n"

@@ -18,6 +18,7 @@ from mesh_shared.a2a.tasks import Tasks
 from mesh_shared.agents.plugin import Plugin
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.platform import Platform
+from mesh_shared.web import conditional
 from mesh_shared.web.agent import INVOKE
 from mesh_shared.web.idempotency import IdempotencyKey
 from mesh_shared.web.route import MeshRoute
@@ -78,10 +79,7 @@ class Card:
         self.headers = {"ETag": etag, "Last-Modified": since, "Cache-Control": f"public, max-age={FRESH_S}"}
 
     def response(self, request: Request) -> Response:
-        known = {
-            tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
-        }
-        if known & {"*", self.headers["ETag"]}:
+        if conditional.is_known(request, self.headers["ETag"]):
             return Response(status_code=304, headers=self.headers)
         return Response(self.body, media_type="application/json", headers=self.headers)
 

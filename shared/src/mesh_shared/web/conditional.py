@@ -24,18 +24,23 @@ class NotModified(Exception):
 def tag(request: Request, response: Response, version: object) -> None:
     """Marks the answer with the version's ETag. Raises `NotModified` when `If-None-Match` names it."""
     etag = f'"{version}"'
-    if _names(request.headers.get("if-none-match"), etag):
+    if is_known(request, etag):
         raise NotModified(etag)
     response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "private, no-cache"
 
 
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the caller has this version: `If-None-Match` compares weakly (RFC 9110 §13.1.2)."""
+    known = {tag.removeprefix("W/") for tag in _tags(request.headers.get("if-none-match", ""))}
+    return bool(known & {"*", etag})
+
+
 def require_match(if_match: str, version: object) -> None:
     """Lets a change through only when the caller saw `version`; else raises `PreconditionFailed`."""
-    if not _names(if_match, f'"{version}"'):
+    if not _tags(if_match) & {"*", f'"{version}"'}:
         raise PreconditionFailed("It has changed since you read it; read it again.")
 
 
-def _names(header: str | None, etag: str) -> bool:
-    candidates = {candidate.strip() for candidate in (header or "").split(",")}
-    return "*" in candidates or etag in candidates
+def _tags(header: str) -> set[str]:
+    return {tag.strip() for tag in header.split(",")}

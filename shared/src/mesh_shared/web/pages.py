@@ -12,12 +12,13 @@ from mesh_shared.errors import CursorNotFound
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Items per page.")]
+# What a cursor is made of; anything else was never one, NUL included.
+CURSOR_PATTERN, CURSOR_LENGTH = r"^[A-Za-z0-9._-]*$", 1024
 Cursor = Annotated[
     str | None,
     Query(
-        max_length=1024,
-        # what a cursor is made of; anything else was never one, NUL included
-        pattern=r"^[A-Za-z0-9._-]*$",
+        max_length=CURSOR_LENGTH,
+        pattern=CURSOR_PATTERN,
         description="`next_cursor` of the page before.",
         examples=[None],
     ),

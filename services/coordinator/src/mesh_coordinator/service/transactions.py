@@ -41,7 +41,7 @@ class Transactions:
         return sent, await self.escrows.read(work.escrow_id)
 
     async def again(self, work: Work, call: Call) -> None:
-        """Makes `call` what the attempt waits for now. Raises `Outrun` when it is not where it was."""
+        """Makes `call` what the attempt waits for now. Raises `Outrun` when others moved it on."""
         async with self.database.write() as session:
             row = await Attempts(session).locked(work.attempt.id, work.state)
             row.sends += 1

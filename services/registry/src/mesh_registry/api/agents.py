@@ -1,5 +1,6 @@
 """Agents: seen by anyone."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -8,6 +9,7 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.wire import Hex32
 
 from mesh_registry.api.answers import InRegistry, tag
+from mesh_registry.domain.agents import Feedback, Validation
 from mesh_registry.schemas.agents import (
     AgentView,
     FeedbackView,
@@ -41,12 +43,9 @@ async def get_reputation(
     limit: pages.Limit = 20,
 ) -> ReputationView:
     """The reputation, and the feedback that it is made of, newest first."""
-    before = pages.position(request, cursor)
-    position = (before[0], before[1]) if before else None
-    agent, found = await registry.discovery.feedback(agent_id, position, limit)
-    last = [value for feedback in found[-1:] for value in (feedback.block_number, feedback.log_index)]
+    agent, found = await registry.discovery.feedback(agent_id, _before(request, cursor), limit)
     items = [FeedbackView.of(feedback) for feedback in found]
-    view = ReputationView.about(agent, pages.page(request, response, items, limit, last))
+    view = ReputationView.about(agent, pages.page(request, response, items, limit, _last(found)))
     tag(request, response, view)
     return view
 
@@ -61,12 +60,21 @@ async def list_validations(
     limit: pages.Limit = 20,
 ) -> ValidationsView:
     """What validators were asked about the agent and answered, newest request first."""
-    before = pages.position(request, cursor)
-    position = (before[0], before[1]) if before else None
-    (count, average), found = await registry.discovery.validations(agent_id, position, limit)
-    last = [value for asked in found[-1:] for value in (asked.block_number, asked.log_index)]
+    before = _before(request, cursor)
+    (count, average), found = await registry.discovery.validations(agent_id, before, limit)
     items = [ValidationView.of(validation) for validation in found]
-    page = pages.page(request, response, items, limit, last)
+    page = pages.page(request, response, items, limit, _last(found))
     view = ValidationsView(**dict(page), answeredCount=count, averageResponse=average)
     tag(request, response, view)
     return view
+
+
+def _before(request: Request, cursor: str | None) -> tuple[int, int] | None:
+    """Block number and log index of the last item on the page before."""
+    position = pages.position(request, cursor)
+    return (position[0], position[1]) if position else None
+
+
+def _last(found: Sequence[Feedback | Validation]) -> list[int]:
+    """The same of the last of `found`; empty when there is none."""
+    return [value for one in found[-1:] for value in (one.block_number, one.log_index)]

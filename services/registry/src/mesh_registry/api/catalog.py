@@ -55,7 +55,12 @@ async def browse_catalog(
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=MOST)] = 20,
     page_token: Annotated[
         str | None,
-        Query(alias="pageToken", max_length=1024, pattern=r"^[A-Za-z0-9._-]*$", examples=[None]),
+        Query(
+            alias="pageToken",
+            max_length=pages.CURSOR_LENGTH,
+            pattern=pages.CURSOR_PATTERN,
+            examples=[None],
+        ),
     ] = None,
 ) -> EntryPage:
     """Active agents as catalog entries, best first."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from mesh_shared.auth.tokens import Principal
+from mesh_shared.web import conditional
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Cid
@@ -58,7 +59,7 @@ async def get_content(cid: Cid, request: Request, registry: InRegistry) -> Respo
     headers = {"ETag": etag, "Cache-Control": _FOR_EVER}
     parts = registry.content(cid)
     first = await anext(parts, b"")
-    if etag in request.headers.get("if-none-match", ""):
+    if conditional.is_known(request, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return StreamingResponse(_all(first, parts), headers=headers, media_type=OCTETS)
 

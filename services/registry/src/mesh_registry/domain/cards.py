@@ -17,9 +17,10 @@ from joserfc.jws import JWSRegistry
 from mesh_shared.a2a.card import AgentCard
 from mesh_shared.canonical import jcs, read_json
 from mesh_shared.dial import is_public
+from mesh_shared.wire import places
 from pydantic import ValidationError
 
-from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.domain.metadata import AgentMetadata, is_deeper
 from mesh_registry.domain.texts import unseen_in
 from mesh_registry.errors import CardUnfit, TextUnfit
 
@@ -76,12 +77,11 @@ def read(data: bytes, *, allow_private: bool) -> tuple[dict[str, Any], AgentCard
     """
     try:
         said = read_json(data)
-        if _is_deeper(said, MAX_DEPTH):
+        if is_deeper(said, MAX_DEPTH):
             raise CardUnfit("The card is nested too deep.")
         card = AgentCard.model_validate(said)
     except ValidationError as error:
-        places = sorted({".".join(str(step) for step in fault["loc"]) for fault in error.errors()})
-        raise CardUnfit(f"This is no A2A 1.0 card: {', '.join(places[:10])}.") from None
+        raise CardUnfit(f"This is no A2A 1.0 card: {', '.join(places(error)[:10])}.") from None
     except ValueError:
         raise CardUnfit("The card is not JSON that means one thing only.") from None
     if (unseen := unseen_in(said)) is not None:
@@ -89,17 +89,6 @@ def read(data: bytes, *, allow_private: bool) -> tuple[dict[str, Any], AgentCard
     for interface in card.supportedInterfaces:
         _require_address(interface.url, allow_private=allow_private)
     return said, card
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    match value:
-        case dict():
-            items = list(cast("dict[str, object]", value).values())
-        case list():
-            items = cast("list[object]", value)
-        case _:
-            return False
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
 def _require_address(url: str, *, allow_private: bool) -> None:
@@ -149,8 +138,8 @@ def metadata_of(card: AgentCard, capabilities: Sequence[str] | None) -> AgentMet
             protocols=["a2a"],
         )
     except ValidationError as error:
-        places = sorted({str(fault["loc"][0]) for fault in error.errors()})
-        raise CardUnfit(f"The registry cannot keep this of the card: {', '.join(places)}.") from None
+        members = sorted({str(fault["loc"][0]) for fault in error.errors()})
+        raise CardUnfit(f"The registry cannot keep this of the card: {', '.join(members)}.") from None
 
 
 def _claims(card: AgentCard) -> Iterator[str]:

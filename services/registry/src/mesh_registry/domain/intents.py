@@ -6,6 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from mesh_registry.domain.reputation import MAX_STAKE_UNITS
+from mesh_registry.errors import StakeTooLarge
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
@@ -75,6 +78,13 @@ Change = Update | Switch | Stake | Unstake | Withdrawal
 """What may be asked about an agent that exists."""
 AnyChange = Annotated[Change, Field(discriminator="kind")]
 Intent = Annotated[Registration | Change, Field(discriminator="kind")]
+
+
+def bounded(units: int) -> int:
+    """`units` of stake as the contract can count them. Raises `StakeTooLarge`."""
+    if units > MAX_STAKE_UNITS:
+        raise StakeTooLarge
+    return units
 
 
 def claim_of(intent: Registration | Change, request_id: UUID) -> str:

@@ -102,7 +102,7 @@ def document(metadata: AgentMetadata) -> bytes:
         ContentTooLarge: the document is above 256 KiB.
     """
     for tool in metadata.toolDefinitions:
-        too_deep = _is_deeper(tool.parameters, MAX_PARAMETERS_DEPTH)
+        too_deep = is_deeper(tool.parameters, MAX_PARAMETERS_DEPTH)
         if too_deep or len(canonical_json(tool.parameters)) > MAX_PARAMETERS_BYTES:
             raise ToolUnfit("A tool's parameters are too large or too deep.", tool=tool.name)
     said = metadata.model_dump(mode="json", exclude_unset=True)  # what was not said is not in the document
@@ -127,7 +127,8 @@ def read(data: bytes) -> AgentMetadata:
     return metadata
 
 
-def _is_deeper(value: object, levels: int) -> bool:
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether a JSON value is nested more than `levels` deep."""
     match value:
         case dict():
             items = cast("dict[str, object]", value).values()
@@ -135,4 +136,4 @@ def _is_deeper(value: object, levels: int) -> bool:
             items = cast("list[object]", value)
         case _:
             return False
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
+    return levels == 0 or any(is_deeper(item, levels - 1) for item in items)

@@ -1,6 +1,7 @@
 """What an owner signs, so that somebody else may pay the gas (EIP-712, ERC-2612)."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from eth_account.messages import encode_typed_data
@@ -61,6 +62,8 @@ class SigningTerms:
     nonce: int
 
 
+TO_SIGN = timedelta(hours=1)
+"""How long an owner's signature is good for from when it is asked for."""
 _DOMAIN_FIELDS = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
 _REGISTRATION_FIELDS = {
     "owner": "address",

@@ -86,7 +86,6 @@ _ENDINGS = [
     "or",
     "ies",
     "ied",
-    "ied",
     "y",
     "ed",
     "es",

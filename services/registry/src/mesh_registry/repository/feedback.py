@@ -60,7 +60,7 @@ class FeedbackBook:
         if before is not None:
             query = query.where(place < before)
         rows = (await self._session.scalars(query.limit(limit))).all()
-        answers = await self._responses(token_id, [(row.client, row.index) for row in rows])
+        answers = await self._responses(token_id, [(row.client, row.index) for row in rows]) if rows else {}
         return [_feedback(row, answers.get((row.client, row.index), [])) for row in rows]
 
     async def _responses(self, token_id: int, said: list[Piece]) -> dict[Piece, list[Response]]:

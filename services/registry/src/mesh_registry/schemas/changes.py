@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self, cast
 from mesh_shared.wire import Cid, Hex32, Timestamp, WireModel
 from pydantic import BaseModel, Discriminator, Field, StringConstraints, Tag
 
-from mesh_registry.domain.intents import Change, Stake, Switch, Unstake, Withdrawal, cid_of
+from mesh_registry.domain.intents import Change, Stake, Switch, Unstake, Withdrawal, bounded, cid_of
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.signing import TypedData
 from mesh_registry.schemas.fields import MAX_INSTANT, Deadline, WalletSignature, as_bytes
 from mesh_registry.schemas.registrations import EXAMPLE_METADATA
-from mesh_registry.service.changing import Proof, Question, Wanted, bounded, update_of
+from mesh_registry.service.changing import Proof, Question, Wanted, update_of
 
 Version = Annotated[
     int, Field(ge=1, le=MAX_INSTANT, description="The `version` of the agent that you read.", examples=[1])

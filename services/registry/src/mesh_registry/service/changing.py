@@ -16,14 +16,12 @@ from mesh_registry.domain.challenges import Asker, Challenge
 from mesh_registry.domain.intents import Change, Stake, Switch, Update, Withdrawal, claim_of
 from mesh_registry.domain.metadata import AgentMetadata, document
 from mesh_registry.domain.operations import Operation
-from mesh_registry.domain.reputation import MAX_STAKE_UNITS
-from mesh_registry.domain.signing import Authorization, TypedData, change_data, digest
+from mesh_registry.domain.signing import TO_SIGN, Authorization, TypedData, change_data, digest
 from mesh_registry.errors import (
     AgentNotFound,
     ChallengeClosed,
     OwnerMustSend,
     OwnerMustSign,
-    StakeTooLarge,
     VersionMismatch,
 )
 from mesh_registry.ports import Contracts
@@ -33,7 +31,6 @@ from mesh_registry.service.operating import Operating, Order
 from mesh_registry.service.wallets import require_signature
 
 TO_ANSWER = timedelta(minutes=5)
-TO_SIGN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +192,3 @@ def update_of(agent_id: str, expected_version: int, metadata: AgentMetadata) -> 
         expected_version=expected_version,
     )
     return Wanted(change=change, metadata=metadata)
-
-
-def bounded(units: int) -> int:
-    """`units` as the contract can count them. Raises `StakeTooLarge`."""
-    if units > MAX_STAKE_UNITS:
-        raise StakeTooLarge
-    return units

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from eth_utils.address import to_checksum_address
@@ -13,24 +13,22 @@ from mesh_shared.content.store import ContentStore, once
 from mesh_shared.errors import MeshError
 
 from mesh_registry.domain import naming
-from mesh_registry.domain.intents import Registration
+from mesh_registry.domain.intents import Registration, bounded
 from mesh_registry.domain.metadata import AgentMetadata, document
 from mesh_registry.domain.operations import Operation
-from mesh_registry.domain.reputation import MAX_STAKE_UNITS
 from mesh_registry.domain.signing import (
+    TO_SIGN,
     Authorization,
     TypedData,
     digest,
     permit_data,
     registration_data,
 )
-from mesh_registry.errors import AgentExists, SigningDelayed, StakeTooLarge
+from mesh_registry.errors import AgentExists, SigningDelayed
 from mesh_registry.ports import Contracts
 from mesh_registry.repository.agents import Agents
 from mesh_registry.service.operating import Operating, Order
 from mesh_registry.service.wallets import require_signature
-
-TO_SIGN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +136,13 @@ class Registrar:
 
     def _registration(self, wish: Wish, owner: str, said: bytes) -> Registration:
         """What the chain is to be told, `said` being the document."""
-        if wish.stake_units > MAX_STAKE_UNITS:
-            raise StakeTooLarge
         owner = to_checksum_address(owner)
         return Registration(
             owner=owner,
             agent_id=naming.agent_id_of(wish.name),
             did=wish.did or naming.did_of(self.contracts.chain_id, owner),
             cid=str(cid.of(said)),  # a document is one block
-            stake_units=wish.stake_units,
+            stake_units=bounded(wish.stake_units),
             capabilities=naming.capability_hashes(wish.metadata.capabilities),
         )
 
