@@ -132,9 +132,9 @@ async def test_a_change_or_a_batch_without_a_chain_is_for_later_and_safe_to_repe
     registry: Registry, node: Node
 ):
     caller, off = registry.caller, {"kind": "deactivate", "expectedVersion": 1}
-    await caller.registered("acme/one")
-    address = f"/v1/agents/{naming.agent_id_of('acme/one')}/changes"
-    batch = {"agents": [caller.wish("acme/two"), caller.wish("acme/three")]}
+    await caller.registered("acme/changed")
+    address = f"/v1/agents/{naming.agent_id_of('acme/changed')}/changes"
+    batch = {"agents": [caller.wish("acme/second"), caller.wish("acme/third")]}
     key = {"Idempotency-Key": "later"}
     before = await registry.chain.total_agents()
     node.process.stop()
@@ -151,15 +151,15 @@ async def test_a_change_or_a_batch_without_a_chain_is_for_later_and_safe_to_repe
         await caller.post("/v1/agents/batch", json=batch, headers=key),
     ]
 
-    await caller.agent_when("acme/three", lambda agent: agent["active"])
-    await caller.agent_when("acme/one", lambda agent: not agent["active"])
+    await caller.agent_when("acme/third", lambda agent: agent["active"])
+    await caller.agent_when("acme/changed", lambda agent: not agent["active"])
     assert [answer.status_code for answer in refused] == [503, 503]
     assert [answer.status_code for answer in accepted] == [202, 202]
     assert await registry.chain.total_agents() == before + 2
 
 
 async def test_a_chain_that_returns_is_followed_and_written_to_again(registry: Registry, node: Node):
-    await registry.caller.registered("acme/one")
+    await registry.caller.registered("acme/kept")
     node.process.stop()
     await registry.is_down("chain")
     node.start()
@@ -167,10 +167,10 @@ async def test_a_chain_that_returns_is_followed_and_written_to_again(registry: R
 
     await registry.chain.register(registry.chain.accounts[1], "their/agent", ELSEWHERE)
     await registry.caller.agent_when("their/agent", lambda _: True)
-    answer = await registry.caller.register(registry.caller.wish("acme/two"), wait="confirmed")
+    answer = await registry.caller.register(registry.caller.wish("acme/new"), wait="confirmed")
 
     assert answer.status_code == 201
-    assert await registry.caller.agent("acme/one")
+    assert await registry.caller.agent("acme/kept")
 
 
 async def test_an_index_that_begins_after_the_chain_was_started_again_is_complete(
