@@ -13,8 +13,8 @@ from mesh_shared.testing import schema_differences
 MIGRATIONS = Settings.model_fields["migrations_dir"].default
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str):
-    database = engine.connect(database_url)
+async def test_the_migrations_make_the_tables_that_the_code_expects(bare_database_url: str):
+    database = engine.connect(bare_database_url)
 
     await migrate.upgrade(database, [versions_dir, MIGRATIONS])
     await migrate.upgrade(database, [versions_dir, MIGRATIONS])

@@ -5,8 +5,8 @@ from mesh_shared.events.outbox import Foundation
 from mesh_shared.testing import schema_differences
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str):
-    database = engine.connect(database_url)
+async def test_the_migrations_make_the_tables_that_the_code_expects(bare_database_url: str):
+    database = engine.connect(bare_database_url)
     await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
 
     differences = await schema_differences(database, Base.metadata, Foundation.metadata)

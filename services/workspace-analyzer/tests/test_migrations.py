@@ -6,8 +6,8 @@ from mesh_workspace_analyzer.settings import Settings
 from sqlalchemy import Connection
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str):
-    database = engine.connect(database_url)
+async def test_the_migrations_make_the_tables_that_the_code_expects(bare_database_url: str):
+    database = engine.connect(bare_database_url)
     migrations = Settings.model_fields["migrations_dir"].default
     await migrate.upgrade(database, [migrations])
 
