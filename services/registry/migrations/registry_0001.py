@@ -9,6 +9,17 @@ down_revision = None
 branch_labels = ("registry",)
 
 
+def _of_agent(name: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["token_id"],
+        ["agents.token_id"],
+        name=name,
+        ondelete="CASCADE",
+        deferrable=True,
+        initially="DEFERRED",
+    )
+
+
 def upgrade() -> None:
     op.create_table(
         "operations",
@@ -49,6 +60,7 @@ def upgrade() -> None:
         sa.Column("transaction_hash", sa.String(66), nullable=False),
         sa.Column("token_id", sa.BigInteger(), nullable=False),
         sa.Column("fact", sa.JSON(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("block_hash", "log_index", name="pk_occurrences"),
     )
     op.create_index("ix_occurrences_block_number", "occurrences", ["block_number"])
@@ -76,6 +88,8 @@ def upgrade() -> None:
         sa.Column("registered_in", sa.BigInteger(), nullable=False),
         sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.Column("stated_in", sa.BigInteger(), nullable=False),
+        sa.Column("registered_at", sa.BigInteger(), nullable=False),
+        sa.Column("stated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token_id", name="pk_agents"),
         sa.UniqueConstraint("agent_id", name="uq_agents_agent_id"),
     )
@@ -101,8 +115,11 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", Utc(), nullable=False),
         sa.Column("leased_by", sa.String(100), nullable=True),
+        sa.Column("server_title", sa.Text(), nullable=True),
+        sa.Column("found_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("cid", name="pk_documents"),
     )
+    op.create_index("ix_documents_server_title", "documents", ["server_title"])
     op.create_index("ix_documents_state_due_at", "documents", ["state", "due_at"])
     op.create_table(
         "postings",
@@ -140,9 +157,7 @@ def upgrade() -> None:
         sa.Column("log_index", sa.Integer(), nullable=False),
         sa.Column("transaction_hash", sa.String(66), nullable=False),
         sa.PrimaryKeyConstraint("token_id", "client", "index", name="pk_feedback"),
-        sa.ForeignKeyConstraint(
-            ["token_id"], ["agents.token_id"], name="fk_feedback_token_id", ondelete="CASCADE"
-        ),
+        _of_agent("fk_feedback_token_id"),
     )
     op.create_index("ix_feedback_token_id", "feedback", ["token_id", "block_number", "log_index"])
     op.create_table(
@@ -155,9 +170,7 @@ def upgrade() -> None:
         sa.Column("responder", sa.String(42), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("block_number", "log_index", name="pk_responses"),
-        sa.ForeignKeyConstraint(
-            ["token_id"], ["agents.token_id"], name="fk_responses_token_id", ondelete="CASCADE"
-        ),
+        _of_agent("fk_responses_token_id"),
     )
     op.create_index("ix_responses_token_id", "responses", ["token_id", "client", "index"])
     op.create_table(
@@ -172,9 +185,7 @@ def upgrade() -> None:
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("log_index", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("token_id", "validator", "request_hash", name="pk_validations"),
-        sa.ForeignKeyConstraint(
-            ["token_id"], ["agents.token_id"], name="fk_validations_token_id", ondelete="CASCADE"
-        ),
+        _of_agent("fk_validations_token_id"),
     )
     op.create_index("ix_validations_token_id", "validations", ["token_id", "block_number", "log_index"])
     op.create_table(

@@ -228,6 +228,8 @@ MAX_LOGS = 10_000
 """What nodes answer at most, as a rule; ours may answer more than memory is worth."""
 TOO_MANY = -32005
 """EIP-1474's "limit exceeded"."""
+GONE = -32001
+"""EIP-1474's "resource not found"."""
 _BY_TOPIC = {_hex(event.topic): (event, read) for event, read in READERS}
 
 
@@ -255,7 +257,20 @@ class NodeLog:
         logs = await self.rpc.request("eth_getLogs", wanted)
         if len(logs) > MAX_LOGS and first < last:
             raise RpcError(TOO_MANY, "more logs than are read at once")
-        return [_occurrence(log) for log in logs]
+        times = await self._times(logs)
+        return [_occurrence(log, times) for log in logs]
+
+    async def _times(self, logs: Sequence[Any]) -> Mapping[str, str]:
+        """When the blocks of `logs` were made, as far as the node does not write it into the logs themselves.
+
+        Raises `RpcError` when a block is gone meanwhile.
+        """
+        silent = sorted({log["blockNumber"] for log in logs if log.get("blockTimestamp") is None})
+        answers = await self.rpc.batch(("eth_getBlockByNumber", [number, False]) for number in silent)
+        for answer in answers:
+            if not isinstance(answer, dict):
+                raise answer if isinstance(answer, RpcError) else RpcError(GONE, "a block of a log is gone")
+        return {answer["number"]: answer["timestamp"] for answer in answers}
 
 
 def _block(answer: Any) -> Block | None:
@@ -266,7 +281,7 @@ def _block(answer: Any) -> Block | None:
     return Block(int(answer["number"], 16), answer["hash"], answer["parentHash"])
 
 
-def _occurrence(log: Any) -> Occurrence:
+def _occurrence(log: Any, times: Mapping[str, str]) -> Occurrence:
     event, read = _BY_TOPIC[log["topics"][0]]
     fields = event.decode([_bytes(topic) for topic in log["topics"]], _bytes(log["data"]))
     return Occurrence(
@@ -276,4 +291,5 @@ def _occurrence(log: Any) -> Occurrence:
         transaction_hash=log["transactionHash"],
         token_id=fields.get("agentId", NO_AGENT),
         fact=read(fields),
+        at=int(log.get("blockTimestamp") or times[log["blockNumber"]], 16),
     )

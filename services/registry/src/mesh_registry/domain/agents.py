@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache, reduce
+from functools import lru_cache
+from typing import Any
 
 from mesh_shared.content import cid as cids
 
@@ -22,7 +23,8 @@ class Agent:
     """What the chain says of an agent. `capability_hashes` are ascending; stake in base units of the token.
 
     `transaction_hash` and `registered_in` are those of its first fact; `changed_in` is the block of its last,
-    `stated_in` of the last that only its owner can state.
+    `stated_in` of the last that only its owner can state. `registered_at` and `stated_at` are the times of
+    these blocks in Unix seconds.
     """
 
     token_id: int
@@ -30,6 +32,8 @@ class Agent:
     registered_in: int
     changed_in: int
     stated_in: int
+    registered_at: int = 0
+    stated_at: int = 0
     agent_id: str = ""
     did: str = ""
     uri: str = ""
@@ -74,22 +78,27 @@ def begin(first: Occurrence) -> Agent:
         registered_in=first.block_number,
         changed_in=first.block_number,
         stated_in=first.block_number,
+        registered_at=first.at,
+        stated_at=first.at,
     )
-
-
-def after(agent: Agent, occurrence: Occurrence) -> Agent:
-    """`agent` with one more fact taken in. Feedback only moves `changed_in`: it is counted elsewhere."""
-    fact, block = occurrence.fact, occurrence.block_number
-    if not isinstance(fact, AgentFact):
-        return replace(agent, changed_in=block)
-    # Anyone can stake for an agent or rate it, again and again, and must not keep it unconfirmed for ever.
-    stated_in = agent.stated_in if isinstance(fact, Staked) else block
-    return replace(agent, changed_in=block, stated_in=stated_in, **fact.model_dump(exclude={"kind"}))
 
 
 def told(agent: Agent | None, occurrences: Sequence[Occurrence]) -> Agent:
     """The agent after all of `occurrences`, in order; it begins with the first when there was none."""
-    return reduce(after, occurrences, agent or begin(occurrences[0]))
+    said: dict[str, Any] = {}
+    for occurrence in occurrences:
+        said |= _said(occurrence)
+    return replace(agent or begin(occurrences[0]), **said)
+
+
+def _said(occurrence: Occurrence) -> dict[str, Any]:
+    """What becomes of an agent's members. Feedback only moves `changed_in`: it is counted elsewhere."""
+    fact, block = occurrence.fact, occurrence.block_number
+    if not isinstance(fact, AgentFact):
+        return {"changed_in": block}
+    # Anyone can stake for an agent or rate it, again and again, and must not keep it unconfirmed for ever.
+    stated = {} if isinstance(fact, Staked) else {"stated_in": block, "stated_at": occurrence.at}
+    return {"changed_in": block} | stated | {name: value for name, value in fact if name != "kind"}
 
 
 class DocumentState(StrEnum):

@@ -164,7 +164,10 @@ AnyFact = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """A fact about the agent `token_id` and the place in the chain where it is written."""
+    """A fact about the agent `token_id` and the place in the chain where it is written.
+
+    `at` is the time of its block in Unix seconds.
+    """
 
     block_number: int
     block_hash: str
@@ -172,6 +175,7 @@ class Occurrence:
     transaction_hash: str
     token_id: int
     fact: AnyFact
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

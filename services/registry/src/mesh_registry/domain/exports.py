@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 from mesh_shared.a2a.card import AgentCard, Capabilities, Interface, Skill
 
 from mesh_registry.domain.agents import Listing
-from mesh_registry.domain.metadata import MESH, AgentMetadata
+from mesh_registry.domain.metadata import A2A, MCP, MESH, AgentMetadata
 from mesh_registry.errors import ExportNotFound
 
 REGISTRATION = "https://eips.ethereum.org/EIPS/eip-8004#registration-v1"
 SERVER_SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
-A2A, MCP = "a2a", "mcp"
 SHORT = 100
 """Longest description in the MCP registry, in characters."""
 JSON = "application/json"

@@ -15,6 +15,7 @@ MAX_PARAMETERS_BYTES = 8 * 1024
 MAX_PARAMETERS_DEPTH = 32
 MESH = "mesh"
 """The protocol that every agent speaks."""
+A2A, MCP = "a2a", "mcp"
 
 _HOST = r"[a-z0-9]([a-z0-9.-]{0,150}[a-z0-9])?"
 _IPV6 = r"\[[0-9a-f:.]{2,45}\]"

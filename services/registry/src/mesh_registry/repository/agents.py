@@ -168,6 +168,8 @@ def _agent(row: Any) -> Agent:
         registered_in=row.registered_in,
         changed_in=row.changed_in,
         stated_in=row.stated_in,
+        registered_at=row.registered_at,
+        stated_at=row.stated_at,
     )
 
 
@@ -194,4 +196,6 @@ def _values(agent: Agent) -> dict[str, Any]:
         "registered_in": agent.registered_in,
         "changed_in": agent.changed_in,
         "stated_in": agent.stated_in,
+        "registered_at": agent.registered_at,
+        "stated_at": agent.stated_at,
     }

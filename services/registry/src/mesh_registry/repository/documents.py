@@ -9,7 +9,7 @@ from sqlalchemy import Select, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import NOWHERE, SOUGHT, Document, DocumentState
-from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.domain.metadata import MCP, AgentMetadata
 from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, DocumentRow
 
@@ -68,19 +68,27 @@ class Documents:
         query = update(DocumentRow).where(DocumentRow.cid == search.cid)
         await self._session.execute(query.values(due_at=due_at, leased_by=None, **tried))
 
-    async def decide(self, cid: str, document: Document) -> bool:
-        """Ends the search; false when another replica has ended it before."""
+    async def decide(self, cid: str, document: Document, now: datetime) -> bool:
+        """Ends the search at `now`; false when another replica has ended it before."""
         row = await self._session.get_one(DocumentRow, cid)
         if row.state not in SOUGHT:
             return False
         row.state, row.leased_by = document.state, None
         row.metadata_ = document.metadata and document.metadata.model_dump(mode="json")
+        row.found_at = int(now.timestamp())
+        row.server_title = _server_title(document)
         return True
 
 
 def document_from(state: str, said: dict[str, Any] | None) -> Document:
     """A row's columns as the domain has them."""
     return Document(DocumentState(state), None if said is None else AgentMetadata.model_validate(said))
+
+
+def _server_title(document: Document) -> str | None:
+    """Under which name servers are searched, if it is one."""
+    metadata = document.metadata
+    return metadata.name.casefold() if metadata is not None and MCP in metadata.spoken else None
 
 
 def _due(now: datetime) -> Select[DocumentRow]:

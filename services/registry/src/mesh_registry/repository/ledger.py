@@ -65,6 +65,7 @@ def _values(occurrence: Occurrence) -> dict[str, object]:
         "transaction_hash": occurrence.transaction_hash,
         "token_id": occurrence.token_id,
         "fact": occurrence.fact.model_dump(mode="json"),
+        "at": occurrence.at,
     }
 
 
@@ -84,4 +85,5 @@ def _occurrence(row: OccurrenceRow) -> Occurrence:
         transaction_hash=row.transaction_hash,
         token_id=row.token_id,
         fact=_FACT.validate_python(row.fact),
+        at=row.at,
     )

@@ -69,6 +69,12 @@ class OccurrenceRow(Base):
     transaction_hash: Mapped[str] = mapped_column(String(66))
     token_id: Mapped[int] = mapped_column(BigInteger)
     fact: Mapped[dict[str, Any]]
+    at: Mapped[int] = mapped_column(BigInteger)
+
+
+def _of_agent() -> ForeignKey:
+    """Goes with the agent; looked at when the transaction ends, so that an agent is written once, rated."""
+    return ForeignKey("agents.token_id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
 
 
 class AgentRow(Base):
@@ -98,6 +104,8 @@ class AgentRow(Base):
     registered_in: Mapped[int] = mapped_column(BigInteger)
     changed_in: Mapped[int] = mapped_column(BigInteger)
     stated_in: Mapped[int] = mapped_column(BigInteger)
+    registered_at: Mapped[int] = mapped_column(BigInteger)
+    stated_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class OfferRow(Base):
@@ -117,11 +125,15 @@ class OfferRow(Base):
 class DocumentRow(Base):
     """What was found under a CID that an agent's URI names. `due_at` is when to look (again).
 
-    While the replica `leased_by` looks, `due_at` is when another may.
+    While the replica `leased_by` looks, `due_at` is when another may. `server_title` is the case-folded
+    name of who speaks MCP, and null for all others; `found_at` is in Unix seconds.
     """
 
     __tablename__ = "documents"
-    __table_args__ = (Index("ix_documents_state_due_at", "state", "due_at"),)
+    __table_args__ = (
+        Index("ix_documents_state_due_at", "state", "due_at"),
+        Index("ix_documents_server_title", "server_title"),
+    )
 
     cid: Mapped[str] = mapped_column(String(59), primary_key=True)
     state: Mapped[str] = mapped_column(String(11))
@@ -129,6 +141,8 @@ class DocumentRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime]
     leased_by: Mapped[str | None] = mapped_column(String(100))
+    server_title: Mapped[str | None] = mapped_column(Text)
+    found_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class PostingRow(Base):
@@ -148,9 +162,7 @@ class FeedbackRow(Base):
     __tablename__ = "feedback"
     __table_args__ = (Index("ix_feedback_token_id", "token_id", "block_number", "log_index"),)
 
-    token_id: Mapped[int] = mapped_column(
-        ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    token_id: Mapped[int] = mapped_column(_of_agent(), primary_key=True, autoincrement=False)
     client: Mapped[str] = mapped_column(String(42), primary_key=True)
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     value: Mapped[int] = mapped_column(UnitAmount)
@@ -174,7 +186,7 @@ class ResponseRow(Base):
 
     block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     log_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    token_id: Mapped[int] = mapped_column(ForeignKey("agents.token_id", ondelete="CASCADE"))
+    token_id: Mapped[int] = mapped_column(_of_agent())
     client: Mapped[str] = mapped_column(String(42))
     index: Mapped[int] = mapped_column(BigInteger)
     responder: Mapped[str] = mapped_column(String(42))
@@ -187,9 +199,7 @@ class ValidationRow(Base):
     __tablename__ = "validations"
     __table_args__ = (Index("ix_validations_token_id", "token_id", "block_number", "log_index"),)
 
-    token_id: Mapped[int] = mapped_column(
-        ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    token_id: Mapped[int] = mapped_column(_of_agent(), primary_key=True, autoincrement=False)
     validator: Mapped[str] = mapped_column(String(42), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(66), primary_key=True)
     request_uri: Mapped[str] = mapped_column(Text)

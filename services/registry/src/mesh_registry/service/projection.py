@@ -1,6 +1,6 @@
 """How what the chain said becomes agents that are found, ranked and reported."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, groupby
@@ -51,7 +51,7 @@ class Projection:
 
     async def learn(self, cid: str, document: Document) -> None:
         """Ends the search for a document; its agents can be found by it from now on."""
-        if not await Documents(self.session).decide(cid, document):
+        if not await Documents(self.session).decide(cid, document, self.now):
             return
         if document.metadata is not None:
             await Texts(self.session).add(cid, weights(document.metadata))
@@ -62,18 +62,16 @@ class Projection:
     async def _fold(self, before: ByToken, said: Mapping[int, Sequence[Occurrence]]) -> ByToken:
         """The agents with all of it taken in, written once each."""
         agents = {token_id: told(before.get(token_id), about) for token_id, about in said.items()}
-        documents = await Documents(self.session).ensure((agent.cid for agent in agents.values()), self.now)
-        await self._save(agents.values(), documents)
         everything = list(chain.from_iterable(said.values()))
         await Validations(self.session).take(everything)
         rated = await FeedbackBook(self.session).take(everything)
         standings = await FeedbackBook(self.session).standings(rated)
-        again = {token: replace(agents[token], standing=standing) for token, standing in standings.items()}
-        await self._save(again.values(), documents)
-        return agents | again
-
-    async def _save(self, agents: Iterable[Agent], documents: Mapping[str | None, Document]) -> None:
-        await Agents(self.session).save([(agent, findable(agent, documents[agent.cid])) for agent in agents])
+        agents |= {token: replace(agents[token], standing=standing) for token, standing in standings.items()}
+        documents = await Documents(self.session).ensure((agent.cid for agent in agents.values()), self.now)
+        await Agents(self.session).save(
+            [(agent, findable(agent, documents[agent.cid])) for agent in agents.values()]
+        )
+        return agents
 
     async def _report(self, before: ByToken, agents: ByToken, *, reverted: bool = False) -> None:
         tokens = sorted(before.keys() | agents.keys())
