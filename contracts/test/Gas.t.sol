@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Outcome} from "../src/types/Outcome.sol";
 import {Registration} from "../src/types/Registration.sol";
+import {StakeDeposit} from "../src/types/StakeDeposit.sol";
 import {Terms} from "../src/types/Terms.sol";
 import {EscrowFixture} from "./support/EscrowFixture.sol";
 import {MeshTest} from "./support/MeshTest.sol";
@@ -103,6 +104,13 @@ contract GasTest is EscrowFixture, MeshTest {
         vm.warp(START + COOLDOWN + SLASH_DELAY);
         registry.executeSlash(_key);
         _registry("executeSlash");
+    }
+
+    function test_registry_stakeFor() external {
+        StakeDeposit memory deposit = StakeDeposit(_key, 1e6, registry.nonces(bob), START);
+        bytes memory signature = signed(keyOf("bob"), digestOf(REGISTRY_DOMAIN, address(registry), hashOf(deposit)));
+        registry.stakeFor(deposit, signature);
+        _registry("stakeFor");
     }
 
     // --------------------------------------------------------------- reputation

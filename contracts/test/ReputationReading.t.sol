@@ -199,6 +199,31 @@ contract ReputationReadingTest is MeshTest {
         assertFalse(revoked[1]);
     }
 
+    /// @dev Every row, in order, says what reading it alone says; revoked ones are there when they are asked for.
+    function testFuzz_readAllFeedback_equalsOneByOne(uint256 seed, uint8 count, bool includeRevoked) external {
+        count = uint8(bound(count, 0, 20));
+        uint256 left;
+        for (uint256 i; i < count; ++i) {
+            uint64 index = _give(alice, int128(uint128(uint256(keccak256(abi.encode(seed, i))) >> 160)), 18, "t", "");
+            bool isRevoked = (seed >> i) & 1 == 1;
+            if (isRevoked) {
+                vm.prank(alice);
+                reputation.revokeFeedback(_id, index);
+            }
+            if (includeRevoked || !isRevoked) ++left;
+        }
+
+        (address[] memory clients, uint64[] memory indexes, int128[] memory values,,,, bool[] memory revoked) =
+            reputation.readAllFeedback(_id, new address[](0), "", "", includeRevoked);
+        assertEq(indexes.length, left);
+        for (uint256 i; i < left; ++i) {
+            (int128 value,,,, bool isRevoked) = reputation.readFeedback(_id, clients[i], indexes[i]);
+            assertEq(values[i], value);
+            assertEq(revoked[i], isRevoked);
+            if (i != 0) assertGt(indexes[i], indexes[i - 1]);
+        }
+    }
+
     function testFuzz_readFeedbackPage_walksAll(uint8 count, uint16 limit) external {
         count = uint8(bound(count, 0, 30));
         limit = uint16(bound(limit, 1, 500));

@@ -3,7 +3,9 @@ pragma solidity ^0.8.28;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
+import {Permit} from "../types/Permit.sol";
 import {SlashProposal} from "../types/SlashProposal.sol";
+import {StakeDeposit} from "../types/StakeDeposit.sol";
 import {UnstakeRequest} from "../types/UnstakeRequest.sol";
 
 /// @title IAgentStaking
@@ -60,6 +62,13 @@ interface IAgentStaking {
 
     /// @notice Adds to an agent's stake. Anyone may, from their own allowance; it becomes the agent's.
     function stake(bytes32 agentKey, uint256 amount) external;
+
+    /// @notice As {stake}, signed by the agent's owner, from whose allowance it comes.
+    function stakeFor(StakeDeposit calldata deposit, bytes calldata signature) external;
+
+    /// @notice As {stakeFor}, after using the owner's ERC-2612 permit, if it still can be used.
+    function stakeForWithPermit(StakeDeposit calldata deposit, bytes calldata signature, Permit calldata permit)
+        external;
 
     /// @notice Starts the cooldown for `amount`, and restarts it for what is already on its way out.
     /// @dev For the owner, its approved account or an operator.

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {ActiveUpdate} from "../types/ActiveUpdate.sol";
 import {AgentUpdate} from "../types/AgentUpdate.sol";
 import {Registration} from "../types/Registration.sol";
+import {StakeDeposit} from "../types/StakeDeposit.sol";
 import {UnstakeRequest} from "../types/UnstakeRequest.sol";
 
 /// @title AgentMessages
@@ -22,6 +23,9 @@ library AgentMessages {
 
     bytes32 private constant ACTIVE_TYPEHASH =
         keccak256("ActiveUpdate(bytes32 agentKey,bool active,uint64 expectedVersion,uint256 nonce,uint256 deadline)");
+
+    bytes32 private constant STAKE_TYPEHASH =
+        keccak256("StakeDeposit(bytes32 agentKey,uint256 amount,uint256 nonce,uint256 deadline)");
 
     bytes32 private constant UNSTAKE_TYPEHASH =
         keccak256("UnstakeRequest(bytes32 agentKey,uint256 amount,uint256 nonce,uint256 deadline)");
@@ -66,6 +70,10 @@ library AgentMessages {
 
     function hash(ActiveUpdate calldata message) internal pure returns (bytes32) {
         return keccak256(abi.encode(ACTIVE_TYPEHASH, message));
+    }
+
+    function hash(StakeDeposit calldata message) internal pure returns (bytes32) {
+        return keccak256(abi.encode(STAKE_TYPEHASH, message));
     }
 
     function hash(UnstakeRequest calldata message) internal pure returns (bytes32) {

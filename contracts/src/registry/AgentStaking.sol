@@ -12,7 +12,9 @@ import {IAgentStaking} from "../interfaces/IAgentStaking.sol";
 import {AgentMessages} from "../libraries/AgentMessages.sol";
 import {Tokens} from "../libraries/Tokens.sol";
 import {Agent} from "../types/Agent.sol";
+import {Permit} from "../types/Permit.sol";
 import {SlashProposal} from "../types/SlashProposal.sol";
+import {StakeDeposit} from "../types/StakeDeposit.sol";
 import {UnstakeRequest} from "../types/UnstakeRequest.sol";
 import {Unstaking} from "../types/Unstaking.sol";
 import {AgentDirectory} from "./AgentDirectory.sol";
@@ -65,10 +67,24 @@ abstract contract AgentStaking is AgentDirectory, AccessControl, IAgentStaking {
 
     /// @inheritdoc IAgentStaking
     function stake(bytes32 agentKey, uint256 amount) external nonReentrant {
-        if (amount == 0) revert ZeroAmount();
-        Agent storage agent = _agentOf(agentKey);
-        _setStake(agent, agent.stake + amount);
-        Tokens.pull(stakeToken, msg.sender, amount);
+        _stake(_agentOf(agentKey), msg.sender, amount);
+    }
+
+    /// @inheritdoc IAgentStaking
+    function stakeFor(StakeDeposit calldata deposit, bytes calldata signature) external nonReentrant {
+        Agent storage agent = _agentOf(deposit.agentKey);
+        _stakeFor(agent, _ownerOf(agent.id), deposit, signature);
+    }
+
+    /// @inheritdoc IAgentStaking
+    function stakeForWithPermit(StakeDeposit calldata deposit, bytes calldata signature, Permit calldata permit)
+        external
+        nonReentrant
+    {
+        Agent storage agent = _agentOf(deposit.agentKey);
+        address owner = _ownerOf(agent.id);
+        Tokens.tryPermit(stakeToken, owner, permit);
+        _stakeFor(agent, owner, deposit, signature);
     }
 
     /// @inheritdoc IAgentStaking
@@ -154,6 +170,19 @@ abstract contract AgentStaking is AgentDirectory, AccessControl, IAgentStaking {
     function _grantRole(bytes32 role, address account) internal override returns (bool) {
         if (role == SLASHER_ROLE && account == treasury) revert TreasuryCannotSlash();
         return super._grantRole(role, account);
+    }
+
+    function _stakeFor(Agent storage agent, address owner, StakeDeposit calldata deposit, bytes calldata signature)
+        private
+    {
+        _useSignature(owner, deposit.nonce, deposit.deadline, AgentMessages.hash(deposit), signature);
+        _stake(agent, owner, deposit.amount);
+    }
+
+    function _stake(Agent storage agent, address payer, uint256 amount) private {
+        if (amount == 0) revert ZeroAmount();
+        _setStake(agent, agent.stake + amount);
+        Tokens.pull(stakeToken, payer, amount);
     }
 
     function _requestUnstake(Agent storage agent, uint256 amount) private {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {AgentView} from "../../src/types/AgentView.sol";
+import {StakeDeposit} from "../../src/types/StakeDeposit.sol";
 import {World} from "./World.sol";
 
 /// @notice Does everything that people can do with agents and stakes, in any order, and keeps what it did in mind.
@@ -14,6 +15,7 @@ contract RegistryHandler is World {
     /// @notice How many of {offers} an agent offers: always the first ones.
     mapping(bytes32 agentKey => uint256) public offered;
     address[4] private _people = [alice, bob, carol, eve];
+    string[4] private _names = ["alice", "bob", "carol", "eve"];
 
     constructor() {
         deployMesh();
@@ -45,6 +47,16 @@ contract RegistryHandler is World {
         vm.prank(_person(seed));
         registry.stake(agentKey, amount);
         deposited += amount;
+    }
+
+    function stakeFor(uint256 signer, uint256 agent, uint256 amount) external {
+        StakeDeposit memory deposit = StakeDeposit({
+            agentKey: _agent(agent), amount: bound(amount, 1, 1000), nonce: 0, deadline: block.timestamp
+        });
+        deposit.nonce = registry.nonces(_person(signer));
+        bytes32 digest = digestOf(REGISTRY_DOMAIN, address(registry), hashOf(deposit));
+        registry.stakeFor(deposit, signed(keyOf(_names[signer % 4]), digest));
+        deposited += deposit.amount;
     }
 
     function requestUnstake(uint256 agent, uint256 amount) external {

@@ -8,6 +8,7 @@ import {AgentUpdate} from "../../src/types/AgentUpdate.sol";
 import {Outcome} from "../../src/types/Outcome.sol";
 import {Permit} from "../../src/types/Permit.sol";
 import {Registration} from "../../src/types/Registration.sol";
+import {StakeDeposit} from "../../src/types/StakeDeposit.sol";
 import {UnstakeRequest} from "../../src/types/UnstakeRequest.sol";
 
 /// @notice What wallets do: typed-data digests written out by hand, so that the contracts' own are checked against them.
@@ -73,6 +74,11 @@ abstract contract Signing {
             "ActiveUpdate(bytes32 agentKey,bool active,uint64 expectedVersion,uint256 nonce,uint256 deadline)"
         );
         return keccak256(abi.encode(typeHash, u.agentKey, u.active, u.expectedVersion, u.nonce, u.deadline));
+    }
+
+    function hashOf(StakeDeposit memory d) internal pure returns (bytes32) {
+        bytes32 typeHash = keccak256("StakeDeposit(bytes32 agentKey,uint256 amount,uint256 nonce,uint256 deadline)");
+        return keccak256(abi.encode(typeHash, d.agentKey, d.amount, d.nonce, d.deadline));
     }
 
     function hashOf(UnstakeRequest memory u) internal pure returns (bytes32) {
