@@ -14,7 +14,7 @@ from mesh_registry.domain.challenges import Asker
 from mesh_registry.domain.intents import Stake, Switch, Unstake, Update, Withdrawal, cid_of
 from mesh_registry.domain.metadata import document
 from mesh_registry.domain.operations import Operation, OperationStatus
-from mesh_registry.domain.signing import SigningDomain, SigningTerms, change_data
+from mesh_registry.domain.signing import Permit, SigningDomain, SigningTerms, change_data
 from mesh_registry.errors import AgentExists, OperationReverted, StakeTooLarge, VersionMismatch
 from mesh_registry.schemas.changes import ChallengeRequest, ChallengeView, ChangeRequest
 from mesh_registry.schemas.operations import BatchItem, OperationView
@@ -107,8 +107,18 @@ def test_a_proof_may_come_without_a_signature_for_the_contract():
     assert alone is not None
     assert both is not None
     assert (alone.deadline, alone.authorization) == (None, None)
-    assert (both.deadline, both.authorization) == (7, bytes.fromhex(SIGNATURE[2:]))
+    assert (both.deadline, both.authorization, both.permit) == (7, bytes.fromhex(SIGNATURE[2:]), None)
     assert asked({"kind": "withdraw"}).proven() is None
+
+
+def test_a_permit_goes_with_the_authorization():
+    signed = {"deadline": 7, "signature": SIGNATURE, "permit": {"deadline": 8, "signature": SIGNATURE}}
+    proof = {"nonce": "5e" * 16, "signature": SIGNATURE}
+
+    proven = asked({"kind": "stake", "amount": "5"}, proof=proof, authorization=signed).proven()
+
+    assert proven is not None
+    assert proven.permit == Permit(deadline=8, signature=bytes.fromhex(SIGNATURE[2:]))
 
 
 @pytest.mark.parametrize(
@@ -116,6 +126,7 @@ def test_a_proof_may_come_without_a_signature_for_the_contract():
     [
         (Update(agent_id=AGENT_ID, cid="b" * 59, capabilities=(), expected_version=1), "AgentUpdate"),
         (Switch(agent_id=AGENT_ID, expected_version=1, kind="deactivate"), "ActiveUpdate"),
+        (Stake(agent_id=AGENT_ID, units=1), "StakeDeposit"),
         (Unstake(agent_id=AGENT_ID, units=1), "UnstakeRequest"),
         (Withdrawal(agent_id=AGENT_ID), None),
     ],
@@ -127,7 +138,8 @@ def test_a_challenge_shows_both_texts_that_are_signed(change: Any, primary_type:
         change, OWNER, "5e" * 16, now, now + timedelta(minutes=5)
     )
 
-    view = ChallengeView.of(Question(challenge=challenge, typed=change_data(change, TERMS, 9), deadline=9))
+    typed = None if isinstance(change, Withdrawal) else change_data(change, TERMS, 9)
+    view = ChallengeView.of(Question(challenge=challenge, typed=typed, permit=None, deadline=9))
 
     assert (view.message, view.nonce, view.owner) == (challenge.message, "5e" * 16, OWNER)
     assert (view.typedData and view.typedData.primaryType) == primary_type

@@ -21,6 +21,8 @@ FUNCTIONS = {
         contracts.SET_ACTIVE,
         contracts.SET_ACTIVE_FOR,
         contracts.STAKE,
+        contracts.STAKE_FOR,
+        contracts.STAKE_FOR_WITH_PERMIT,
         contracts.REQUEST_UNSTAKE,
         contracts.REQUEST_UNSTAKE_FOR,
         contracts.WITHDRAW,

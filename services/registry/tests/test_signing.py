@@ -3,7 +3,7 @@
 from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mesh_registry.domain.intents import Registration, Switch, Unstake, Update
+from mesh_registry.domain.intents import Registration, SignedChange, Stake, Switch, Unstake, Update
 from mesh_registry.domain.signatures import signer
 from mesh_registry.domain.signing import (
     SigningDomain,
@@ -100,11 +100,12 @@ def test_the_words_of_a_change_are_those_of_the_contract():
     agent_id = "0x" + "00" * 32
     update = Update(agent_id=agent_id, cid="b", capabilities=(), expected_version=1)
     switch = Switch(agent_id=agent_id, expected_version=1, kind="activate")
-    unstake = Unstake(agent_id=agent_id, units=1)
+    stake, unstake = Stake(agent_id=agent_id, units=1), Unstake(agent_id=agent_id, units=1)
+    changes: list[SignedChange] = [update, switch, stake, unstake]
 
-    messages = [change_data(change, TERMS, 0) for change in (update, switch, unstake)]
+    messages = [change_data(change, TERMS, 0) for change in changes]
 
-    assert [typed and (typed.primaryType, words(typed)) for typed in messages] == [
+    assert [(typed.primaryType, words(typed)) for typed in messages] == [
         (
             "AgentUpdate",
             "bytes32 agentKey,string ipfsHash,bytes32[] capabilities,uint64 expectedVersion,"
@@ -114,6 +115,7 @@ def test_the_words_of_a_change_are_those_of_the_contract():
             "ActiveUpdate",
             "bytes32 agentKey,bool active,uint64 expectedVersion,uint256 nonce,uint256 deadline",
         ),
+        ("StakeDeposit", "bytes32 agentKey,uint256 amount,uint256 nonce,uint256 deadline"),
         ("UnstakeRequest", "bytes32 agentKey,uint256 amount,uint256 nonce,uint256 deadline"),
     ]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
+from mesh_registry.adapters.contracts import APPROVE
 from mesh_registry.domain import naming
 from mesh_registry.domain.challenges import Asker
 from mesh_registry.domain.intents import Stake, Switch, Unstake, Update, Withdrawal
@@ -64,6 +65,9 @@ class Owner:
         if challenge["typedData"] is not None:
             signature = self.sign(challenge["typedData"])
             answer["authorization"] = {"deadline": challenge["deadline"], "signature": signature}
+        if challenge["permit"] is not None:
+            permit = {"deadline": challenge["deadline"], "signature": self.sign(challenge["permit"])}
+            answer["authorization"]["permit"] = permit
         return answer
 
 
@@ -122,6 +126,69 @@ async def test_an_owner_gets_its_stake_back(caller_lite: Caller, chain: Chain, o
 
     assert (released.status_code, withdrawn.status_code) == (201, 201)
     assert await chain.tokens_of(owner.address) == 20
+
+
+async def test_an_owner_stakes_by_signing_and_pays_no_gas(caller: Caller, chain: Chain):
+    owner = Owner()
+    await own(caller, chain, owner)
+    await chain.fund(owner.address, 30)
+    nonce = await chain.nonce_of(owner.address)
+
+    staked = await changed(caller, owner, {"kind": "stake", "amount": "20"})
+
+    agent = await caller.agent(NAME)
+    assert staked.status_code == 201, staked.text
+    assert agent is not None
+    assert agent["stakeAmount"] == "20"
+    assert await chain.tokens_of(owner.address) == 10
+    assert await chain.nonce_of(owner.address) == nonce
+
+
+async def test_the_question_about_a_stake_has_a_permit_for_exactly_that(
+    caller_lite: Caller, chain: Chain, owner: Owner
+):
+    asked = await challenged(caller_lite, {"kind": "stake", "amount": "20"})
+    other = await challenged(caller_lite, {"kind": "unstake", "amount": "20"})
+
+    permit = asked["permit"]["message"]
+    assert (asked["typedData"]["primaryType"], asked["permit"]["primaryType"]) == ("StakeDeposit", "Permit")
+    assert (permit["owner"], permit["spender"], permit["value"]) == (owner.address, chain.registry, "20")
+    assert permit["deadline"] == asked["typedData"]["message"]["deadline"] == str(asked["deadline"])
+    assert other["permit"] is None
+
+
+async def test_a_stake_needs_no_permit_where_the_owner_allowed_it_before(
+    caller_lite: Caller, chain: Chain, owner: Owner
+):
+    await chain.fund(owner.address, 20)
+    stake = {"kind": "stake", "amount": "20"}
+    answer = owner.answer(await challenged(caller_lite, stake))
+    del answer["authorization"]["permit"]
+
+    refused = await caller_lite.change(NAME, stake, key="one", **answer)
+    await chain.send(owner.address, "MeshToken", APPROVE, chain.registry, 20)
+    staked = await caller_lite.change(
+        NAME, stake, key="two", **owner.answer(await challenged(caller_lite, stake))
+    )
+
+    assert (code(refused), staked.status_code) == ((409, "allowance-too-low"), 201)
+    assert await chain.tokens_of(owner.address) == 0
+
+
+async def test_one_signed_stake_many_times_at_once_is_paid_once(
+    caller_lite: Caller, chain: Chain, owner: Owner
+):
+    await chain.fund(owner.address, 100)
+    stake = {"kind": "stake", "amount": "20"}
+    answer = owner.answer(await challenged(caller_lite, stake))
+
+    answers = await asyncio.gather(
+        *(caller_lite.change(NAME, stake, key=str(n % 2), **answer) for n in range(6))
+    )
+
+    assert {a.status_code for a in answers} == {201, 409}
+    assert len({a.json()["operationId"] for a in answers if a.status_code == 201}) == 1
+    assert await chain.tokens_of(owner.address) == 80
 
 
 async def test_a_challenge_says_who_asks_whom_for_what(caller_lite: Caller, owner: Owner, chain: Chain):
@@ -299,14 +366,14 @@ async def test_nobody_stakes_the_operator_s_tokens_for_a_stranger(
     stake = {"kind": "stake", "amount": "10"}
     answer = owner.answer(await challenged(caller_lite, OFF))
 
-    asked = await caller_lite.post("/v1/wallet-challenges", json={"agentId": AGENT_ID, "change": stake})
     plain = await caller_lite.change(NAME, stake, key="one")
     proven = await caller_lite.change(NAME, stake, key="two", **answer)
+    poor = await changed(caller_lite, owner, stake, key="three")
 
-    assert [code(a) for a in (asked, plain, proven)] == [
-        (409, "owner-must-send"),
+    assert [code(a) for a in (plain, proven, poor)] == [
         (409, "owner-must-sign"),
         (409, "challenge-closed"),
+        (409, "balance-too-low"),
     ]
     assert await chain.tokens_of(operator) == 10
 

@@ -38,6 +38,13 @@ class ExportNotFound(NotFound, title="Export not found"):
     """The agent's document is not known (yet), or the agent does not speak what the export is about."""
 
 
+class ServerNotFound(NotFound, title="Server not found"):
+    """No agent that speaks MCP has this name, or not in this version."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such server, or no such version of it.")
+
+
 class DidNotResolved(NotFound, title="DID not resolved"):
     """Nothing that can be believed stands behind this DID."""
 
@@ -129,15 +136,6 @@ class OwnerMustSign(OperationRefused, title="Owner must sign"):
 
     def __init__(self) -> None:
         super().__init__("The agent has another owner: ask POST /v1/wallet-challenges for what it signs.")
-
-
-class OwnerMustSend(OperationRefused, title="Owner must send"):
-    """The contract takes stake only from whoever sends the transaction."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The contract takes stake from whoever sends the transaction: the owner sends it itself."
-        )
 
 
 class ChallengeClosed(OperationRefused, title="Challenge closed"):

@@ -6,7 +6,7 @@ from typing import Protocol
 from mesh_shared.chain.journal import Call
 
 from mesh_registry.domain.chain import Block, Occurrence
-from mesh_registry.domain.intents import Change, Registration
+from mesh_registry.domain.intents import Change, Registration, SignedChange
 from mesh_registry.domain.signing import Authorization, SigningTerms
 from mesh_registry.errors import OperationRefused
 
@@ -77,8 +77,8 @@ class Contracts(Protocol):
         """Changes an agent of whoever sends this; for a withdrawal, anybody's."""
         ...
 
-    def change_for(self, change: Change, authorization: Authorization, nonce: int) -> Call:
-        """Changes an agent of the owner who signed. Raises `OwnerMustSend` for what cannot be signed."""
+    def change_for(self, change: SignedChange, authorization: Authorization, nonce: int) -> Call:
+        """Changes an agent of the owner who signed."""
         ...
 
     def approve(self) -> Call:

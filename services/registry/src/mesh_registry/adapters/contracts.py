@@ -11,12 +11,22 @@ from mesh_shared.chain.journal import Call
 from mesh_shared.chain.rpc import Rpc
 
 from mesh_registry import errors
-from mesh_registry.domain.intents import Change, Registration, Stake, Switch, Unstake, Update, Withdrawal
-from mesh_registry.domain.signing import Authorization, SigningDomain, SigningTerms
-from mesh_registry.errors import OperationRefused, OwnerMustSend
+from mesh_registry.domain.intents import (
+    Change,
+    Registration,
+    SignedChange,
+    Stake,
+    Switch,
+    Unstake,
+    Update,
+    Withdrawal,
+)
+from mesh_registry.domain.signing import Authorization, Permit, SigningDomain, SigningTerms
+from mesh_registry.errors import OperationRefused
 
 _REGISTRATION = "(address,bytes32,string,string,uint256,bytes32[],uint256,uint256)"
 _PERMIT = "(uint256,uint256,uint8,bytes32,bytes32)"
+_AMOUNT = "(bytes32,uint256,uint256,uint256)"
 
 REGISTER_AGENT = Function(
     "registerAgent", ["bytes32", "string", "string", "uint256", "bytes32[]"], ["uint256"]
@@ -28,8 +38,10 @@ UPDATE_AGENT_FOR = Function("updateAgentFor", ["(bytes32,string,bytes32[],uint64
 SET_ACTIVE = Function("setActive", ["bytes32", "bool", "uint64"])
 SET_ACTIVE_FOR = Function("setActiveFor", ["(bytes32,bool,uint64,uint256,uint256)", "bytes"])
 STAKE = Function("stake", ["bytes32", "uint256"])
+STAKE_FOR = Function("stakeFor", [_AMOUNT, "bytes"])
+STAKE_FOR_WITH_PERMIT = Function("stakeForWithPermit", [_AMOUNT, "bytes", _PERMIT])
 REQUEST_UNSTAKE = Function("requestUnstake", ["bytes32", "uint256"])
-REQUEST_UNSTAKE_FOR = Function("requestUnstakeFor", ["(bytes32,uint256,uint256,uint256)", "bytes"])
+REQUEST_UNSTAKE_FOR = Function("requestUnstakeFor", [_AMOUNT, "bytes"])
 WITHDRAW = Function("withdraw", ["bytes32"])
 IS_VALID_SIGNATURE = Function("isValidSignature", ["bytes32", "bytes"], ["bytes4"])
 NONCES = Function("nonces", ["address"], ["uint256"])
@@ -103,16 +115,19 @@ class OnChainContracts:
         )
         if (permit := authorization.permit) is None:
             return Call(self.registry, REGISTER_FOR.encode(signed, authorization.signature))
-        r, s, v = permit.signature[:32], permit.signature[32:64], permit.signature[64]
-        allowed = (registration.stake_units, permit.deadline, v, r, s)
+        allowed = _allowed(registration.stake_units, permit)
         return Call(self.registry, REGISTER_FOR_WITH_PERMIT.encode(signed, authorization.signature, allowed))
 
     def change(self, change: Change) -> Call:
         return Call(self.registry, _encode(change))
 
-    def change_for(self, change: Change, authorization: Authorization, nonce: int) -> Call:
+    def change_for(self, change: SignedChange, authorization: Authorization, nonce: int) -> Call:
         function, *signed = _signed(change)
         message = (_bytes(change.agent_id), *signed, nonce, authorization.deadline)
+        if isinstance(change, Stake) and authorization.permit is not None:
+            allowed = _allowed(change.units, authorization.permit)
+            data = STAKE_FOR_WITH_PERMIT.encode(message, authorization.signature, allowed)
+            return Call(self.registry, data)
         return Call(self.registry, function.encode(message, authorization.signature))
 
     def approve(self) -> Call:
@@ -158,7 +173,7 @@ def _encode(change: Change) -> bytes:
             return WITHDRAW.encode(agent)
 
 
-def _signed(change: Change) -> tuple[Any, ...]:
+def _signed(change: SignedChange) -> tuple[Any, ...]:
     """The function that takes the owner's signature, and what of the message is the change's own."""
     match change:
         case Update():
@@ -166,10 +181,16 @@ def _signed(change: Change) -> tuple[Any, ...]:
             return UPDATE_AGENT_FOR, change.cid, capabilities, change.expected_version
         case Switch():
             return SET_ACTIVE_FOR, change.is_active, change.expected_version
+        case Stake():
+            return STAKE_FOR, change.units
         case Unstake():
             return REQUEST_UNSTAKE_FOR, change.units
-        case _:
-            raise OwnerMustSend
+
+
+def _allowed(units: int, permit: Permit) -> tuple[Any, ...]:
+    """The permit as the contract takes it."""
+    signature = permit.signature
+    return units, permit.deadline, signature[64], signature[:32], signature[32:64]
 
 
 def _bytes(hex_text: str) -> bytes:

@@ -23,7 +23,7 @@ async def challenge_wallet(body: ChallengeRequest, caller: Writer, registry: InR
     """A question to the wallet that owns the agent (EIP-4361), and what the contract wants signed (EIP-712).
 
     The question is about exactly this change, good for one answer within five minutes. A caller has 100 open
-    ones at most: the next pushes out the oldest. 409 `owner-must-send` for a stake, which no signature moves.
+    ones at most: the next pushes out the oldest. A stake comes from the owner's tokens: `permit` allows it.
     """
     return ChallengeView.of(await registry.changer.challenge(body.wanted(), caller.subject))
 

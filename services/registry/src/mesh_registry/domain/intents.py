@@ -74,7 +74,9 @@ class Withdrawal:
     kind: Literal["withdraw"] = "withdraw"
 
 
-Change = Update | Switch | Stake | Unstake | Withdrawal
+SignedChange = Update | Switch | Stake | Unstake
+"""What the contract does at its owner's signature."""
+Change = SignedChange | Withdrawal
 """What may be asked about an agent that exists."""
 AnyChange = Annotated[Change, Field(discriminator="kind")]
 Intent = Annotated[Registration | Change, Field(discriminator="kind")]

@@ -8,7 +8,7 @@ from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 from pydantic import BaseModel, Field
 
-from mesh_registry.domain.intents import Change, Registration, Switch, Unstake, Update
+from mesh_registry.domain.intents import Registration, SignedChange, Stake, Switch, Unstake, Update
 
 
 class TypedField(BaseModel):
@@ -90,7 +90,7 @@ _SWITCH_FIELDS = {
     "nonce": "uint256",
     "deadline": "uint256",
 }
-_UNSTAKE_FIELDS = {"agentKey": "bytes32", "amount": "uint256", "nonce": "uint256", "deadline": "uint256"}
+_AMOUNT_FIELDS = {"agentKey": "bytes32", "amount": "uint256", "nonce": "uint256", "deadline": "uint256"}
 _PERMIT_FIELDS = {
     "owner": "address",
     "spender": "address",
@@ -133,10 +133,10 @@ def permit_data(owner: str, spender: str, units: int, terms: SigningTerms, deadl
     return _typed("Permit", _PERMIT_FIELDS, terms.domain, message)
 
 
-def change_data(change: Change, terms: SigningTerms, deadline: int) -> TypedData | None:
+def change_data(change: SignedChange, terms: SigningTerms, deadline: int) -> TypedData:
     """What the owner signs to have `change` made by anyone until `deadline` (Unix seconds).
 
-    None for a change of which the contract has no message to sign. Source: contracts/src/types.
+    Source: contracts/src/types.
     """
     message: dict[str, Any] = {"agentKey": change.agent_id}
     until = {"nonce": str(terms.nonce), "deadline": str(deadline)}
@@ -148,11 +148,12 @@ def change_data(change: Change, terms: SigningTerms, deadline: int) -> TypedData
         case Switch():
             message |= {"active": change.is_active, "expectedVersion": str(change.expected_version)}
             return _typed("ActiveUpdate", _SWITCH_FIELDS, terms.domain, message | until)
+        case Stake():
+            message |= {"amount": str(change.units)}
+            return _typed("StakeDeposit", _AMOUNT_FIELDS, terms.domain, message | until)
         case Unstake():
             message |= {"amount": str(change.units)}
-            return _typed("UnstakeRequest", _UNSTAKE_FIELDS, terms.domain, message | until)
-        case _:
-            return None
+            return _typed("UnstakeRequest", _AMOUNT_FIELDS, terms.domain, message | until)
 
 
 def digest(data: TypedData) -> bytes:

@@ -9,7 +9,7 @@ from mesh_registry.domain.intents import Change, Stake, Switch, Unstake, Withdra
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.signing import TypedData
 from mesh_registry.schemas.fields import MAX_INSTANT, Deadline, WalletSignature, as_bytes
-from mesh_registry.schemas.registrations import EXAMPLE_METADATA
+from mesh_registry.schemas.registrations import EXAMPLE_METADATA, PermitBody
 from mesh_registry.service.changing import Proof, Question, Wanted, update_of
 
 Version = Annotated[
@@ -45,7 +45,7 @@ class SwitchBody(WireModel):
 
 
 class StakeBody(WireModel):
-    """`stake` locks more of the operator's tokens; `unstake` begins the cooldown of some."""
+    """`stake` locks more of the owner's tokens; `unstake` begins the cooldown of some."""
 
     kind: Literal["stake", "unstake"]
     amount: Amount
@@ -111,10 +111,11 @@ class ProofBody(WireModel):
 
 
 class ChangeAuthorization(WireModel):
-    """The owner's signature of `typedData`."""
+    """The owner's signature of `typedData`; of `permit` too for a stake that no allowance covers."""
 
     deadline: Deadline
     signature: WalletSignature
+    permit: PermitBody | None = Field(default=None, examples=[None])
 
 
 class ChangeRequest(WireModel):
@@ -137,6 +138,7 @@ class ChangeRequest(WireModel):
             signature=as_bytes(self.proof.signature),
             deadline=self.authorization and self.authorization.deadline,
             authorization=self.authorization and as_bytes(self.authorization.signature),
+            permit=self.authorization and self.authorization.permit and self.authorization.permit.permit(),
         )
 
 
@@ -150,6 +152,7 @@ class ChallengeView(BaseModel):
     expiresAt: Timestamp
     metadataCid: Cid | None = Field(description="Where the new metadata is going to be; null without any.")
     typedData: TypedData | None = Field(description="EIP-712; null when the contract asks for no signature.")
+    permit: TypedData | None = Field(description="ERC-2612, for a stake; null when there is none.")
     deadline: Deadline
 
     @classmethod
@@ -164,5 +167,6 @@ class ChallengeView(BaseModel):
             expiresAt=challenge.expires_at,
             metadataCid=cid_of(change),
             typedData=question.typed,
+            permit=question.permit,
             deadline=question.deadline,
         )

@@ -61,6 +61,9 @@ class PermitBody(WireModel):
     deadline: Deadline
     signature: Signature
 
+    def permit(self) -> Permit:
+        return Permit(deadline=self.deadline, signature=as_bytes(self.signature))
+
 
 class AuthorizationBody(WireModel):
     """The owner's signatures under what `POST /v1/registrations` answered."""
@@ -71,14 +74,11 @@ class AuthorizationBody(WireModel):
     permit: PermitBody | None = None
 
     def authorization(self) -> Authorization:
-        permit = self.permit and Permit(
-            deadline=self.permit.deadline, signature=as_bytes(self.permit.signature)
-        )
         return Authorization(
             owner=self.owner,
             deadline=self.deadline,
             signature=as_bytes(self.signature),
-            permit=permit,
+            permit=self.permit and self.permit.permit(),
         )
 
 

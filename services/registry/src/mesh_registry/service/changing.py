@@ -16,11 +16,18 @@ from mesh_registry.domain.challenges import Asker, Challenge
 from mesh_registry.domain.intents import Change, Stake, Switch, Update, Withdrawal, claim_of
 from mesh_registry.domain.metadata import AgentMetadata, document
 from mesh_registry.domain.operations import Operation
-from mesh_registry.domain.signing import TO_SIGN, Authorization, TypedData, change_data, digest
+from mesh_registry.domain.signing import (
+    TO_SIGN,
+    Authorization,
+    Permit,
+    TypedData,
+    change_data,
+    digest,
+    permit_data,
+)
 from mesh_registry.errors import (
     AgentNotFound,
     ChallengeClosed,
-    OwnerMustSend,
     OwnerMustSign,
     VersionMismatch,
 )
@@ -49,6 +56,7 @@ class Proof:
     signature: bytes
     deadline: int | None = None
     authorization: bytes | None = None
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +64,12 @@ class Question:
     """What an owner signs to have its agent changed.
 
     `typed` is for the contract, until `deadline`; None when the contract lets anybody make the change.
+    `permit` is for the token, when the change is a stake.
     """
 
     challenge: Challenge
     typed: TypedData | None
+    permit: TypedData | None
     deadline: int
 
 
@@ -79,19 +89,29 @@ class Changer:
     async def challenge(self, wanted: Wanted, requested_by: str) -> Question:
         """What the agent's owner signs: within five minutes for us, within an hour for the contract.
 
-        Raises `AgentNotFound`, `OwnerMustSend`, `VersionMismatch`, `ChainUnavailable`, and what is wrong with
-        the metadata as `ToolUnfit`, `TextUnfit` or `ContentTooLarge`.
+        Raises `AgentNotFound`, `VersionMismatch`, `ChainUnavailable`, and what is wrong with the metadata as
+        `ToolUnfit`, `TextUnfit` or `ContentTooLarge`.
         """
         change, now = wanted.change, datetime.now(UTC)
         agent = await self._agent(change)
-        if isinstance(change, Stake):
-            raise OwnerMustSend
+        deadline = int((now + TO_SIGN).timestamp())
         terms = await self.contracts.registration_terms(agent.owner)
+        permit = await self._permit(change, agent.owner, deadline)
         asked = self.asker.ask(change, agent.owner, token_hex(16), now, now + TO_ANSWER)
         async with self.operating.database.write() as session:
             await Challenges(session).add(asked, requested_by, now)
-        deadline = int((now + TO_SIGN).timestamp())
-        return Question(challenge=asked, typed=change_data(change, terms, deadline), deadline=deadline)
+        return Question(
+            challenge=asked,
+            typed=None if isinstance(change, Withdrawal) else change_data(change, terms, deadline),
+            permit=permit,
+            deadline=deadline,
+        )
+
+    async def _permit(self, change: Change, owner: str, deadline: int) -> TypedData | None:
+        if not isinstance(change, Stake):
+            return None
+        terms = await self.contracts.permit_terms(owner)
+        return permit_data(owner, self.contracts.registry, change.units, terms, deadline)
 
     async def change(self, wanted: Wanted, proof: Proof | None, requested_by: str, key: str) -> Operation:
         """The operation that changes the agent; its transaction is signed.
@@ -127,7 +147,7 @@ class Changer:
             claim=claim,
             call=call,
             requested_by=requested_by,
-            spends=isinstance(change, Stake),
+            spends=isinstance(change, Stake) and proof is None,
             answers=proof and proof.nonce,
         )
         return await self.operating.accept(order)
@@ -168,10 +188,13 @@ class Changer:
             raise OwnerMustSign
         terms = await self.contracts.registration_terms(agent.owner)
         typed = change_data(change, terms, proof.deadline)
-        if typed is None:
-            raise OwnerMustSend
         await require_signature(self.contracts, agent.owner, digest(typed), proof.authorization)
-        signed = Authorization(owner=agent.owner, deadline=proof.deadline, signature=proof.authorization)
+        signed = Authorization(
+            owner=agent.owner,
+            deadline=proof.deadline,
+            signature=proof.authorization,
+            permit=proof.permit,
+        )
         return self.contracts.change_for(change, signed, terms.nonce)
 
     async def _check(self, proof: Proof, change: Change, owner: str) -> None:
