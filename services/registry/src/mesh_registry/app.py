@@ -31,6 +31,7 @@ from mesh_registry.api import (
     exports,
     registering,
     search,
+    servers,
 )
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.challenges import Asker
@@ -44,6 +45,7 @@ from mesh_registry.service.indexing import Indexer
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 from mesh_registry.service.resolving import Resolver
+from mesh_registry.service.servers import McpServers
 from mesh_registry.settings import Settings
 
 ABOUT = About(
@@ -87,6 +89,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             cards.router,
             exports.router,
             catalog.router,
+            servers.router,
             dids.router,
             content.router,
         ],
@@ -142,8 +145,10 @@ async def _wire(
     turns += [(f"fetcher-{n}", fetcher.turn) for n in range(FETCHERS)]
     registrar = Registrar(operating, store)
     changer = Changer(operating, store, Asker(url=settings.public_url, chain_id=rpc.chain_id))
-    discovery = Discovery(database, depths)
+    discovery, servers = Discovery(database, depths), McpServers(database, depths)
     importer = Importer(database, registrar, source, settings.allow_private_agents)
     resolver = Resolver(source, EthrRegistry(rpc, settings.ethr_registry))
     limit = settings.max_content_bytes
-    return Registry(operating, registrar, changer, discovery, importer, resolver, store, limit), turns
+    return Registry(
+        operating, registrar, changer, discovery, servers, importer, resolver, store, limit
+    ), turns

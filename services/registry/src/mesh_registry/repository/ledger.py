@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.chain import NO_AGENT, AnyFact, Block, Occurrence, Settled
@@ -11,6 +11,8 @@ from mesh_registry.repository.tables import BlockRow, OccurrenceRow, SettlementR
 
 WINDOW = 128
 """Blocks that are remembered: a reorganisation deeper than this starts the index anew."""
+_OF_OWNERS = ("announced", "located", "owned", "offering", "updated", "switched")
+_HEIGHT = select(func.max(BlockRow.__table__.c.number))
 _FACT: TypeAdapter[AnyFact] = TypeAdapter(AnyFact)
 
 
@@ -23,6 +25,10 @@ class Ledger:
     async def head(self) -> BlockRow | None:
         """The newest indexed block; None before the first."""
         return await self._session.scalar(select(BlockRow).order_by(BlockRow.number.desc()).limit(1))
+
+    async def height(self) -> int:
+        """The number of the newest indexed block; 0 before the first."""
+        return await self._session.scalar(_HEIGHT) or 0
 
     async def recent(self) -> Sequence[BlockRow]:
         """The remembered blocks, newest first."""
@@ -55,6 +61,13 @@ class Ledger:
         query = select(OccurrenceRow).where(OccurrenceRow.token_id.in_(token_ids))
         in_order = query.order_by(OccurrenceRow.token_id, OccurrenceRow.block_number, OccurrenceRow.log_index)
         return [_occurrence(row) for row in await self._session.scalars(in_order)]
+
+    async def stated(self, token_id: int, most: int) -> list[Occurrence]:
+        """The newest things, `most` at most, that only the owner could say about a token, in order."""
+        is_owner_s = OccurrenceRow.fact["kind"].as_string().in_(_OF_OWNERS)
+        newest = select(OccurrenceRow).where(OccurrenceRow.token_id == token_id, is_owner_s)
+        query = newest.order_by(OccurrenceRow.block_number.desc(), OccurrenceRow.log_index.desc()).limit(most)
+        return [_occurrence(row) for row in (await self._session.scalars(query)).all()[::-1]]
 
 
 def _values(occurrence: Occurrence) -> dict[str, object]:

@@ -13,6 +13,7 @@ from mesh_registry.service.importing import Importer
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 from mesh_registry.service.resolving import Resolver
+from mesh_registry.service.servers import McpServers
 
 WRITE = "registry:write"
 DISCOVER = "registry:discover"
@@ -26,6 +27,7 @@ class Registry:
     registrar: Registrar
     changer: Changer
     discovery: Discovery
+    servers: McpServers
     importer: Importer
     resolver: Resolver
     store: ContentStore
