@@ -15,10 +15,10 @@ from mesh_cli.processes import Process
 from mesh_shared import background
 from mesh_shared.bell import wait
 from mesh_shared.chain import versions_dir
-from mesh_shared.chain.errors import ChainUnavailable, TransactionRejected
-from mesh_shared.chain.journal import Call, Journal, State
+from mesh_shared.chain.errors import ChainUnavailable, TransactionRejected, TransactionReplaced
+from mesh_shared.chain.journal import REPLACED, Call, Journal, State
 from mesh_shared.chain.rpc import Rpc
-from mesh_shared.chain.sender import TransactionSender
+from mesh_shared.chain.sender import TransactionSender, succeeded
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 
@@ -221,19 +221,82 @@ async def test_a_transaction_that_became_too_cheap_is_replaced_under_its_nonce(
     assert await slot(rpc) == 1
 
 
+async def replace(sender: TransactionSender, rpc: Rpc, id: Any) -> Any:
+    """Another transaction of the account takes the nonce of this one, which the node forgets."""
+    sent = await until(sender, id, State.BROADCAST)
+    await rpc.request("anvil_dropTransaction", sent.hash)
+    await rpc.request("anvil_impersonateAccount", sender.address)
+    other = {"from": sender.address, "to": sender.address, "nonce": hex(sent.nonce), "gas": hex(21_000)}
+    await rpc.request("eth_sendTransaction", other)
+    await rpc.request("evm_mine")
+    return sent
+
+
 async def test_a_nonce_that_somebody_else_used_leaves_the_outcome_unknown(
     sender: TransactionSender, rpc: Rpc
 ):
     await install(rpc, COUNTER)
     id = await prepare(sender, "count")
     async with working(sender):
-        sent = await until(sender, id, State.BROADCAST)
-        await rpc.request("anvil_dropTransaction", sent.hash)
-        await rpc.request("anvil_setNonce", sender.address, "0x1")
-        await rpc.request("evm_mine")
+        await replace(sender, rpc, id)
         found = await until(sender, id, State.UNKNOWN)
 
     assert found.succeeded is None
+    with pytest.raises(TransactionReplaced):
+        succeeded(found)
+
+
+async def test_what_was_replaced_is_lost_once_the_other_is_final_and_the_lane_goes_on(
+    sender: TransactionSender, rpc: Rpc
+):
+    await install(rpc, COUNTER)
+    id = await prepare(sender, "count")
+    async with working(sender):
+        await replace(sender, rpc, id)
+        await until(sender, id, State.UNKNOWN)
+        await rpc.request("anvil_mine", hex(sender.final_depth))
+        lost = await until(sender, id, State.LOST)
+        async with mining(rpc):
+            await sender.execute("next", Call(ADDRESS, b""), 10)
+
+    assert (lost.error, lost.succeeded) == (REPLACED, None)
+    assert await slot(rpc) == 1
+
+
+async def test_what_was_replaced_is_sent_again_when_the_chain_takes_the_other_back(
+    sender: TransactionSender, rpc: Rpc
+):
+    await install(rpc, COUNTER)
+    id = await prepare(sender, "count")
+    async with working(sender):
+        sent = await replace(sender, rpc, id)
+        await until(sender, id, State.UNKNOWN)
+        await rpc.request("anvil_reorg", 1, [])
+        async with mining(rpc):
+            found = await until(sender, id, State.FINAL)
+
+    assert (found.succeeded, found.nonce) == (True, sent.nonce)
+    assert await slot(rpc) == 1
+
+
+async def test_what_was_thought_to_be_replaced_is_mined_when_its_receipt_comes(
+    sender: TransactionSender, rpc: Rpc
+):
+    await install(rpc, COUNTER)
+    id = await prepare(sender, "count")
+    async with working(sender):
+        await until(sender, id, State.BROADCAST)
+        await rpc.request("evm_mine")
+        await until(sender, id, State.MINED)
+    async with sender.database.write() as session:  # as a node shows it that has the nonce and no receipt yet
+        behind = await Journal(session).get(id)
+        assert behind is not None
+        behind.state, behind.succeeded = State.UNKNOWN, None
+    async with working(sender):
+        found = await until(sender, id, State.MINED)
+
+    assert found.succeeded
+    assert await slot(rpc) == 1
 
 
 async def test_a_reorganisation_takes_a_transaction_back_until_it_is_mined_again(

@@ -224,7 +224,7 @@ async def test_a_transaction_whose_outcome_is_unknown_is_looked_up_and_repeated(
     await mine_on(chain)
     ended = await caller.ended(run["id"])
 
-    assert await states(cast("FastAPI", caller.app)) >= {TransactionState.UNKNOWN}
+    assert await states(cast("FastAPI", caller.app)) & {TransactionState.UNKNOWN, TransactionState.LOST}
     assert (ended["status"], worker.calls) == ("succeeded", 1)
     assert await chain.units(town.agents["worker"].wallet.address) == 1_000
     assert await chain.units(payer) == PURSE_UNITS - 1_000
@@ -248,7 +248,7 @@ async def test_what_somebody_else_has_brought_to_the_chain_is_not_done_again(
     await mine_on(chain)
     ended = await caller.ended(run["id"])
 
-    assert await states(cast("FastAPI", caller.app)) >= {TransactionState.UNKNOWN}
+    assert await states(cast("FastAPI", caller.app)) & {TransactionState.UNKNOWN, TransactionState.LOST}
     assert (ended["status"], worker.calls) == ("succeeded", 1)
     assert await chain.units(town.agents["worker"].wallet.address) == 1_000
     assert await chain.ratings(town.agents["worker"].token_id) == (1, 100)

@@ -15,7 +15,7 @@ from mesh_registry.domain.operations import Operation, OperationStatus
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.operations import Operations
-from mesh_shared.chain.journal import Call, Journal, State
+from mesh_shared.chain.journal import REPLACED, Call, Journal, State
 from mesh_shared.content import cid
 from sqlalchemy.exc import IntegrityError
 
@@ -91,6 +91,7 @@ async def test_a_registration_is_kept_as_it_was_asked_for(database: Database):
         ({"state": State.MINED, "hash": HASH, "succeeded": False}, OperationStatus.FAILED, None),
         ({"state": State.REJECTED, "error": "0x12345678"}, OperationStatus.FAILED, "0x12345678"),
         ({"state": State.UNKNOWN, "hash": HASH}, OperationStatus.UNKNOWN, None),
+        ({"state": State.LOST, "hash": HASH, "error": REPLACED}, OperationStatus.FAILED, REPLACED),
     ],
     ids=str,
 )

@@ -187,6 +187,13 @@ class OperationReverted(OperationRefused, title="Operation reverted"):
         super().__init__("The transaction was mined without effect.")
 
 
+class TransactionReplaced(OperationRefused, title="Transaction replaced"):
+    """Another transaction of the operator took the nonce, for good; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("Another transaction of the operator took the nonce: ask again, nothing was done.")
+
+
 class SigningDelayed(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Signing delayed"):
     """The operation is accepted and kept; its transaction has no hash yet."""
 

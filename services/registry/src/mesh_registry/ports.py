@@ -93,5 +93,5 @@ class Contracts(Protocol):
         ...
 
     def refusal(self, reason: str) -> OperationRefused:
-        """The outcome behind what the node says of a call that reverts."""
+        """The outcome behind what the journal keeps of a call that was not made: mostly revert data."""
         ...

@@ -33,5 +33,9 @@ class TransactionRejected(
     """The contract refuses this call; nothing was sent and nothing changed."""
 
 
+class TransactionReplaced(MeshError, status=HTTPStatus.CONFLICT, title="Transaction replaced"):
+    """Another transaction took its nonce, and nothing is known of an effect."""
+
+
 class TransactionReverted(MeshError, status=HTTPStatus.CONFLICT, title="Transaction reverted"):
     """The transaction was mined and had no effect."""

@@ -23,7 +23,11 @@ class ChainTables(DeclarativeBase):
 
 class State(StrEnum):
     """PREPARED → BROADCAST → MINED → FINAL; REJECTED when it never needs sending; UNKNOWN when the
-    account's nonce went elsewhere and only the contract's state can tell what happened."""
+    account's nonce went elsewhere and only the contract's state can tell what happened.
+
+    UNKNOWN does not last: it is MINED after all, or sent again when the chain took the other one back, or
+    LOST once the other one is final. Who has waited for it has an answer before that.
+    """
 
     PREPARED = "prepared"
     BROADCAST = "broadcast"
@@ -31,9 +35,12 @@ class State(StrEnum):
     FINAL = "final"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
+    LOST = "lost"
 
 
-SETTLED = frozenset({State.MINED, State.FINAL, State.REJECTED, State.UNKNOWN})
+REPLACED = "replaced"
+"""The `error` of what is LOST; nothing of it will ever take effect."""
+SETTLED = frozenset({State.MINED, State.FINAL, State.REJECTED, State.UNKNOWN, State.LOST})
 OUTSTANDING = (State.PREPARED, State.BROADCAST)
 
 

@@ -12,8 +12,14 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
 from mesh_shared.bell import Bell, wait
-from mesh_shared.chain.errors import ChainUnavailable, RpcError, TransactionRejected, TransactionReverted
-from mesh_shared.chain.journal import OUTSTANDING, Call, Journal, State, TransactionRow
+from mesh_shared.chain.errors import (
+    ChainUnavailable,
+    RpcError,
+    TransactionRejected,
+    TransactionReplaced,
+    TransactionReverted,
+)
+from mesh_shared.chain.journal import OUTSTANDING, REPLACED, Call, Journal, State, TransactionRow
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.database.engine import Database
 
@@ -26,6 +32,7 @@ GAS_MARGIN_PERCENT = 300
 # Nodes accept a replacement only 10 % above; one more covers rounding.
 BUMP_PERCENT = 112
 REASON_LENGTH = 500
+LOOKED_AT = (State.BROADCAST, State.MINED, State.UNKNOWN)
 
 log = structlog.get_logger()
 
@@ -36,6 +43,15 @@ class Fees:
 
     max_fee_wei: int
     priority_fee_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The chain as the lane sees it: its height, and how many of our nonces are used, and used for good."""
+
+    head: int
+    nonce: int
+    final_nonce: int
 
 
 @dataclass(slots=True)
@@ -63,7 +79,7 @@ class TransactionSender:
     async def execute(self, key: str, call: Call, timeout_s: float) -> TransactionRow:
         """Prepares `call` under `key` and waits until it is mined.
 
-        Raises `TransactionRejected`, `TransactionReverted`, or `TimeoutError` when it is still on its way.
+        Raises what `succeeded` does, or `TimeoutError` when it is still on its way.
         Calling it again with the same key waits for the same transaction.
         """
         async with self.database.write() as session:
@@ -163,18 +179,14 @@ class TransactionSender:
         """Looks for receipts; returns how many seconds on there may be others."""
         async with self.database.read() as session:
             journal = Journal(session)
-            rows = [
-                *await journal.in_state(self.address, State.BROADCAST),
-                *await journal.in_state(self.address, State.MINED),
-            ]
+            rows = [row for state in LOOKED_AT for row in await journal.in_state(self.address, state)]
         if not rows:
             return self.database.quiet_s
-        head = await self.rpc.block_number()
-        receipts = await self._receipts(rows)
-        chain_nonce = await self._chain_nonce()
+        view = await self._view()
+        receipts = await self._receipts(rows)  # after the nonce: what has used it by then has a receipt now
         before = [_standing(row) for row in rows]
         for row in rows:
-            await self._judge(row, receipts.get(row.id), head, chain_nonce)
+            await self._judge(row, receipts.get(row.id), view)
         self._was_away = False
         await self._store([row for row, was in zip(rows, before, strict=True) if _standing(row) != was])
         return BUSY_S if any(row.state in OUTSTANDING for row in rows) else IDLE_S
@@ -193,18 +205,21 @@ class TransactionSender:
         found = zip((id for id, _ in asked), answers, strict=True)
         return {id: receipt for id, receipt in found if receipt and not isinstance(receipt, RpcError)}
 
-    async def _judge(self, row: TransactionRow, receipt: Any | None, head: int, chain_nonce: int) -> None:
+    async def _judge(self, row: TransactionRow, receipt: Any | None, view: View) -> None:
         if receipt is not None:
             mined_at = int(receipt["blockNumber"], 16)
             row.block_number, row.block_hash = mined_at, receipt["blockHash"]
             row.hash, row.succeeded = receipt["transactionHash"], receipt["status"] == "0x1"
-            row.state = State.FINAL if head - mined_at >= self.final_depth else State.MINED
+            row.state = State.FINAL if view.head - mined_at >= self.final_depth else State.MINED
+            return
+        if row.state == State.UNKNOWN:
+            _resolve(row, view)
             return
         if row.state == State.MINED:  # taken back by a reorganisation
             row.state, row.broadcast_at = State.BROADCAST, datetime.now(UTC)
             row.block_number = row.block_hash = row.succeeded = None
         if row.broadcast_at is not None and datetime.now(UTC) - row.broadcast_at > self.patience:
-            await self._search(row, chain_nonce)
+            await self._search(row, view.nonce)
         elif self._was_away and not await self._is_known(row):
             row.state = State.PREPARED
 
@@ -226,8 +241,14 @@ class TransactionSender:
         if row.nonce is not None and row.gas is not None and is_better:
             self._fill(row, row.nonce, row.gas, fees)
 
-    async def _chain_nonce(self) -> int:
-        return int(await self.rpc.request("eth_getTransactionCount", self.address, "latest"), 16)
+    async def _view(self) -> View:
+        """What the chain says of the account now."""
+        head = await self.rpc.block_number()
+        final = max(head - self.final_depth, 0)
+        return View(head, await self._chain_nonce(), await self._chain_nonce(hex(final)))
+
+    async def _chain_nonce(self, block: str = "latest") -> int:
+        return int(await self.rpc.request("eth_getTransactionCount", self.address, block), 16)
 
     async def _fees(self) -> Fees:
         block, tip = await self.rpc.batch(
@@ -249,12 +270,26 @@ class TransactionSender:
 
 
 def succeeded(row: TransactionRow) -> TransactionRow:
-    """`row` when it took effect. Raises `TransactionRejected` or `TransactionReverted` when it did not."""
+    """`row` when it took effect.
+
+    Raises `TransactionRejected`, `TransactionReverted` or `TransactionReplaced` when it did not, as far as
+    anybody knows.
+    """
     if row.state == State.REJECTED:
         raise TransactionRejected("The contract refuses this call.", reason=row.error or "")
     if row.succeeded is False:
         raise TransactionReverted("Mined without effect.", transaction_hash=row.hash or "")
+    if row.state in (State.UNKNOWN, State.LOST):
+        raise TransactionReplaced("Another transaction took its nonce.", transaction_hash=row.hash or "")
     return row
+
+
+def _resolve(row: TransactionRow, view: View) -> None:
+    """Decides about what was replaced: free again after a reorganisation, or never to be mined."""
+    if row.nonce is None or row.nonce >= view.nonce:
+        row.state = State.PREPARED  # the next turn sends the same bytes
+    elif row.nonce < view.final_nonce:
+        row.state, row.error = State.LOST, REPLACED
 
 
 def _standing(row: TransactionRow) -> tuple[object, ...]:

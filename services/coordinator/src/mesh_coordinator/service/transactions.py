@@ -55,7 +55,7 @@ async def put(session: AsyncSession, row: AttemptRow, payer: str, call: Call) ->
 
 
 def _outcome(row: TransactionRow) -> Sent:
-    if row.state == State.UNKNOWN:
+    if row.state in (State.UNKNOWN, State.LOST):
         return Sent.UNKNOWN
     if row.state == State.REJECTED or row.succeeded is False:
         return Sent.REFUSED

@@ -7,7 +7,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.errors import RpcError
-from mesh_shared.chain.journal import Call
+from mesh_shared.chain.journal import REPLACED, Call
 from mesh_shared.chain.rpc import Rpc
 
 from mesh_registry import errors
@@ -22,7 +22,7 @@ from mesh_registry.domain.intents import (
     Withdrawal,
 )
 from mesh_registry.domain.signing import Authorization, Permit, SigningDomain, SigningTerms
-from mesh_registry.errors import OperationRefused
+from mesh_registry.errors import OperationRefused, TransactionReplaced
 
 _REGISTRATION = "(address,bytes32,string,string,uint256,bytes32[],uint256,uint256)"
 _PERMIT = "(uint256,uint256,uint8,bytes32,bytes32)"
@@ -143,6 +143,8 @@ class OnChainContracts:
         return _bytes(said)[:32] == _VALID
 
     def refusal(self, reason: str) -> OperationRefused:
+        if reason == REPLACED:
+            return TransactionReplaced()
         known = _BY_SELECTOR.get(reason[:_SELECTOR_LENGTH])
         return OperationRefused() if known is None else known()
 

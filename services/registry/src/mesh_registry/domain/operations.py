@@ -10,7 +10,8 @@ from mesh_registry.domain.intents import Change, Registration
 class OperationStatus(StrEnum):
     """PENDING until the index has it; FAILED when the contract refused it.
 
-    UNKNOWN: another transaction took the operator's nonce, and the index does not have the agent.
+    UNKNOWN: another transaction took the operator's nonce, and the index does not have the agent; FAILED once
+    that other one is final.
     """
 
     PENDING = "pending"
@@ -25,7 +26,7 @@ _ON_ITS_WAY = frozenset({OperationStatus.PENDING, OperationStatus.UNKNOWN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Something that was accepted. `refusal` is the contract's reason for a status of FAILED.
+    """Something that was accepted. `refusal` is the contract's or the journal's reason for a status of FAILED.
 
     `is_listed` tells that it is indexed and the search for its document has ended one way or another.
     """

@@ -72,7 +72,7 @@ class Operations:
     def _status(self, transaction: TransactionRow, block: int | None, head: int) -> OperationStatus:
         if block is not None:
             return OperationStatus(self._depths.status(block, head))
-        if transaction.state == State.REJECTED or transaction.succeeded is False:
+        if transaction.state in (State.REJECTED, State.LOST) or transaction.succeeded is False:
             return OperationStatus.FAILED
         return OperationStatus.UNKNOWN if transaction.state == State.UNKNOWN else OperationStatus.PENDING
 
