@@ -26,7 +26,7 @@ _ON_ITS_WAY = frozenset({OperationStatus.PENDING, OperationStatus.UNKNOWN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Something that was accepted. `refusal` is the contract's or the journal's reason for a status of FAILED.
+    """Something that was accepted. `refusal`: why FAILED, from the contract or the journal.
 
     `is_listed` tells that it is indexed and the search for its document has ended one way or another.
     """
