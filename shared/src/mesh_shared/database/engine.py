@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from mesh_shared.bell import Bell
+from mesh_shared.database import sqlite
 from mesh_shared.errors import Unavailable
 
 BUSY_TIMEOUT_S = 10
@@ -102,7 +103,9 @@ def _is_sqlite(url: str) -> bool:
 
 
 def _connect_args(url: str) -> dict[str, Any]:
-    return {"timeout": BUSY_TIMEOUT_S} if _is_sqlite(url) else {"timeout": 5, "command_timeout": 30}
+    if _is_sqlite(url):
+        return {"timeout": BUSY_TIMEOUT_S, "async_creator_fn": sqlite.Connection}
+    return {"timeout": 5, "command_timeout": 30}
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -114,7 +117,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that starts reading and turns to writing can only fail with SQLITE_BUSY.
     writes = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else sqlite.BEGIN)
 
 
 def _end_sqlite(connection: Any, *_: object) -> None:

@@ -1,0 +1,120 @@
+"""SQLite's driver: a statement is one change of threads, and nothing else is different."""
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiosqlite
+import pytest
+from mesh_shared.database import engine
+from mesh_shared.database.engine import Database
+from mesh_shared.database.sqlite import BEGIN, Connection
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncIterator[Connection]:
+    connection = Connection(f"{tmp_path}/own.db", isolation_level=None, check_same_thread=False)
+    await connection
+    await connection.run("CREATE TABLE notes (id INTEGER PRIMARY KEY, word TEXT UNIQUE)", ())
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = engine.connect(f"sqlite+aiosqlite:///{tmp_path}/mesh.db")
+    async with database.write() as session:
+        await session.execute(text("CREATE TABLE notes (id INTEGER PRIMARY KEY, word TEXT UNIQUE)"))
+    yield database
+    await database.engine.dispose()
+
+
+async def words(connection: Connection) -> list[str]:
+    return [word for (word,) in (await connection.run("SELECT word FROM notes ORDER BY id", ())).rows]
+
+
+async def test_reading_once_takes_two_changes_of_threads(
+    database: Database, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG, logger="aiosqlite")
+    async with database.read() as session:
+        assert (await session.execute(text("SELECT 1, 2"))).one() == (1, 2)
+
+    done = [record for record in caplog.records if record.getMessage().startswith("executing")]
+    assert len(done) == 2  # the statement, and the end of the transaction
+
+
+async def test_a_block_that_reads_nothing_takes_none(database: Database, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG, logger="aiosqlite")
+    async with database.read():
+        pass
+
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_a_statement_tells_its_columns_its_rows_and_what_it_changed(connection: Connection):
+    cursor = connection.cursor()
+
+    await cursor.execute("INSERT INTO notes (word) VALUES (?), (?)", ("a", "b"))
+    assert (cursor.rowcount, cursor.lastrowid, cursor.description) == (2, 2, None)
+    await cursor.execute("SELECT id, word FROM notes ORDER BY id")
+    assert [column[0] for column in cursor.description] == ["id", "word"]
+    assert await cursor.fetchall() == [(1, "a"), (2, "b")]
+    await cursor.execute("DELETE FROM notes WHERE id > ? RETURNING word", (0,))
+    assert (await cursor.fetchall(), cursor.rowcount) == ([("a",), ("b",)], 2)
+
+
+async def test_many_rows_are_written_at_once(connection: Connection):
+    cursor = connection.cursor()
+
+    await cursor.executemany("INSERT INTO notes (word) VALUES (?)", [("a",), ("b",), ("c",)])
+
+    assert cursor.rowcount == 3
+    assert await words(connection) == ["a", "b", "c"]
+
+
+async def test_a_transaction_begins_with_its_first_statement_and_ends_as_any(connection: Connection):
+    for word, end in (("kept", connection.commit), ("dropped", connection.rollback)):
+        await connection.run(BEGIN, ())
+        assert not connection.in_transaction
+        await connection.run("INSERT INTO notes (word) VALUES (?)", (word,))
+        assert connection.in_transaction
+        await end()
+        assert not connection.in_transaction
+
+    assert await words(connection) == ["kept"]
+
+
+async def test_a_transaction_that_only_began_leaves_nothing_behind(connection: Connection):
+    for end in (connection.commit, connection.rollback):
+        await connection.run(BEGIN, ())
+        await end()
+        await connection.run("INSERT INTO notes (word) VALUES (NULL)", ())
+        assert not connection.in_transaction
+
+
+async def test_a_refused_statement_raises_what_the_driver_raises(connection: Connection, database: Database):
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await connection.run("SELECT 1 FROM nowhere", ())
+    for _ in range(2):
+        async with database.write() as session:
+            await session.execute(text("INSERT INTO notes (word) VALUES ('once') ON CONFLICT DO NOTHING"))
+    with pytest.raises(IntegrityError):
+        async with database.write() as session:
+            await session.execute(text("INSERT INTO notes (word) VALUES ('once')"))
+
+
+async def test_a_closed_connection_says_so(connection: Connection):
+    other = Connection(":memory:", check_same_thread=False)
+    await other
+    await other.close()
+
+    with pytest.raises(ValueError, match=r"no active connection|Connection closed"):
+        await other.run("SELECT 1", ())
+
+
+def test_it_is_a_connection_of_aiosqlite():
+    assert issubclass(Connection, aiosqlite.Connection)
