@@ -111,7 +111,7 @@ def upgrade() -> None:
         "documents",
         sa.Column("cid", sa.String(59), nullable=False),
         sa.Column("state", sa.String(11), nullable=False),
-        sa.Column("metadata", sa.JSON(), nullable=True),
+        sa.Column("metadata", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", Utc(), nullable=False),
         sa.Column("leased_by", sa.String(100), nullable=True),
@@ -132,6 +132,7 @@ def upgrade() -> None:
     op.create_table(
         "cards",
         sa.Column("agent_id", sa.String(66), nullable=False),
+        sa.Column("cid", sa.String(59), nullable=False),
         sa.Column("url", sa.String(500), nullable=False),
         sa.Column("card", sa.JSON(), nullable=False),
         sa.Column("verdict", sa.String(13), nullable=False),

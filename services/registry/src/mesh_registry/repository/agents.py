@@ -1,12 +1,30 @@
 """Agents, and the labels under which they are found."""
 
+import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    FromClause,
+    Integer,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 from sqlalchemy.sql import ColumnElement
 
 from mesh_registry.domain.agents import NOWHERE, Agent, Document
@@ -17,6 +35,12 @@ from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, DocumentRow, OfferRow
 
 Found = tuple[Agent, Document]
+NEWEST = (1 << 63) - 1
+"""After every block."""
+
+
+Shape = tuple[bool, ...]
+"""Of each label that is wanted, whether a price is, too: all that searches differ in, but for values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +48,51 @@ class Narrowing:
     """What agents must meet; `stated_by` is the newest block in which their owner may have said something."""
 
     criteria: Criteria
-    stated_by: int | None = None
-
-    def conditions(self, labels: Sequence[str]) -> list[ColumnElement[bool]]:
-        """On `agents`, having those of `labels` among them."""
-        wanted: list[ColumnElement[bool]] = [AgentRow.is_active.is_(True)]
-        for label in labels:
-            offer = aliased(OfferRow)
-            wanted.append(exists().where(*self.offering(label, offer)))
-        if self.criteria.min_reputation_ppm:
-            wanted.append(AgentRow.reputation_ppm >= self.criteria.min_reputation_ppm)
-        if self.stated_by is not None:
-            wanted.append(AgentRow.stated_in <= self.stated_by)
-        return wanted
-
-    def offering(self, label: str, offer: type[OfferRow]) -> list[ColumnElement[bool]]:
-        """On `offer`, joined with `agents`: this label, at the price that is wanted if it can have one."""
-        wanted = [offer.token_id == AgentRow.token_id, offer.label == label]
-        if self.criteria.max_price_units is not None and label in self.criteria.priced_labels:
-            wanted.append(_is_at_most(self.criteria.max_price_units, offer))
-        return wanted
+    stated_by: int = NEWEST
 
     @property
     def labels(self) -> list[str]:
         """All that are wanted, first those that fewer agents have."""
         return [*self.criteria.priced_labels, *self.criteria.other_labels]
+
+    @property
+    def shape(self) -> Shape:
+        has_price = self.criteria.max_price_units is not None
+        return tuple(
+            [has_price] * len(self.criteria.priced_labels) + [False] * len(self.criteria.other_labels)
+        )
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For the parameters of `conditions` and `offering`."""
+        units = str(self.criteria.max_price_units or 0)
+        limits = {"least": self.criteria.min_reputation_ppm, "by": self.stated_by}
+        labels = {f"label_{n}": label for n, label in enumerate(self.labels)}
+        return limits | labels | {"units": units, "digits": len(units)}
+
+
+def conditions(shape: Shape, first: int = 0) -> list[ColumnElement[bool]]:
+    """On `agents`, having the labels of `shape` from number `first` on among theirs."""
+    having = [exists().where(*offering(shape, n, _OFFERS.alias())) for n in range(first, len(shape))]
+    is_enough = _AGENT.reputation_ppm >= bindparam("least")
+    return [_AGENT.is_active.is_(True), is_enough, _AGENT.stated_in <= bindparam("by"), *having]
+
+
+def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElement[bool]]:
+    """On `offers`, joined with `agents`: label `number`, at the price that is wanted if one is."""
+    label = bindparam(f"label_{number}", type_=String())
+    wanted = [offers.c.token_id == _AGENT.token_id, offers.c.label == label]
+    return [*wanted, _is_at_most(offers.c.price)] if shape[number] else wanted
+
+
+@lru_cache(64)
+def page_of(shape: Shape) -> Select[*tuple[Any, ...]]:
+    """Found agents in the order of one index. Making a statement takes longer than its answer."""
+    query, place = _WITH_DOCUMENT, _AGENT.place
+    if shape:
+        query, place = query.join(_OFFERS, and_(*offering(shape, 0, _OFFERS))), _OFFERS.c.place
+    page = query.where(place > bindparam("after"), *conditions(shape, 1))
+    return page.order_by(place).limit(bindparam("limit", type_=Integer()))
 
 
 class Agents:
@@ -64,24 +108,26 @@ class Agents:
         """The agents with these tokens, as far as they are there."""
         found: dict[int, Agent] = {}
         for some in portions(token_ids):
-            query = select(*_COLUMNS).where(AgentRow.token_id.in_(some))
-            found |= {row.token_id: _agent(row) for row in await self._session.execute(query)}
+            query = select(*_COLUMNS).where(_AGENT.token_id.in_(some))
+            agents = [_agent(row) for row in await self._session.execute(query)]
+            found |= {agent.token_id: agent for agent in agents}
         return found
 
     async def find(self, agent_id: str) -> Found | None:
         """The agent with that id, and its document."""
-        query = _with_document().where(AgentRow.agent_id == agent_id)
+        query = _WITH_DOCUMENT.where(_AGENT.agent_id == agent_id)
         row = (await self._session.execute(query)).one_or_none()
         return None if row is None else _found(row)
 
     async def shown(self, token_ids: Sequence[int]) -> dict[int, Found]:
         """The agents with these tokens and their documents."""
-        query = _with_document().where(AgentRow.token_id.in_(token_ids))
-        return {row.token_id: _found(row) for row in await self._session.execute(query)}
+        query = _WITH_DOCUMENT.where(_AGENT.token_id.in_(token_ids))
+        found = [_found(row) for row in await self._session.execute(query)]
+        return {one[0].token_id: one for one in found}
 
     async def located_at(self, cid: str) -> list[Agent]:
         """The agents whose document is `cid`."""
-        query = select(*_COLUMNS).where(AgentRow.cid == cid).order_by(AgentRow.token_id)
+        query = select(*_COLUMNS).where(_AGENT.cid == cid).order_by(_AGENT.token_id)
         return [_agent(row) for row in await self._session.execute(query)]
 
     async def best(self, narrowing: Narrowing, after: str, limit: int) -> list[Found]:
@@ -89,19 +135,14 @@ class Agents:
 
         Reads them in the order of one index until there are enough.
         """
-        query = _with_document().limit(limit)
-        if not narrowing.labels:
-            page = query.where(AgentRow.place > after).order_by(AgentRow.place)
-            return await self._all(page.where(*narrowing.conditions([])))
-        first, *others = narrowing.labels
-        page = query.join(OfferRow, and_(*narrowing.offering(first, OfferRow))).where(OfferRow.place > after)
-        return await self._all(page.where(*narrowing.conditions(others)).order_by(OfferRow.place))
+        values = narrowing.values | {"after": after, "limit": limit}
+        return [_found(row) for row in await self._session.execute(page_of(narrowing.shape), values)]
 
     async def save(self, entries: Sequence[tuple[Agent, Prices]]) -> None:
         """Writes agents, found under the labels beside them from now on."""
         known = await self.of(agent.token_id for agent, _ in entries)
         if new := [_values(agent) for agent, _ in entries if agent.token_id not in known]:
-            await self._session.execute(insert(AgentRow), new)
+            await self._session.execute(insert(_AGENTS), new)
         if changed := [_values(agent) for agent, _ in entries if agent.token_id in known]:
             await self._session.execute(update(AgentRow), changed)
         await self._offer(entries, known)
@@ -110,9 +151,6 @@ class Agents:
         """Removes agents with their offers and their feedback."""
         for some in portions(token_ids):
             await self._session.execute(delete(AgentRow).where(AgentRow.token_id.in_(some)))
-
-    async def _all(self, query: Select[*tuple[Any, ...]]) -> list[Found]:
-        return [_found(row) for row in await self._session.execute(query)]
 
     async def _offer(self, entries: Sequence[tuple[Agent, Prices]], known: Mapping[int, Agent]) -> None:
         for some in portions(known):
@@ -123,79 +161,41 @@ class Agents:
             for label, price in prices.items()
         ]
         if offers:
-            await self._session.execute(insert(OfferRow), offers)
+            await self._session.execute(insert(_OFFERS), offers)
 
 
-def _is_at_most(units: int, offer: type[OfferRow]) -> ColumnElement[bool]:
+def _is_at_most(price: ColumnElement[str | None]) -> ColumnElement[bool]:
     """Amounts are decimal text: the shorter the less."""
-    text = str(units)
-    length = func.length(offer.price)
-    return or_(length < len(text), and_(length == len(text), offer.price <= units))
+    length, digits = func.length(price), bindparam("digits", type_=Integer())
+    return or_(length < digits, and_(length == digits, cast(price, Text) <= bindparam("units")))
 
 
-_COLUMNS = AgentRow.__table__.columns.values()
+# Tables and not classes: for rows that are many, or wanted all the time, the ORM takes longer than all else.
+_AGENTS, _OFFERS, _DOCUMENTS = (
+    typing.cast("Table", row.__table__) for row in (AgentRow, OfferRow, DocumentRow)
+)
+_AGENT, _DOCUMENT = _AGENTS.c, _DOCUMENTS.c
+_STANDING = [field.name for field in fields(Standing)]
+_OWN = [field.name for field in fields(Agent) if field.name not in ("standing", "capability_hashes")]
+_COLUMNS = [_AGENT[name] for name in ("capability_hashes", *_STANDING, *_OWN)]
+_WITH_DOCUMENT = select(*_COLUMNS, _DOCUMENT.state, _DOCUMENT.metadata).select_from(
+    _AGENTS.outerjoin(_DOCUMENTS, _DOCUMENT.cid == _AGENT.cid)
+)
 
 
-def _with_document() -> Select[*tuple[Any, ...]]:
-    query = select(*_COLUMNS, DocumentRow.state, DocumentRow.metadata_.label("document"))
-    return query.select_from(AgentRow).outerjoin(DocumentRow, DocumentRow.cid == AgentRow.cid)
+def _found(row: Sequence[Any]) -> Found:
+    *of_agent, state, said = row
+    return _agent(of_agent), NOWHERE if state is None else document_from(state, said)
 
 
-def _found(row: Any) -> Found:
-    return _agent(row), NOWHERE if row.state is None else document_from(row.state, row.document)
-
-
-def _agent(row: Any) -> Agent:
-    return Agent(
-        token_id=row.token_id,
-        agent_id=row.agent_id,
-        did=row.did,
-        uri=row.uri,
-        owner=row.owner,
-        stake_units=row.stake_units,
-        version=row.version,
-        is_active=row.is_active,
-        capability_hashes=tuple(row.capability_hashes),
-        standing=Standing(
-            row.reputation_ppm,
-            row.feedback_count,
-            row.unproven_count,
-            row.supporter_count,
-            row.praised_in,
-            row.penalty_count,
-        ),
-        transaction_hash=row.transaction_hash,
-        registered_in=row.registered_in,
-        changed_in=row.changed_in,
-        stated_in=row.stated_in,
-        registered_at=row.registered_at,
-        stated_at=row.stated_at,
-    )
+def _agent(row: Sequence[Any]) -> Agent:
+    hashes, *others = row
+    standing, own = others[: len(_STANDING)], others[len(_STANDING) :]
+    members = dict(zip(_OWN, own, strict=True))
+    return Agent(capability_hashes=tuple(hashes), standing=Standing(*standing), **members)
 
 
 def _values(agent: Agent) -> dict[str, Any]:
-    return {
-        "token_id": agent.token_id,
-        "agent_id": agent.agent_id,
-        "did": agent.did,
-        "uri": agent.uri,
-        "cid": agent.cid,
-        "owner": agent.owner,
-        "stake_units": agent.stake_units,
-        "version": agent.version,
-        "is_active": agent.is_active,
-        "capability_hashes": list(agent.capability_hashes),
-        "reputation_ppm": agent.standing.reputation_ppm,
-        "feedback_count": agent.standing.feedback_count,
-        "unproven_count": agent.standing.unproven_count,
-        "supporter_count": agent.standing.supporter_count,
-        "praised_in": agent.standing.praised_in,
-        "penalty_count": agent.standing.penalty_count,
-        "place": agent.place,
-        "transaction_hash": agent.transaction_hash,
-        "registered_in": agent.registered_in,
-        "changed_in": agent.changed_in,
-        "stated_in": agent.stated_in,
-        "registered_at": agent.registered_at,
-        "stated_at": agent.stated_at,
-    }
+    own = {name: getattr(agent, name) for name in (*_OWN, "cid", "place")}
+    standing = {name: getattr(agent.standing, name) for name in _STANDING}
+    return own | standing | {"capability_hashes": list(agent.capability_hashes)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
 
 from sqlalchemy import Select, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +12,9 @@ from mesh_registry.domain.agents import NOWHERE, SOUGHT, Document, DocumentState
 from mesh_registry.domain.metadata import MCP, AgentMetadata
 from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, DocumentRow
+
+REMEMBERED, REMEMBERED_LENGTH = 1024, 8192
+"""Documents, and the characters of one at most: 8 MB of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,24 @@ class Documents:
         if row.state not in SOUGHT:
             return False
         row.state, row.leased_by = document.state, None
-        row.metadata_ = document.metadata and document.metadata.model_dump(mode="json")
+        row.metadata_ = document.metadata and document.metadata.model_dump_json()
         row.found_at = int(now.timestamp())
         row.server_title = _server_title(document)
         return True
 
 
-def document_from(state: str, said: dict[str, Any] | None) -> Document:
+def document_from(state: str, said: str | None) -> Document:
     """A row's columns as the domain has them."""
-    return Document(DocumentState(state), None if said is None else AgentMetadata.model_validate(said))
+    if said is None:
+        return Document(DocumentState(state))
+    read = _remembered if len(said) <= REMEMBERED_LENGTH else AgentMetadata.model_validate_json
+    return Document(DocumentState(state), read(said))
+
+
+@lru_cache(REMEMBERED)
+def _remembered(said: str) -> AgentMetadata:
+    """The best are found again and again, and reading what they say takes longer than finding them."""
+    return AgentMetadata.model_validate_json(said)
 
 
 def _server_title(document: Document) -> str | None:

@@ -125,8 +125,9 @@ class OfferRow(Base):
 class DocumentRow(Base):
     """What was found under a CID that an agent's URI names. `due_at` is when to look (again).
 
-    While the replica `leased_by` looks, `due_at` is when another may. `server_title` is the case-folded
-    name of who speaks MCP, and null for all others; `found_at` is in Unix seconds.
+    While the replica `leased_by` looks, `due_at` is when another may. `metadata` is JSON, read when it is
+    needed. `server_title` is the case-folded name of who speaks MCP, and null for all others; `found_at` is
+    in Unix seconds.
     """
 
     __tablename__ = "documents"
@@ -137,7 +138,7 @@ class DocumentRow(Base):
 
     cid: Mapped[str] = mapped_column(String(59), primary_key=True)
     state: Mapped[str] = mapped_column(String(11))
-    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    metadata_: Mapped[str | None] = mapped_column("metadata", Text)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime]
     leased_by: Mapped[str | None] = mapped_column(String(100))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import BigInteger, case, cast, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_registry.repository.agents import Narrowing
+from mesh_registry.repository.agents import Narrowing, conditions
 from mesh_registry.repository.tables import AgentRow, PostingRow
 
 DEPTH = 2_000
@@ -60,7 +60,8 @@ class Texts:
         query = (
             select(AgentRow.token_id, AgentRow.place)
             .join(documents, documents.c.cid == AgentRow.cid)
-            .where(*narrowing.conditions(narrowing.labels))
+            .where(*conditions(narrowing.shape))
             .order_by(documents.c.score.desc(), AgentRow.place)
         )
-        return [(token_id, place) for token_id, place in await self._session.execute(query.limit(limit))]
+        rows = await self._session.execute(query.limit(limit), narrowing.values)
+        return [(token_id, place) for token_id, place in rows]

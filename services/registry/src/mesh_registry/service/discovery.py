@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mesh_shared.database.engine import Database
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain import ranking
 from mesh_registry.domain.agents import Agent, Feedback, Listing, Match, Validation
 from mesh_registry.domain.chain import Depths, Status
 from mesh_registry.domain.search import Criteria
 from mesh_registry.errors import AgentNotFound
-from mesh_registry.repository.agents import Agents, Found, Narrowing
+from mesh_registry.repository.agents import NEWEST, Agents, Found, Narrowing
 from mesh_registry.repository.feedback import FeedbackBook, Position
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.texts import Texts
@@ -36,7 +35,7 @@ class Discovery:
     async def search(self, criteria: Criteria, after: Spot | None, limit: int) -> list[Listing]:
         """Active agents that meet `criteria`, best first, from behind `after`; nearest first for a text."""
         async with self.database.read() as session:
-            head = await _head(session)
+            head = await Ledger(session).height()
             narrowing = Narrowing(criteria, self._stated_by(criteria.status, head))
             if criteria.text is None:
                 found = await Agents(session).best(narrowing, after.place if after else "", limit)
@@ -63,7 +62,7 @@ class Discovery:
             found = await Agents(session).find(agent_id)
             if found is None:
                 raise AgentNotFound
-            return self._listing(found, await _head(session))
+            return self._listing(found, await Ledger(session).height())
 
     async def feedback(
         self, agent_id: str, before: Position | None, limit: int
@@ -99,12 +98,7 @@ class Discovery:
             match=match,
         )
 
-    def _stated_by(self, status: Status, head: int) -> int | None:
-        """The newest block that is as deep as `status` wants; None for any."""
+    def _stated_by(self, status: Status, head: int) -> int:
+        """The newest block that is as deep as `status` wants."""
         depths = {Status.CONFIRMED: self.depths.confirmed, Status.FINALIZED: self.depths.finalized}
-        return head - depths[status] + 1 if status in depths else None
-
-
-async def _head(session: AsyncSession) -> int:
-    newest = await Ledger(session).head()
-    return 0 if newest is None else newest.number
+        return head - depths[status] + 1 if status in depths else NEWEST

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh_shared.database.engine import Database
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain import ranking
 from mesh_registry.domain.agents import Agent, Document, Listing
@@ -31,7 +30,7 @@ class McpServers:
         async with self.database.read() as session:
             places = await Servers(session).page(sought, namespace, after, limit)
             found = await Agents(session).shown([place.token_id for place in places])
-            head = await _head(session)
+            head = await Ledger(session).height()
         return [self._edition(*found[place.token_id], place.found_at, head) for place in places]
 
     async def versions(self, agent_id: str, *, with_deleted: bool) -> Sequence[Edition]:
@@ -43,7 +42,7 @@ class McpServers:
             agent = found[0]
             versions = past(agent, await Ledger(session).stated(agent.token_id, MOST_STATEMENTS))
             documents = await Servers(session).documents({version.cid for version in versions})
-            head = await _head(session)
+            head = await Ledger(session).height()
         known = [version for version in versions if version.cid in documents]
         if not known:
             raise ServerNotFound
@@ -66,8 +65,3 @@ class McpServers:
         rank = ranking.rank(agent.standing, agent.stake_units, agent.since_block, head)
         listing = Listing(agent=agent, document=document, status=status, rank=rank)
         return Edition(listing, max(agent.stated_at, found_at), latest in (None, agent.version))
-
-
-async def _head(session: AsyncSession) -> int:
-    newest = await Ledger(session).head()
-    return 0 if newest is None else newest.number
