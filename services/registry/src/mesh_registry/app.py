@@ -46,6 +46,7 @@ from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 from mesh_registry.service.resolving import Resolver
 from mesh_registry.service.servers import McpServers
+from mesh_registry.service.showing import Showing
 from mesh_registry.settings import Settings
 
 ABOUT = About(
@@ -146,9 +147,10 @@ async def _wire(
     registrar = Registrar(operating, store)
     changer = Changer(operating, store, Asker(url=settings.public_url, chain_id=rpc.chain_id))
     discovery, servers = Discovery(database, depths), McpServers(database, depths)
+    showing = Showing(database, discovery)
     importer = Importer(database, registrar, source, settings.allow_private_agents)
     resolver = Resolver(source, EthrRegistry(rpc, settings.ethr_registry))
     limit = settings.max_content_bytes
     return Registry(
-        operating, registrar, changer, discovery, servers, importer, resolver, store, limit
+        operating, registrar, changer, discovery, showing, servers, importer, resolver, store, limit
     ), turns

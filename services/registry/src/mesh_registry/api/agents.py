@@ -11,12 +11,12 @@ from mesh_shared.wire import Hex32
 from mesh_registry.api.answers import InRegistry, tag
 from mesh_registry.domain.agents import Feedback, Validation
 from mesh_registry.schemas.agents import (
-    AgentView,
     FeedbackView,
     ReputationView,
     ValidationsView,
     ValidationView,
 )
+from mesh_registry.schemas.details import AgentDetail
 
 router = APIRouter(prefix="/v1", tags=["agents"], route_class=MeshRoute)
 
@@ -26,9 +26,9 @@ AgentId = Annotated[Hex32, Path(description="Keccak-256 of the agent's name.")]
 @router.get("/agents/{agent_id}", operation_id="get_agent", summary="Get an agent")
 async def get_agent(
     agent_id: AgentId, request: Request, response: Response, registry: InRegistry
-) -> AgentView:
-    """The agent, active or not."""
-    view = AgentView.of(await registry.discovery.agent(agent_id))
+) -> AgentDetail:
+    """The agent, active or not, with the verdict on its card and what validators answered."""
+    view = AgentDetail.about(await registry.showing.profile(agent_id))
     tag(request, response, view)
     return view
 

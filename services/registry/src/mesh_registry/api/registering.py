@@ -1,6 +1,6 @@
 """Agents are registered by those who may; what was accepted is followed by anyone."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,9 +10,10 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
 from mesh_registry.api.answers import InRegistry, tag
+from mesh_registry.domain.operations import Operation
 from mesh_registry.schemas.operations import BatchItem, BatchView, OperationView
 from mesh_registry.schemas.registrations import AgentRequest, BatchRequest, DraftRequest, DraftView
-from mesh_registry.service import WRITE
+from mesh_registry.service import WRITE, Registry
 
 router = APIRouter(prefix="/v1", tags=["agents"], route_class=MeshRoute)
 
@@ -21,6 +22,11 @@ Wait = Annotated[
     Literal["confirmed"] | None,
     Query(description="Answer when the index shows it, or after 30 s.", examples=[None]),
 ]
+
+
+FOUND: dict[int | str, dict[str, Any]] = {
+    201: {"description": "Registered and found.", "model": OperationView}
+}
 
 
 @router.post("/registrations", operation_id="draft_registration", summary="Draft a registration")
@@ -37,7 +43,7 @@ async def draft_registration(body: DraftRequest, caller: Writer, registry: InReg
     status_code=202,
     operation_id="register_agent",
     summary="Register an agent",
-    responses={201: {"description": "Registered and found.", "model": OperationView}},
+    responses=FOUND,
 )
 async def register_agent(
     body: AgentRequest,
@@ -53,6 +59,11 @@ async def register_agent(
     409 names what the contract refuses; then nothing was registered and no gas was spent.
     """
     operation = await registry.registrar.register(body.signed_wish(), caller.subject)
+    return await accepted(operation, response, registry, wait)
+
+
+async def accepted(operation: Operation, response: Response, registry: Registry, wait: Wait) -> OperationView:
+    """201 with the agent once it can be found, if that was waited for; else 202 with the operation."""
     if wait is not None:
         operation = await registry.operating.confirmed(operation.id)
     if wait is not None and operation.is_over:

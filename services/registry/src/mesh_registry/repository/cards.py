@@ -3,20 +3,21 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import String, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mesh_registry.domain.cards import Evidence, Flag, Verdict
-from mesh_registry.repository.tables import Base
+from mesh_registry.repository.tables import AgentRow, Base
 
 
 class CardRow(Base):
-    """The card of an agent that was registered by its address."""
+    """The card of an agent that was registered by its address; `cid` is of the metadata made of it."""
 
     __tablename__ = "cards"
 
     agent_id: Mapped[str] = mapped_column(String(66), primary_key=True)
+    cid: Mapped[str] = mapped_column(String(59))
     url: Mapped[str] = mapped_column(String(500))
     card: Mapped[dict[str, Any]]
     verdict: Mapped[str] = mapped_column(String(13))
@@ -31,10 +32,15 @@ class Cards:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def save(self, agent_id: str, evidence: Evidence) -> None:
-        await self._session.merge(
+    async def keep(self, agent_id: str, cid: str, evidence: Evidence | None) -> None:
+        """The card of a new registration; without one, that of an attempt before is forgotten."""
+        await self._session.execute(delete(CardRow).where(CardRow.agent_id == agent_id))
+        if evidence is None:
+            return
+        self._session.add(
             CardRow(
                 agent_id=agent_id,
+                cid=cid,
                 url=evidence.url,
                 card=evidence.card,
                 verdict=evidence.verdict,
@@ -45,7 +51,10 @@ class Cards:
         )
 
     async def find(self, agent_id: str) -> Evidence | None:
-        row = await self._session.get(CardRow, agent_id)
+        """The card of the agent, as long as the agent is what the card says."""
+        is_of_agent = and_(AgentRow.agent_id == CardRow.agent_id, AgentRow.cid == CardRow.cid)
+        query = select(CardRow).join(AgentRow, is_of_agent).where(CardRow.agent_id == agent_id)
+        row = await self._session.scalar(query)
         return row and Evidence(
             url=row.url,
             card=row.card,

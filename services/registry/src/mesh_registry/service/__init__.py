@@ -14,6 +14,7 @@ from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 from mesh_registry.service.resolving import Resolver
 from mesh_registry.service.servers import McpServers
+from mesh_registry.service.showing import Showing
 
 WRITE = "registry:write"
 DISCOVER = "registry:discover"
@@ -27,6 +28,7 @@ class Registry:
     registrar: Registrar
     changer: Changer
     discovery: Discovery
+    showing: Showing
     servers: McpServers
     importer: Importer
     resolver: Resolver

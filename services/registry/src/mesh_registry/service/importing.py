@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from mesh_shared.database.engine import Database
 
-from mesh_registry.domain import cards, naming
+from mesh_registry.domain import cards
 from mesh_registry.domain.cards import Evidence
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.operations import Operation
@@ -59,27 +59,25 @@ class Importer:
         return evidence, cards.metadata_of(card, capabilities)
 
     async def register(self, wish: CardWish, requested_by: str) -> Operation:
-        """Registers what the card says, and keeps the card. Repeating it is safe, as with `Registrar`.
+        """Registers what the card says; the card is kept in the same commit.
+
+        Repeating it is safe, as with `Registrar`, and does not look at what was kept.
 
         Raises what `look` and `Registrar.register` raise.
         """
         evidence, metadata = await self.look(wish.url, wish.capabilities)
-        operation = await self.registrar.register(
-            Wish(
-                name=wish.name,
-                did=wish.did,
-                metadata=metadata,
-                stake_units=wish.stake_units,
-                authorization=wish.authorization,
-            ),
-            requested_by,
+        registered = Wish(
+            name=wish.name,
+            did=wish.did,
+            metadata=metadata,
+            stake_units=wish.stake_units,
+            authorization=wish.authorization,
+            card=evidence,
         )
-        async with self.database.write() as session:
-            await Cards(session).save(naming.agent_id_of(wish.name), evidence)
-        return operation
+        return await self.registrar.register(registered, requested_by)
 
     async def card(self, agent_id: str) -> Evidence:
-        """The card that the agent was registered by. Raises `CardNotFound`."""
+        """The card that the agent was registered by, as long as it says the same. Raises `CardNotFound`."""
         async with self.database.read() as session:
             found = await Cards(session).find(agent_id)
         if found is None:

@@ -11,6 +11,7 @@ from mesh_shared.chain.journal import Call, Journal
 from mesh_shared.database.engine import Database
 from sqlalchemy.exc import IntegrityError
 
+from mesh_registry.domain.cards import Evidence
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.intents import Change, Registration
 from mesh_registry.domain.operations import Operation
@@ -22,6 +23,7 @@ from mesh_registry.errors import (
     SigningDelayed,
 )
 from mesh_registry.ports import Contracts
+from mesh_registry.repository.cards import Cards
 from mesh_registry.repository.challenges import Challenges
 from mesh_registry.repository.operations import Operations
 
@@ -36,7 +38,7 @@ class Order:
     """Something to do on the chain under a `claim` that one operation at most may have.
 
     `spends` tells that the operator's own tokens are taken by allowance, `answers` is the nonce of the
-    challenge that is answered by it.
+    challenge that is answered by it, `card` is what the agent is registered by.
     """
 
     intent: Registration | Change
@@ -45,6 +47,7 @@ class Order:
     requested_by: str
     spends: bool = False
     answers: str | None = None
+    card: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class Operating:
         return None if known is None or known.has_failed else known
 
     async def accept(self, order: Order) -> UUID | None:
-        """Makes intent and transaction one commit; None when a parallel request was faster.
+        """Makes intent, transaction and card one commit; None when a parallel request was faster.
 
         Raises `ChallengeClosed` when another order answered the same challenge.
         """
@@ -85,6 +88,8 @@ class Operating:
                     await journal.prepare(allowing, self.operator, self.contracts.approve())
                 transaction = await journal.prepare(f"{order.intent.kind}:{id}", self.operator, order.call)
                 operations.add(id, order.claim, order.intent, transaction, order.requested_by)
+                if isinstance(order.intent, Registration):
+                    await Cards(session).keep(order.intent.agent_id, order.intent.cid, order.card)
         except IntegrityError:
             return None
         return id

@@ -13,6 +13,7 @@ from mesh_shared.content.store import ContentStore, once
 from mesh_shared.errors import MeshError
 
 from mesh_registry.domain import naming
+from mesh_registry.domain.cards import Evidence
 from mesh_registry.domain.intents import Registration, bounded
 from mesh_registry.domain.metadata import AgentMetadata, document
 from mesh_registry.domain.operations import Operation
@@ -35,7 +36,8 @@ from mesh_registry.service.wallets import require_signature
 class Wish:
     """An agent that somebody wants registered; `stake_units` are base units of the token.
 
-    It belongs to the owner who signed the authorization, or to the operator.
+    It belongs to the owner who signed the authorization, or to the operator. `card` is what the metadata was
+    made of.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Wish:
     metadata: AgentMetadata
     stake_units: int
     authorization: Authorization | None = None
+    card: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ class Registrar:
                 call=await self._call(registration, authorization),
                 requested_by=requested_by,
                 spends=authorization is None and registration.stake_units > 0,
+                card=wish.card,
             )
             await self.store.add(once(said))  # before anything names its CID
             id = await self.operating.accept(order) or await self._known(registration)
