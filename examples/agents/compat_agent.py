@@ -19,8 +19,9 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from mesh_shared.a2a import jsonrpc, rest
 from mesh_shared.a2a.card import Interface, card_of
+from mesh_shared.a2a.executor import Call, Made, Moved, Turn, Update
 from mesh_shared.a2a.model import Artifact, Message, Part, Role, State
-from mesh_shared.a2a.server import ANY, Call, Made, Moved, Server, Turn, Update
+from mesh_shared.a2a.server import ANY, Server
 from mesh_shared.a2a.tasks import Tasks
 from mesh_shared.agents.plugin import Action, Callback, Plugin, Runtime, succeeded
 from mesh_shared.agents.plugin import Message as Said

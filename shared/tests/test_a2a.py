@@ -280,9 +280,9 @@ async def test_a_task_that_was_at_work_when_the_service_died_has_failed(app: Fas
     async with running(app, writer | SPOKEN) as http:
         task = (await call(http, "SendMessage", shout("hello")))["result"]["task"]
         tasks = app.state.a2a.tasks
-        kept = await tasks.get("tester", task["id"])
+        kept, version = await tasks.get("tester", task["id"])
         at_work = kept.status.model_copy(update={"state": State.WORKING})
-        await tasks.save("tester", kept.model_copy(update={"status": at_work}))
+        await tasks.save("tester", kept.model_copy(update={"status": at_work}), version)
 
     async with running(app, writer | SPOKEN) as http:
         found = (await call(http, "GetTask", {"id": task["id"]}))["result"]

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from mesh_shared.a2a.actions import PluginExecutor
 from mesh_shared.a2a.errors import InvalidParams
+from mesh_shared.a2a.executor import Call
 from mesh_shared.a2a.model import ListTasksRequest, SendMessageRequest, SendMessageResponse
-from mesh_shared.a2a.server import ANY, Call, Server
+from mesh_shared.a2a.server import ANY, Server
 from mesh_shared.a2a.tasks import Tasks
 from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime, State, succeeded
 from mesh_shared.auth.tokens import Principal

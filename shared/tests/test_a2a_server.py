@@ -12,6 +12,7 @@ from mesh_shared.a2a.errors import (
     TaskNotFound,
     UnsupportedOperation,
 )
+from mesh_shared.a2a.executor import Call, Made, Moved, Turn, Update
 from mesh_shared.a2a.model import (
     Artifact,
     GetTaskRequest,
@@ -24,7 +25,7 @@ from mesh_shared.a2a.model import (
     Task,
     TaskRequest,
 )
-from mesh_shared.a2a.server import Call, Made, Moved, Server, Turn, Update
+from mesh_shared.a2a.server import Server
 from mesh_shared.a2a.tasks import Tasks
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.database import engine, migrate

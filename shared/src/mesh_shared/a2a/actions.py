@@ -7,8 +7,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from mesh_shared.a2a.errors import InvalidParams
+from mesh_shared.a2a.executor import Made, Moved, Turn, Update
 from mesh_shared.a2a.model import Artifact, Message, Part, State
-from mesh_shared.a2a.server import Made, Moved, Turn, Update
 from mesh_shared.agents.plugin import Action, Plugin, Runtime
 from mesh_shared.agents.plugin import Message as Said
 from mesh_shared.errors import Forbidden

@@ -20,6 +20,7 @@ from mesh_shared.a2a.errors import (
     ParseError,
     PushNotificationNotSupported,
 )
+from mesh_shared.a2a.executor import Call
 from mesh_shared.a2a.model import (
     A2aModel,
     AnyRequest,
@@ -28,7 +29,7 @@ from mesh_shared.a2a.model import (
     SendMessageRequest,
     TaskRequest,
 )
-from mesh_shared.a2a.server import Call, Server
+from mesh_shared.a2a.server import Server
 from mesh_shared.canonical import read_json
 from mesh_shared.web.route import has_nul, says_json
 from mesh_shared.wire import places

@@ -62,7 +62,12 @@ class State(StrEnum):
     @property
     def is_settled(self) -> bool:
         """Whether the agent does nothing more until somebody writes to it."""
-        return self in _ENDS or self in _PAUSES
+        return self.is_end or self.is_pause
+
+    @property
+    def is_pause(self) -> bool:
+        """Whether the agent waits for the caller's next message."""
+        return self in _PAUSES
 
 
 _ENDS = frozenset({State.COMPLETED, State.FAILED, State.CANCELED, State.REJECTED})

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from mesh_shared.a2a import version
 from mesh_shared.a2a.errors import A2aError, ContentTypeNotSupported, InvalidParams
+from mesh_shared.a2a.executor import Call
 from mesh_shared.a2a.jsonrpc import Operation, events, no_extended_card, no_push, parsed
 from mesh_shared.a2a.model import (
     A2aModel,
@@ -17,7 +18,7 @@ from mesh_shared.a2a.model import (
     SendMessageRequest,
     TaskRequest,
 )
-from mesh_shared.a2a.server import Call, Server
+from mesh_shared.a2a.server import Server
 from mesh_shared.canonical import read_json
 from mesh_shared.web.route import says_json
 

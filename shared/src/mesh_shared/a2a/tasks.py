@@ -1,4 +1,8 @@
-"""Tasks in the agent's database: each belongs to the caller who began it, and nobody else sees it."""
+"""Tasks in the agent's database: each belongs to the caller who began it, and nobody else sees it.
+
+All replicas of an agent share them. A change names the version that it is a change of, so that of two at once
+one is made, and the other is told.
+"""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
@@ -6,32 +10,56 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Index, String, Text, and_, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mesh_shared.a2a.errors import InvalidParams
-from mesh_shared.a2a.model import ListTasksRequest, ListTasksResponse, State, Task
+from mesh_shared.a2a.model import ListTasksRequest, ListTasksResponse, Message, State, Task
 from mesh_shared.database.engine import Database
+from mesh_shared.database.types import BigId
 from mesh_shared.events.outbox import Foundation
 from mesh_shared.web.route import has_nul
 
 KEPT = timedelta(days=7)
 
 
+class Overtaken(Exception):
+    """The task is not at this version any more, or there is one for this message already."""
+
+
 class TaskRow(Foundation):
     """`document` is the task as it is sent, `updated_at` the time of its status.
 
-    `instance` is the replica that works on it.
+    `instance` is the replica that works on it, `version` counts the changes. `message_id` is of the message
+    which began it, where that may begin one task only; a task that failed gives it back.
     """
 
     __tablename__ = "a2a_tasks"
-    __table_args__ = (Index("ix_a2a_tasks_owner", "owner", "updated_at", "id"),)
+    __table_args__ = (
+        Index("ix_a2a_tasks_owner", "owner", "updated_at", "id"),
+        UniqueConstraint("owner", "message_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     owner: Mapped[str] = mapped_column(Text)
     context_id: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(30))
     instance: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int] = mapped_column(BigId)
+    message_id: Mapped[str | None] = mapped_column(String(200))
     updated_at: Mapped[datetime]
     document: Mapped[dict[str, Any]]
 
@@ -50,28 +78,59 @@ class Tasks:
             at_work = TaskRow.state.in_([State.SUBMITTED, State.WORKING])
             query = select(TaskRow).where(TaskRow.instance == self.instance, at_work)
             for row in await session.scalars(query):
-                row.state = State.FAILED
+                row.state, row.message_id, row.version = State.FAILED, None, row.version + 1
                 row.document = row.document | {"status": row.document["status"] | {"state": State.FAILED}}
 
-    async def get(self, owner: str, id: str) -> Task | None:
-        """The task, if it is `owner`'s."""
-        async with self.database.read() as session:
-            row = await session.get(TaskRow, id)
-        return Task.model_validate(row.document) if row is not None and row.owner == owner else None
+    async def get(self, owner: str, id: str) -> tuple[Task, int] | None:
+        """The task and its version, if it is `owner`'s."""
+        return await self._one(owner, TaskRow.id == id)
 
-    async def save(self, owner: str, task: Task) -> None:
-        """Writes the task as it is now."""
-        row = TaskRow(
-            id=task.id,
-            owner=owner,
-            context_id=task.context_id,
-            state=task.status.state,
-            instance=self.instance,
-            updated_at=datetime.fromisoformat(task.status.timestamp),
-            document=task.wire(),
-        )
+    async def begun_by(self, owner: str, message_id: str) -> Task | None:
+        """The task that `owner`'s message of this id began, unless that failed."""
+        found = await self._one(owner, TaskRow.message_id == message_id)
+        return found and found[0]
+
+    async def _one(self, owner: str, condition: ColumnElement[bool]) -> tuple[Task, int] | None:
+        async with self.database.read() as session:
+            row = await session.scalar(select(TaskRow).where(TaskRow.owner == owner, condition))
+        return row and (Task.model_validate(row.document), row.version)
+
+    async def add(self, owner: str, task: Task, message: Message | None = None) -> int:
+        """Writes a new task; returns its version. Raises `Overtaken` when `message` began another one."""
+        row = TaskRow(id=task.id, owner=owner, message_id=message and message.message_id, version=1)
+        for name, value in self._columns(task).items():
+            setattr(row, name, value)
+        try:
+            async with self.database.write() as session:
+                session.add(row)
+        except IntegrityError:
+            raise Overtaken from None
+        return row.version
+
+    async def save(self, owner: str, task: Task, version: int) -> int:
+        """Writes the task as it is now, 0 being the version of one that is new; returns the next version.
+
+        Raises `Overtaken` when somebody else made a change of this version.
+        """
+        if not version:
+            return await self.add(owner, task)
+        this = and_(TaskRow.id == task.id, TaskRow.owner == owner, TaskRow.version == version)
+        change = update(TaskRow).where(this).values(version=version + 1, **self._columns(task))
         async with self.database.write() as session:
-            await session.merge(row)
+            done = await session.execute(change.returning(TaskRow.version))
+        if done.scalar_one_or_none() is None:
+            raise Overtaken
+        return version + 1
+
+    def _columns(self, task: Task) -> dict[str, Any]:
+        columns = {
+            "context_id": task.context_id,
+            "state": task.status.state,
+            "instance": self.instance,
+            "updated_at": datetime.fromisoformat(task.status.timestamp),
+            "document": task.wire(),
+        }
+        return columns | ({"message_id": None} if task.status.state is State.FAILED else {})
 
     async def page(self, owner: str, wanted: ListTasksRequest) -> ListTasksResponse:
         """`owner`'s tasks, the last changed first. Raises `InvalidParams` for a foreign token."""

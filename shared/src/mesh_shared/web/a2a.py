@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from mesh_shared.a2a import card, jsonrpc, version
 from mesh_shared.a2a.actions import PluginExecutor
 from mesh_shared.a2a.card import AgentCard, Interface
-from mesh_shared.a2a.server import Call, Server
+from mesh_shared.a2a.executor import Call
+from mesh_shared.a2a.server import Server
 from mesh_shared.a2a.tasks import Tasks
 from mesh_shared.agents.plugin import Plugin
 from mesh_shared.auth.tokens import Principal
@@ -60,7 +61,12 @@ async def serving(
     """Answers A2A while the block lasts. Work that is not done at its end has failed."""
     tasks = Tasks(platform.database, platform.settings.instance)
     await tasks.recover()
-    server = Server(executor=PluginExecutor(plugin, service), tasks=tasks, input_modes=frozenset(card.MODES))
+    server = Server(
+        executor=PluginExecutor(plugin, service),
+        tasks=tasks,
+        input_modes=frozenset(card.MODES),
+        counts_once=True,
+    )
     app.state.a2a = server
     app.state.card = Card(_own_card(plugin, app.version, platform.public_url))
     try:

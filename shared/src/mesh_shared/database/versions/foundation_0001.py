@@ -44,9 +44,12 @@ def upgrade() -> None:
         sa.Column("context_id", sa.String(200), nullable=False),
         sa.Column("state", sa.String(30), nullable=False),
         sa.Column("instance", sa.String(100), nullable=False),
+        sa.Column("version", BigId, nullable=False),
+        sa.Column("message_id", sa.String(200), nullable=True),
         sa.Column("updated_at", Utc(), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_a2a_tasks"),
+        sa.UniqueConstraint("owner", "message_id", name="uq_a2a_tasks_owner_message_id"),
     )
     op.create_index("ix_a2a_tasks_owner", "a2a_tasks", ["owner", "updated_at", "id"])
     op.create_table(
