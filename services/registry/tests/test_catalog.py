@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 URN = re.compile(r"^urn:air:[a-zA-Z0-9.-]+(:[a-zA-Z0-9._-]+)+$")
 SPEC = os.environ.get("MESH_ARD_SPEC", "")
 ENTRY: Body = {
+    "identifier": "urn:air:acme.example:agents:one",
+    "trustManifest": {"attestations": [{"type": "ISO27001"}, {"type": "SOC2-Type2"}]},
     "type": "a",
     "capabilities": ["text.summarize", "text.short"],
     "metadata": {"reputation": 0.42},
@@ -61,7 +63,7 @@ async def test_the_catalog_is_browsed_in_pages(listed: Caller):
 
     names = [entry["displayName"] for entry in first["items"] + last["items"]]
     assert sorted(names) == ["Forecaster", "Summarizer"]
-    assert last["pageToken"] is None
+    assert "pageToken" not in last
 
 
 async def test_a_foreign_token_leads_to_no_page(listed: Caller):
@@ -123,6 +125,10 @@ async def test_a_search_without_a_text_is_none(listed: Caller):
         ({"capabilities": "text.short"}, True),
         ({"metadata.reputation": "0.42"}, True),
         ({"metadata.nothing": "1"}, False),
+        ({"publisher": "acme.example"}, True),
+        ({"publisher": "other.example"}, False),
+        ({"trustManifest.attestations.type": "SOC2-Type2"}, True),
+        ({"trustManifest.attestations.type": ["HIPAA"]}, False),
         ({"type.deeper": "a"}, False),
         ({"type": "a", "capabilities": "none"}, False),
     ],

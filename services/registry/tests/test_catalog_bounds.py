@@ -41,7 +41,7 @@ async def test_a_registry_without_agents_lists_itself_alone(caller_lite: Caller)
     explored = (await caller_lite.post("/explore", json={"resultType": FACETS})).json()
 
     assert [entry["type"] for entry in whole["entries"]] == [catalog.REGISTRY]
-    assert browsed == {"items": [], "pageToken": None}
+    assert browsed == {"items": []}
     assert await searched(caller_lite) == []
     assert explored["facets"] == {"capabilities": {"buckets": [], "otherCount": 0}}
 
@@ -66,7 +66,47 @@ async def test_pages_of_one_show_each_agent_once(three: Caller):
         token = {"pageToken": page["pageToken"]}
 
     assert sorted(seen) == ["a", "b", "c"]
-    assert page["pageToken"] is None
+    assert "pageToken" not in page
+
+
+async def test_pages_of_a_search_show_each_result_once_in_the_order_of_the_whole(three: Caller):
+    whole = await searched(three, "summarize papers")
+    asked: Body = {"query": {"text": "summarize papers"}, "pageSize": 1}
+    seen: list[Body] = []
+    while True:
+        answer = await three.post("/search", json=asked)
+        seen += answer.json()["results"]
+        if "pageToken" not in answer.json():
+            break
+        asked["pageToken"] = answer.json()["pageToken"]
+
+    assert seen == whole
+    assert "Link" not in answer.headers
+
+
+async def test_a_filter_is_looked_through_beyond_the_first_page(three: Caller):
+    only = {"query": {"text": "summarize papers", "filter": {"displayName": "c"}}, "pageSize": 1}
+
+    answer = (await three.post("/search", json=only)).json()
+
+    assert named(answer["results"]) == ["c"]
+    assert "pageToken" not in answer
+
+
+async def test_a_token_of_another_list_continues_no_search(three: Caller):
+    own = (await three.http.get("/agents", params={"pageSize": 1})).json()["pageToken"]
+
+    answer = await three.post("/search", json={"query": {"text": "papers"}, "pageToken": own})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "cursor-not-found")
+
+
+async def test_without_a_text_all_are_explored_in_portions(three: Caller, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mesh_registry.api.catalog.MOST", 2)
+
+    explored = (await three.post("/explore", json={"resultType": FACETS})).json()["facets"]
+
+    assert sum(bucket["count"] for bucket in explored["capabilities"]["buckets"]) == 3
 
 
 async def test_a_token_is_good_for_the_list_that_gave_it_and_unchanged(three: Caller):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_registry.domain import catalog, exports, naming, ranking
+from mesh_registry.domain import catalog, exports, naming, ranking, search
 from mesh_registry.domain.agents import NOWHERE, Agent, Document, DocumentState, Listing, Match
 from mesh_registry.domain.chain import Status
 from mesh_registry.domain.exports import Here
@@ -158,8 +158,10 @@ def test_a_nearer_result_has_no_lower_score_and_none_is_above_a_hundred(one: int
     assert 0 <= scores[0] <= scores[1] <= catalog.FULL
 
 
-def test_a_result_without_a_text_is_scored_by_reputation():
-    assert catalog.result(listing(), HERE)["score"] == 42
+def test_what_is_first_in_every_ranking_has_the_full_score():
+    first = search.fuse([1, 2], [1], [1, 2])[1]
+
+    assert catalog.result(listing(match=Match(first, 1, 1)), HERE)["score"] == catalog.FULL
 
 
 values = st.text("abc", min_size=1, max_size=2)

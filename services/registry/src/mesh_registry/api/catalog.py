@@ -1,6 +1,7 @@
 """Agentic Resource Discovery 0.5 (ards-project/ard-spec): the catalog, and search over it."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from mesh_shared.web import pages
@@ -20,15 +21,22 @@ from mesh_registry.schemas.catalog import (
     Exploration,
     Facet,
     FacetResult,
+    PageToken,
     SearchResults,
 )
 from mesh_registry.service import Registry
+from mesh_registry.service.discovery import Spot
+from mesh_registry.service.matching import CANDIDATES
 
 router = APIRouter(tags=["catalog"], route_class=MeshRoute)
 
 SEARCHES = ("/search", "/explore")
 """They change nothing, so they are open whatever is down."""
 MOST = 100
+MATCHED = 2 * CANDIDATES
+"""All that a text finds: so many by its words and as many by its meaning."""
+EXPLORED = 2000
+"""Of the best, where no text says which are near."""
 
 
 @router.get("/.well-known/ai-catalog.json", operation_id="get_ai_catalog", summary="AI catalog")
@@ -47,54 +55,88 @@ async def get_ai_catalog(request: Request, response: Response, registry: InRegis
     return found
 
 
-@router.get("/agents", operation_id="browse_catalog", summary="Browse the catalog")
+@router.get(
+    "/agents",
+    operation_id="browse_catalog",
+    summary="Browse the catalog",
+    response_model_exclude_none=True,
+)
 async def browse_catalog(
     request: Request,
     response: Response,
     registry: InRegistry,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=MOST)] = 20,
-    page_token: Annotated[
-        str | None,
-        Query(
-            alias="pageToken",
-            max_length=pages.CURSOR_LENGTH,
-            pattern=pages.CURSOR_PATTERN,
-            examples=[None],
-        ),
-    ] = None,
+    page_token: Annotated[PageToken | None, Query(alias="pageToken")] = None,
 ) -> EntryPage:
-    """Active agents as catalog entries, best first."""
+    """Active agents as catalog entries, best first. `filter` and `orderBy` of ARD are not taken."""
     after, place = pages.position(request, page_token), here(request, registry)
     best = await registry.discovery.best(None, after[0] if after else "", page_size)
     entries = [catalog.entry(listing, place) for listing in best]
     last = [listing.agent.place for listing in best[-1:]]
-    page = pages.page(request, response, entries, page_size, last)
-    return EntryPage(items=page.items, pageToken=page.next_cursor)
+    return EntryPage(items=entries, pageToken=_token(request, response, entries, page_size, last))
 
 
-@router.post("/search", operation_id="search_catalog", summary="Search the catalog")
-async def search_catalog(body: CatalogSearch, request: Request, registry: InRegistry) -> SearchResults:
-    """The nearest of the hundred agents that come nearest to a text, and whose entries pass the filter.
+@router.post(
+    "/search",
+    operation_id="search_catalog",
+    summary="Search the catalog",
+    response_model_exclude_none=True,
+)
+async def search_catalog(
+    body: CatalogSearch, request: Request, response: Response, registry: InRegistry
+) -> SearchResults:
+    """Agents that a text is about and whose entries pass the filter, nearest first.
 
-    `score` is nearness, no judgement of trust.
+    `score` is nearness, no judgement of trust. `pageToken` continues the same search.
     """
-    place = here(request, registry)
-    results = [catalog.result(listing, place) for listing in await _near(registry, body.query.text)]
-    fitting = [result for result in results if catalog.fits(result, body.query.filter)]
-    return SearchResults(results=fitting[: body.pageSize])
+    place, position = here(request, registry), pages.position(request, body.pageToken)
+    matched = await _matched(registry, body.query.text, Spot(*position) if position else None)
+    results = ((listing, catalog.result(listing, place)) for listing in matched)
+    fitting = [(listing, result) for listing, result in results if catalog.fits(result, body.query.filter)]
+    shown = fitting[: body.pageSize]
+    last = [value for listing, _ in shown[-1:] for value in _spot(listing)]
+    token = _token(request, response, shown, body.pageSize, last)
+    is_last = len(fitting) == len(shown)
+    return SearchResults(results=[result for _, result in shown], pageToken=None if is_last else token)
 
 
 @router.post("/explore", operation_id="explore_catalog", summary="Explore the catalog")
 async def explore_catalog(body: CatalogExploration, request: Request, registry: InRegistry) -> Exploration:
-    """How many of the hundred nearest agents, or of the hundred best without a text, have which values."""
-    place = here(request, registry)
-    entries = [catalog.entry(listing, place) for listing in await _near(registry, body.query.text)]
+    """How many agents have which values: of all that a text is about, or of the 2,000 best without one."""
+    place, text = here(request, registry), body.query.text
+    found = await (_best(registry) if text is None else _matched(registry, text, None))
+    entries = [catalog.entry(listing, place) for listing in found]
     fitting = [entry for entry in entries if catalog.fits(entry, body.query.filter)]
     return Exploration(facets={facet.field: _counted(fitting, facet) for facet in body.resultType.facets})
 
 
-async def _near(registry: Registry, text: str | None) -> list[Listing]:
-    return await registry.discovery.search(Criteria(text=text), None, MOST)
+def _token(
+    request: Request, response: Response, items: Sequence[Any], size: int, last: Sequence[Any]
+) -> str | None:
+    """Continues after `last`, under ARD's names: the header that our own lists have would mislead."""
+    token = pages.page(request, response, items, size, last).next_cursor
+    del response.headers["Link"]
+    return token
+
+
+async def _matched(registry: Registry, text: str, after: Spot | None) -> list[Listing]:
+    return await registry.discovery.search(Criteria(text=text), after, MATCHED)
+
+
+async def _best(registry: Registry) -> list[Listing]:
+    """In portions, so that others have their turn between."""
+    found: list[Listing] = []
+    while len(found) < EXPLORED:
+        place = found[-1].agent.place if found else ""
+        more = await registry.discovery.best(None, place, MOST)
+        found += more
+        if len(more) < MOST:
+            break
+    return found
+
+
+def _spot(listing: Listing) -> Spot:
+    return Spot(listing.match.score_ppm if listing.match else 0, listing.agent.place)
 
 
 def _counted(entries: list[catalog.Entry], facet: Facet) -> FacetResult:

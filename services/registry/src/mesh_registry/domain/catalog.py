@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from mesh_registry.domain.agents import Listing
 from mesh_registry.domain.exports import Here, namespace
 from mesh_registry.domain.reputation import PPM
+from mesh_registry.domain.search import FIRST_PPM
 
 Entry = dict[str, Any]
 CARD = "application/a2a-agent-card+json"
@@ -31,6 +33,7 @@ def entry(listing: Listing, here: Here) -> Entry:
         "capabilities": names,
         "representativeQueries": [f"Who is {name}?", *(queries or [f"What can {name} do?"])],
         "version": f"{agent.version}.0.0",
+        "updatedAt": datetime.fromtimestamp(agent.stated_at, UTC).isoformat(),
         "metadata": {"reputation": agent.standing.reputation_ppm / PPM, "stake": str(agent.stake_units)},
         "trustManifest": {"identity": agent.did, "identityType": "did"},
     }
@@ -49,9 +52,9 @@ def itself(here: Here, title: str, description: str) -> Entry:
 
 
 def result(listing: Listing, here: Here) -> Entry:
-    """The entry as a search's result; `score` is how near it is, its reputation where no text was given."""
-    nearness = listing.match.score_ppm if listing.match else listing.agent.standing.reputation_ppm
-    score = max(0, min(FULL, nearness * FULL // PPM))
+    """The entry as a search's result; `score` is how near it is, 100 for the first in every ranking."""
+    nearness = listing.match.score_ppm if listing.match else 0
+    score = max(0, min(FULL, nearness * FULL // FIRST_PPM))
     return entry(listing, here) | {"score": score, "source": here.url}
 
 
@@ -71,8 +74,15 @@ def buckets(entries: Iterable[Entry], path: str) -> list[tuple[str, int]]:
 
 
 def _values(entry: Entry, path: str) -> list[str]:
-    value: Any = entry
+    """What is at a path, through lists; `publisher` is a part of the identifier (§7.1)."""
+    if path == "publisher":
+        return [entry["identifier"].split(":")[2]]
+    found: list[Any] = [entry]
     for step in path.split("."):
-        value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None
-    items = cast("list[Any]", value) if isinstance(value, list) else [value]
-    return [str(item) for item in items if isinstance(item, str | int | float)]
+        inside = (cast("dict[str, Any]", value).get(step) for value in found if isinstance(value, dict))
+        found = [item for value in inside for item in _items(value)]
+    return [str(item) for item in found if isinstance(item, str | int | float)]
+
+
+def _items(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]

@@ -17,6 +17,8 @@ SCALE = 1000
 MAX_TERMS = 200
 """Of one kind, of one document: the most frequent ones count."""
 RRF_K = 60
+FIRST_PPM = 3 * round(SCALE * SCALE / (RRF_K + 1))
+"""What is first by words, by meaning and by rank has this much, and nothing has more."""
 _SATURATION, _LENGTH_SHARE, _USUAL_LENGTH = 1.2, 0.75, 50
 
 Prices = Mapping[str, int | None]

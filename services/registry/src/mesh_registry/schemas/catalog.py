@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from mesh_shared.web import pages
 from mesh_shared.wire import WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -9,7 +10,12 @@ from mesh_registry.domain.catalog import CARD
 from mesh_registry.schemas.search import Text
 
 Value = Annotated[str, StringConstraints(max_length=200)]
-Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z.]{0,63}$")]
+Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]{0,127}$")]
+PageToken = Annotated[
+    str,
+    StringConstraints(max_length=pages.CURSOR_LENGTH, pattern=pages.CURSOR_PATTERN),
+    Field(examples=[None]),
+]
 Filter = Annotated[
     dict[Path, Value | list[Value]],
     Field(
@@ -37,6 +43,7 @@ class CatalogSearch(WireModel):
     query: SearchQuery = Field(examples=[{"text": "shorten a report"}])
     federation: Literal["auto", "referrals", "none"] = "auto"
     pageSize: int = Field(default=10, ge=1, le=100)
+    pageToken: PageToken | None = None
 
 
 class Facet(WireModel):
@@ -66,11 +73,12 @@ class Catalog(BaseModel):
 
 class SearchResults(BaseModel):
     results: list[dict[str, Any]] = Field(description="Entries with `score`, 0 to 100, and `source`.")
+    pageToken: str | None = Field(default=None, description="Not there on the last page.")
 
 
 class EntryPage(BaseModel):
     items: list[dict[str, Any]]
-    pageToken: str | None = Field(default=None, description="Pass as `pageToken` for the next page.")
+    pageToken: str | None = Field(default=None, description="Not there on the last page.")
 
 
 class Bucket(BaseModel):
