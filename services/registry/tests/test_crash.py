@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from mesh_cli import parts, processes
+from mesh_registry.repository.tables import OperationRow
 from mesh_shared.auth.tokens import jwks
+from mesh_shared.database import engine
 from mesh_shared.testing import Issuer, served
+from sqlalchemy import select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +32,18 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 COUNT = 50
 AT_ONCE = 16
 CHANGES_OF_A_KIND = 6
+CARD = {
+    "name": "Summarizer",
+    "description": "Summarizes text.",
+    "version": "1.0.0",
+    "supportedInterfaces": [
+        {"url": "https://agent.example/a2a/", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+    ],
+    "capabilities": {},
+    "defaultInputModes": ["text/plain"],
+    "defaultOutputModes": ["text/plain"],
+    "skills": [{"id": "summarize", "name": "Summarize", "description": "Shortens.", "tags": ["text"]}],
+}
 
 
 @dataclass
@@ -222,6 +238,49 @@ async def test_killed_in_the_middle_of_changes_it_makes_each_once(
     assert len(set(hashes(indexed))) == len(changes)
     assert await chain.nonce_of(operator) == 2 * len(changes) + 1  # and one allowance for all stakes
     assert await chain.tokens_of(operator) == 0
+
+
+async def test_killed_in_the_middle_of_registering_by_cards_it_has_the_card_of_each_agent(
+    service: Service,
+    chain: Chain,
+    operator: str,
+    database_url: str,
+    eventually: Callable[..., Awaitable[Any]],
+):
+    service.environment["MESH_ALLOW_PRIVATE_AGENTS"] = "true"
+    card_host = FastAPI()
+
+    @card_host.get("/.well-known/agent-card.json")
+    async def card() -> dict[str, Any]:
+        return CARD
+
+    async def register(url: str, n: int) -> None:
+        with suppress(httpx.TransportError):
+            headers = {"Idempotency-Key": f"card:{n}"}
+            body = {"id": f"acme/{n}", "url": url}
+            await service.http.post("/v1/agents/from-card", json=body, headers=headers)
+
+    async def is_in_the_middle() -> bool:
+        return await chain.total_agents() > 0
+
+    await service.start()
+    async with served(card_host) as url, asyncio.TaskGroup() as tasks:
+        for n in range(AT_ONCE):
+            tasks.create_task(register(url, n))
+        await eventually(is_in_the_middle, 60)
+        service.kill()
+    database = engine.connect(database_url)
+    async with database.read() as session:
+        accepted = (await session.scalars(select(OperationRow.agent_id))).all()
+    await database.engine.dispose()
+    await service.start()
+    agents = [
+        await service.ask("GET", f"/v1/agents/{id}", lambda agent: agent["name"] is not None)
+        for id in accepted
+    ]
+
+    assert len(agents) > 0
+    assert [agent["card"]["verdict"] for agent in agents] == ["unsigned"] * len(agents)
 
 
 def hashes(operations: list[Body]) -> list[str]:
