@@ -11,8 +11,9 @@ from google.protobuf.json_format import MessageToDict
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
 from jwt import PyJWK
-from mesh_registry.domain import cards
-from mesh_registry.domain.cards import Flag, Verdict
+from mesh_registry.domain import cards, texts
+from mesh_registry.domain.cards import Verdict
+from mesh_registry.domain.texts import Flag
 from mesh_registry.errors import CardUnfit, TextUnfit
 from mesh_shared.canonical import jcs
 
@@ -250,7 +251,7 @@ def test_text_that_hides_something_is_refused(text: str):
     ],
 )
 def test_suspicious_text_is_flagged(text: str, expected: list[Flag]):
-    assert cards.warnings(card(description=text)) == expected
+    assert texts.warnings(card(description=text)) == expected
 
 
 def test_a_card_s_skills_are_its_capabilities():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
-from unicodedata import name as name_of
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
@@ -21,7 +20,7 @@ from mesh_shared.wire import places
 from pydantic import ValidationError
 
 from mesh_registry.domain.metadata import AgentMetadata, is_deeper
-from mesh_registry.domain.texts import unseen_in
+from mesh_registry.domain.texts import Flag, unseen_in
 from mesh_registry.errors import CardUnfit, TextUnfit
 
 MAX_BYTES = 256 * 1024
@@ -32,13 +31,6 @@ _REGISTRY = JWSRegistry(algorithms=ALGORITHMS)
 KEYS_PATH = "/.well-known/jwks.json"
 CARD_PATH = "/.well-known/agent-card.json"
 _CAPABILITY = re.compile(r"[a-z0-9][a-z0-9._/-]{0,127}")
-_INJECTION = re.compile(
-    r"(ignore|disregard|forget)\s+(all|any|the|your|previous|prior|above|earlier)\b.{0,40}"
-    r"(instruction|prompt|rule|message)|system\s+prompt|you\s+are\s+now\b|<\|im_start\|>|\[/?INST\]"
-    r"|do\s+not\s+tell\s+the\s+user",
-    re.IGNORECASE | re.DOTALL,
-)
-_LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
 
 class Verdict(StrEnum):
@@ -48,13 +40,6 @@ class Verdict(StrEnum):
     VALID = "valid"
     INVALID = "invalid"
     UNTRUSTED_KEY = "untrusted-key"
-
-
-class Flag(StrEnum):
-    """What a reader should know before a model reads the card's texts."""
-
-    PROMPT_INJECTION = "prompt-injection"
-    MIXED_SCRIPTS = "mixed-scripts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,39 +132,6 @@ def _claims(card: AgentCard) -> Iterator[str]:
         for name in (skill.id, *skill.tags):
             if _CAPABILITY.fullmatch(name.lower()):
                 yield name.lower()
-
-
-def warnings(said: object) -> list[Flag]:
-    """What is suspicious in the texts of a card."""
-    texts = list(_texts(said))
-    found: list[Flag] = []
-    if any(_INJECTION.search(text) for text in texts):
-        found.append(Flag.PROMPT_INJECTION)
-    if any(_mixes_scripts(word) for text in texts for word in text.split()):
-        found.append(Flag.MIXED_SCRIPTS)
-    return found
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for item in cast("list[object]", value):
-                yield from _texts(item)
-        case dict():
-            for item in cast("dict[str, object]", value).values():
-                yield from _texts(item)
-        case _:
-            return
-
-
-def _mixes_scripts(word: str) -> bool:
-    """Whether one word has letters of two alphabets that look alike (UTS #39)."""
-    if word.isascii():
-        return False
-    scripts = {name_of(letter, "").partition(" ")[0] for letter in word if letter.isalpha()}
-    return len(scripts & _LOOK_ALIKE) > 1
 
 
 def keys_url(said: dict[str, Any], url: str) -> str | None:

@@ -1,5 +1,6 @@
 """The document in which an agent says what it is; its CID is on the chain."""
 
+from functools import cached_property
 from typing import Annotated, Any, cast
 
 from mesh_shared.canonical import canonical_json, read_json
@@ -7,7 +8,7 @@ from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.wire import Capability, Units, WireModel
 from pydantic import Field, StringConstraints
 
-from mesh_registry.domain.texts import unseen_in, unseen_in_name
+from mesh_registry.domain.texts import Flag, unseen_in, unseen_in_name, warnings
 from mesh_registry.errors import MetadataInvalid, TextUnfit, ToolUnfit
 
 MAX_DOCUMENT_BYTES = 256 * 1024
@@ -92,6 +93,11 @@ class AgentMetadata(WireModel):
     def spoken(self) -> list[str]:
         """All protocols, `mesh` included, each once, sorted."""
         return sorted({MESH, *self.protocols})
+
+    @cached_property
+    def warnings(self) -> list[Flag]:
+        """What is suspicious in its texts."""
+        return warnings(self.model_dump(mode="json"))
 
 
 def document(metadata: AgentMetadata) -> bytes:

@@ -7,7 +7,8 @@ from sqlalchemy import String, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mesh_registry.domain.cards import Evidence, Flag, Verdict
+from mesh_registry.domain.cards import Evidence, Verdict
+from mesh_registry.domain.texts import Flag
 from mesh_registry.repository.tables import AgentRow, Base
 
 

@@ -10,6 +10,7 @@ from mesh_registry.domain.agents import Agent, DocumentState, Feedback, Listing,
 from mesh_registry.domain.chain import Status
 from mesh_registry.domain.metadata import PastReputation, Tool
 from mesh_registry.domain.reputation import PPM
+from mesh_registry.domain.texts import Flag
 from mesh_registry.schemas.fields import EXAMPLE_OWNER
 from mesh_registry.schemas.search import WhyView
 
@@ -38,6 +39,9 @@ class AgentView(BaseModel):
     version: int
     active: bool
     status: Status
+    warnings: list[Flag] = Field(
+        description="What is suspicious in its texts: a model may be led by them, or an eye.", examples=[[]]
+    )
     protocols: list[str] = Field(description="What it speaks; `mesh` when known at all.", examples=[["mesh"]])
     why: WhyView
 
@@ -64,6 +68,7 @@ class AgentView(BaseModel):
             version=agent.version,
             active=agent.is_active,
             status=listing.status,
+            warnings=metadata.warnings if metadata else [],
             protocols=metadata.spoken if metadata else [],
             why=WhyView.of(listing),
         )

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 from mesh_shared.wire import Capability, Units, WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
-from mesh_registry.domain.cards import Evidence, Flag, Verdict
+from mesh_registry.domain.cards import Evidence, Verdict
 from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.domain.texts import Flag
 from mesh_registry.schemas.fields import AgentName, Did
 from mesh_registry.schemas.registrations import AuthorizationBody
 from mesh_registry.service.importing import CardWish

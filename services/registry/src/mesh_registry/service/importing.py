@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from mesh_shared.database.engine import Database
 
-from mesh_registry.domain import cards
+from mesh_registry.domain import cards, texts
 from mesh_registry.domain.cards import Evidence
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.operations import Operation
@@ -53,7 +53,7 @@ class Importer:
             card=said,
             verdict=verdict,
             key=key,
-            warnings=cards.warnings(said),
+            warnings=texts.warnings(said),
             seen_at=datetime.now(UTC),
         )
         return evidence, cards.metadata_of(card, capabilities)
