@@ -12,6 +12,7 @@ from mesh_registry.domain import naming, ranking, search
 from mesh_registry.domain.chain import AgentFact, Occurrence, Staked, Status
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.ranking import Rank
+from mesh_registry.domain.registration_files import says_active
 from mesh_registry.domain.reputation import ACCEPTED_PPM, NEWCOMER, Standing
 from mesh_registry.domain.search import Prices
 
@@ -160,9 +161,10 @@ def offered(agent: Agent, document: Document) -> list[str]:
 
 def findable(agent: Agent, document: Document) -> Prices:
     """The labels under which `agent` is found, with prices; none while it is switched off or unknown."""
-    if document.metadata is None or not agent.is_active:
+    metadata = document.metadata
+    if metadata is None or not agent.is_active or not says_active(metadata):
         return {}
-    return search.labels(document.metadata, offered(agent, document))
+    return search.labels(metadata, offered(agent, document))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from mesh_registry.domain.agents import Listing
-from mesh_registry.domain.exports import Here, namespace
+from mesh_registry.domain.exports import JSON, Here, namespace
+from mesh_registry.domain.metadata import A2A
+from mesh_registry.domain.registration_files import ForeignMetadata
 from mesh_registry.domain.reputation import PPM
 from mesh_registry.domain.search import FIRST_PPM
 
@@ -26,8 +28,7 @@ def entry(listing: Listing, here: Here) -> Entry:
     return {
         "identifier": f"urn:air:{namespace(here.url)}:agents:{agent.agent_id}",
         "displayName": name,
-        "type": CARD,
-        "url": f"{here.url}/v1/agents/{agent.agent_id}/agent-card.json",
+        **_artifact(listing, here),
         "description": description,
         "tags": metadata.spoken if metadata else [],
         "capabilities": names,
@@ -37,6 +38,16 @@ def entry(listing: Listing, here: Here) -> Entry:
         "metadata": {"reputation": agent.standing.reputation_ppm / PPM, "stake": str(agent.stake_units)},
         "trustManifest": {"identity": agent.did, "identityType": "did"},
     }
+
+
+def _artifact(listing: Listing, here: Here) -> Entry:
+    """Where the agent's card is; agents of other networks keep it themselves, or have only a file."""
+    ours, metadata = f"{here.url}/v1/agents/{listing.agent.agent_id}", listing.document.metadata
+    if not isinstance(metadata, ForeignMetadata):
+        return {"type": CARD, "url": f"{ours}/agent-card.json"}
+    if (card := metadata.registration.address(A2A)) is not None:
+        return {"type": CARD, "url": card}
+    return {"type": JSON, "url": f"{ours}/erc8004.json"}
 
 
 def itself(here: Here, title: str, description: str) -> Entry:

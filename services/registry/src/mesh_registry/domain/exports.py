@@ -8,6 +8,7 @@ from mesh_shared.a2a.card import AgentCard, Capabilities, Interface, Skill
 
 from mesh_registry.domain.agents import Listing
 from mesh_registry.domain.metadata import A2A, MCP, MESH, AgentMetadata
+from mesh_registry.domain.registration_files import ForeignMetadata, says_active
 from mesh_registry.errors import ExportNotFound
 
 REGISTRATION = "https://eips.ethereum.org/EIPS/eip-8004#registration-v1"
@@ -32,23 +33,26 @@ def erc8004(listing: Listing, here: Here) -> dict[str, Any]:
     Raises `ExportNotFound` while the agent's document is unknown.
     """
     agent, metadata = listing.agent, _metadata(listing)
+    file = metadata.registration if isinstance(metadata, ForeignMetadata) else None
     trust = ["reputation"] + (["crypto-economic"] if agent.stake_units else [])
     return {
         "type": REGISTRATION,
         "name": metadata.name,
         "description": metadata.description,
-        "image": f"{here.url}/docs/static/favicon.png",
+        "image": (file and file.image) or f"{here.url}/docs/static/favicon.png",
         "services": _services(listing, metadata, here),
-        "x402Support": False,
-        "active": agent.is_active,
+        "x402Support": file is not None and file.x402Support,
+        "active": agent.is_active and says_active(metadata),
         "registrations": [
             {"agentId": agent.token_id, "agentRegistry": f"eip155:{here.chain_id}:{here.contract}"}
         ],
-        "supportedTrust": trust,
+        "supportedTrust": file.supportedTrust if file else trust,
     }
 
 
 def _services(listing: Listing, metadata: AgentMetadata, here: Here) -> list[dict[str, str]]:
+    if isinstance(metadata, ForeignMetadata):
+        return [service.model_dump(exclude_none=True) for service in metadata.registration.services]
     services = [
         {"name": "web", "endpoint": metadata.endpoint},
         {"name": "DID", "endpoint": listing.agent.did},
@@ -64,9 +68,12 @@ def _services(listing: Listing, metadata: AgentMetadata, here: Here) -> list[dic
 def agent_card(listing: Listing) -> AgentCard:
     """The A2A 1.0 card that follows from the agent's document.
 
-    Raises `ExportNotFound` while the agent's document is unknown.
+    Raises `ExportNotFound` while the agent's document is unknown, and when it is a registration file: that
+    says where a card is, and not what is in it.
     """
     metadata = _metadata(listing)
+    if isinstance(metadata, ForeignMetadata):
+        raise ExportNotFound("This agent has a card of its own or none: see its services in erc8004.json.")
     speaks = A2A in metadata.protocols
     interface = Interface(
         url=f"{metadata.endpoint}/a2a/" if speaks else f"{metadata.endpoint}/actions",
@@ -118,7 +125,8 @@ def namespace(url: str) -> str:
 
 
 def _mcp(metadata: AgentMetadata) -> str:
-    return f"{metadata.endpoint}/mcp"
+    own = metadata.registration.address(MCP) if isinstance(metadata, ForeignMetadata) else None
+    return own or f"{metadata.endpoint}/mcp"
 
 
 def _metadata(listing: Listing) -> AgentMetadata:

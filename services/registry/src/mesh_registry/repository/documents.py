@@ -9,7 +9,8 @@ from sqlalchemy import Select, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import NOWHERE, SOUGHT, Document, DocumentState
-from mesh_registry.domain.metadata import MCP, AgentMetadata
+from mesh_registry.domain.metadata import MCP
+from mesh_registry.domain.registration_files import Known
 from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, DocumentRow
 
@@ -85,16 +86,15 @@ class Documents:
 
 def document_from(state: str, said: str | None) -> Document:
     """A row's columns as the domain has them."""
-    if said is None:
-        return Document(DocumentState(state))
-    read = _remembered if len(said) <= REMEMBERED_LENGTH else AgentMetadata.model_validate_json
-    return Document(DocumentState(state), read(said))
+    return (_read if said and len(said) > REMEMBERED_LENGTH else _remembered)(state, said)
 
 
-@lru_cache(REMEMBERED)
-def _remembered(said: str) -> AgentMetadata:
-    """The best are found again and again, and reading what they say takes longer than finding them."""
-    return AgentMetadata.model_validate_json(said)
+def _read(state: str, said: str | None) -> Document:
+    return Document(DocumentState(state), None if said is None else Known.validate_json(said))
+
+
+_remembered = lru_cache(REMEMBERED)(_read)
+"""The best are found again and again, and reading what they say takes longer than finding them."""
 
 
 def _server_title(document: Document) -> str | None:

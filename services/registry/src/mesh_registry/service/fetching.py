@@ -9,7 +9,7 @@ from mesh_shared.content.errors import ContentCorrupt, ContentNotFound, ContentT
 from mesh_shared.content.store import ContentStore, collect
 from mesh_shared.database.engine import Database
 
-from mesh_registry.domain import metadata
+from mesh_registry.domain import registration_files
 from mesh_registry.domain.agents import Document, DocumentState
 from mesh_registry.domain.metadata import MAX_DOCUMENT_BYTES
 from mesh_registry.errors import MetadataInvalid
@@ -66,7 +66,7 @@ class Fetcher:
         try:
             async with asyncio.timeout(self.look_s):
                 data = await collect(self.store.cat(cid), MAX_DOCUMENT_BYTES)
-            return Document(DocumentState.FETCHED, metadata.read(data))
+            return Document(DocumentState.FETCHED, registration_files.read(data))
         except (ContentNotFound, ContentCorrupt, TimeoutError):
             return Document(DocumentState.UNAVAILABLE)
         except (ContentTooLarge, MetadataInvalid):
