@@ -26,7 +26,7 @@ def block(language: str) -> str:
     return found[1]
 
 
-async def test_the_journey_from_a_key_pair_to_being_found_is_as_it_is_told(
+async def test_the_journey_from_a_key_pair_to_being_found_needs_the_registry_alone(
     make_app: MakeApp, chain: Chain, operator: str, writer: dict[str, str]
 ):
     async with served(make_app()) as url:
