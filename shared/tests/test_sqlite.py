@@ -47,6 +47,15 @@ async def test_reading_once_takes_two_changes_of_threads(
     assert len(done) == 2  # the statement, and the end of the transaction
 
 
+async def test_a_glance_takes_one(database: Database, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG, logger="aiosqlite")
+    async with database.glance() as connection:
+        assert (await connection.execute(text("SELECT 1, 2"))).one() == (1, 2)
+
+    done = [record for record in caplog.records if record.getMessage().startswith("executing")]
+    assert len(done) == 1
+
+
 async def test_a_block_that_reads_nothing_takes_none(database: Database, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG, logger="aiosqlite")
     async with database.read():

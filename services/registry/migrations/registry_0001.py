@@ -76,7 +76,7 @@ def upgrade() -> None:
         sa.Column("stake_units", UnitAmount(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
-        sa.Column("capability_hashes", sa.JSON(), nullable=False),
+        sa.Column("capability_hashes", sa.Text(), nullable=False),
         sa.Column("reputation_ppm", sa.Integer(), nullable=False),
         sa.Column("feedback_count", sa.Integer(), nullable=False),
         sa.Column("unproven_count", sa.Integer(), nullable=False),

@@ -128,10 +128,10 @@ async def test_its_agents_are_found_by_it_from_then_on(fetcher: Fetcher, shelf: 
     await named(fetcher.database, 1, (await shelf.add(once(good))).cid)
 
     async with fetcher.database.read() as session:
-        before = await Agents(session).best(SUMMARIZERS, "", 10)
+        before, _ = await Agents(session).best(SUMMARIZERS, "", 10)
     await fetcher.turn()
     async with fetcher.database.read() as session:
-        after = await Agents(session).best(SUMMARIZERS, "", 10)
+        after, _ = await Agents(session).best(SUMMARIZERS, "", 10)
 
     assert before == []
     assert [agent.token_id for agent, _ in after] == [1]

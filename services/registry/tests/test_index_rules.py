@@ -152,7 +152,7 @@ async def content(database: Database) -> dict[str, Any]:
     async with database.read() as session:
         agents = [await Agents(session).get(token_id) for token_id in range(1, 40)]
         feedback = [await FeedbackBook(session).newest(token_id, None, 1000) for token_id in range(1, 40)]
-        found = await Agents(session).best(Narrowing(Criteria()), "", 1000)
+        found, _ = await Agents(session).best(Narrowing(Criteria()), "", 1000)
         head = await Ledger(session).head()
     return {
         "agents": [agent for agent in agents if agent is not None],

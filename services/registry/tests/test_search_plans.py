@@ -41,7 +41,7 @@ async def test_the_best_are_found_along_an_index(database_lite: Database, criter
 
 async def test_searches_that_differ_in_values_alone_are_one_statement():
     one = Narrowing(Criteria(capabilities=["a"], min_reputation_ppm=1))
-    other = Narrowing(Criteria(prefix="b."), stated_by=7)
+    other = Narrowing(Criteria(prefix="b."), depth=7)
     dearer = Narrowing(Criteria(prefix="b.", max_price_units=7))
 
     assert page_of(one.shape) is page_of(other.shape)

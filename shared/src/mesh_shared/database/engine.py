@@ -9,7 +9,13 @@ from typing import Any
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
 from mesh_shared.bell import Bell
 from mesh_shared.database import sqlite
@@ -17,6 +23,8 @@ from mesh_shared.errors import Unavailable
 
 BUSY_TIMEOUT_S = 10
 ALONE_S, AMONG_REPLICAS_S = 10.0, 1.0
+_UNREACHABLE = (SQLAlchemyError, OSError)
+"""Drivers raise the socket's own errors."""
 HAS_EVENT = "has_event"
 """In the `info` of a session that records one."""
 
@@ -38,6 +46,7 @@ class Database:
         # SQLite's readers see one moment anyway.
         moment = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._readers = async_sessionmaker(engine.execution_options(**moment), expire_on_commit=False)
+        self._glancing = engine.execution_options(glance=True)
         self._writers = async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
         # SQLite has one writer; queueing here is fair, its busy handler is not.
         self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
@@ -48,6 +57,19 @@ class Database:
         async with self._readers() as session:
             await _begin(session)
             yield session
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncGenerator[AsyncConnection, None]:
+        """For one statement of tables, which is of one moment anyway: what is around it takes no time."""
+        connection = self._glancing.connect()
+        try:
+            await connection.start()
+        except _UNREACHABLE:
+            raise Unavailable("database") from None
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession, None]:
@@ -94,7 +116,7 @@ def connect(url: str) -> Database:
 async def _begin(session: AsyncSession) -> None:
     try:
         await session.connection()
-    except (SQLAlchemyError, OSError):  # drivers raise the socket's own errors
+    except _UNREACHABLE:
         raise Unavailable("database") from None
 
 
@@ -115,6 +137,8 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get("glance", False):
+        return
     # A transaction that starts reading and turns to writing can only fail with SQLITE_BUSY.
     writes = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else sqlite.BEGIN)

@@ -19,9 +19,11 @@ class _Outcome(NamedTuple):
     rowcount: int
     lastrowid: int | None
     rows: list[Any]
+    is_open: bool
+    """Whether a transaction is open now."""
 
 
-_NOTHING = _Outcome(None, -1, None, [])
+_NOTHING = _Outcome(None, -1, None, [], is_open=False)
 
 
 class Connection(aiosqlite.Connection):
@@ -40,7 +42,9 @@ class Connection(aiosqlite.Connection):
             self._begins = True
             return _NOTHING
         begins, self._begins, self._is_used = self._begins, False, True
-        return await self._execute(_run, self._conn, sql, parameters, is_many=is_many, begins=begins)
+        outcome = await self._execute(_run, self._conn, sql, parameters, is_many=is_many, begins=begins)
+        self._is_used = outcome.is_open
+        return outcome
 
     async def rollback(self) -> None:
         await self._end(super().rollback)
@@ -102,6 +106,7 @@ def _run(
             cursor.execute(BEGIN)
         (cursor.executemany if is_many else cursor.execute)(sql, parameters)
         rows = cursor.fetchall()
-        return _Outcome(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
+        is_open = connection.in_transaction
+        return _Outcome(cursor.description, cursor.rowcount, cursor.lastrowid, rows, is_open)
     finally:
         cursor.close()

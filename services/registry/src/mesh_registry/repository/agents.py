@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     FromClause,
     Integer,
     Select,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql import ColumnElement
 
 from mesh_registry.domain.agents import NOWHERE, Agent, Document
@@ -32,11 +33,9 @@ from mesh_registry.domain.reputation import Standing
 from mesh_registry.domain.search import Criteria, Prices
 from mesh_registry.repository.documents import document_from
 from mesh_registry.repository.portions import portions
-from mesh_registry.repository.tables import AgentRow, DocumentRow, OfferRow
+from mesh_registry.repository.tables import AgentRow, BlockRow, DocumentRow, OfferRow
 
 Found = tuple[Agent, Document]
-NEWEST = (1 << 63) - 1
-"""After every block."""
 
 
 Shape = tuple[bool, ...]
@@ -45,10 +44,10 @@ Shape = tuple[bool, ...]
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """What agents must meet; `stated_by` is the newest block in which their owner may have said something."""
+    """What agents must meet; `depth`: how many blocks deep what they state must be, the own one included."""
 
     criteria: Criteria
-    stated_by: int = NEWEST
+    depth: int = 0
 
     @property
     def labels(self) -> list[str]:
@@ -66,7 +65,7 @@ class Narrowing:
     def values(self) -> dict[str, Any]:
         """For the parameters of `conditions` and `offering`."""
         units = str(self.criteria.max_price_units or 0)
-        limits = {"least": self.criteria.min_reputation_ppm, "by": self.stated_by}
+        limits = {"least": self.criteria.min_reputation_ppm, "depth": self.depth}
         labels = {f"label_{n}": label for n, label in enumerate(self.labels)}
         return limits | labels | {"units": units, "digits": len(units)}
 
@@ -75,7 +74,8 @@ def conditions(shape: Shape, first: int = 0) -> list[ColumnElement[bool]]:
     """On `agents`, having the labels of `shape` from number `first` on among theirs."""
     having = [exists().where(*offering(shape, n, _OFFERS.alias())) for n in range(first, len(shape))]
     is_enough = _AGENT.reputation_ppm >= bindparam("least")
-    return [_AGENT.is_active.is_(True), is_enough, _AGENT.stated_in <= bindparam("by"), *having]
+    is_deep = _AGENT.stated_in <= _HEAD - bindparam("depth", type_=BigInteger()) + 1
+    return [_AGENT.is_active.is_(True), is_enough, is_deep, *having]
 
 
 def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElement[bool]]:
@@ -88,7 +88,7 @@ def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElemen
 @lru_cache(64)
 def page_of(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Found agents in the order of one index. Making a statement takes longer than its answer."""
-    query, place = _WITH_DOCUMENT, _AGENT.place
+    query, place = _WITH_DOCUMENT.add_columns(_HEAD), _AGENT.place
     if shape:
         query, place = query.join(_OFFERS, and_(*offering(shape, 0, _OFFERS))), _OFFERS.c.place
     page = query.where(place > bindparam("after"), *conditions(shape, 1))
@@ -98,7 +98,7 @@ def page_of(shape: Shape) -> Select[*tuple[Any, ...]]:
 class Agents:
     """Every query on `agents` and `offers`. Takes part in a transaction; never commits."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession | AsyncConnection) -> None:
         self._session = session
 
     async def get(self, token_id: int) -> Agent | None:
@@ -130,13 +130,14 @@ class Agents:
         query = select(*_COLUMNS).where(_AGENT.cid == cid).order_by(_AGENT.token_id)
         return [_agent(row) for row in await self._session.execute(query)]
 
-    async def best(self, narrowing: Narrowing, after: str, limit: int) -> list[Found]:
-        """Active agents that meet `narrowing`, best first, from the place behind `after`.
+    async def best(self, narrowing: Narrowing, after: str, limit: int) -> tuple[list[Found], int]:
+        """Active agents that meet `narrowing`, best first, from the place behind `after`; the newest block.
 
         Reads them in the order of one index until there are enough.
         """
         values = narrowing.values | {"after": after, "limit": limit}
-        return [_found(row) for row in await self._session.execute(page_of(narrowing.shape), values)]
+        rows = (await self._session.execute(page_of(narrowing.shape), values)).all()
+        return [_found(row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
     async def save(self, entries: Sequence[tuple[Agent, Prices]]) -> None:
         """Writes agents, found under the labels beside them from now on."""
@@ -175,9 +176,10 @@ _AGENTS, _OFFERS, _DOCUMENTS = (
     typing.cast("Table", row.__table__) for row in (AgentRow, OfferRow, DocumentRow)
 )
 _AGENT, _DOCUMENT = _AGENTS.c, _DOCUMENTS.c
+_HEAD = select(func.coalesce(func.max(BlockRow.number), 0)).scalar_subquery()
 _STANDING = [field.name for field in fields(Standing)]
 _OWN = [field.name for field in fields(Agent) if field.name not in ("standing", "capability_hashes")]
-_COLUMNS = [_AGENT[name] for name in ("capability_hashes", *_STANDING, *_OWN)]
+_COLUMNS = [_AGENT[name] for name in ("capability_hashes", *_OWN, *_STANDING)]
 _WITH_DOCUMENT = select(*_COLUMNS, _DOCUMENT.state, _DOCUMENT.metadata).select_from(
     _AGENTS.outerjoin(_DOCUMENTS, _DOCUMENT.cid == _AGENT.cid)
 )
@@ -190,12 +192,12 @@ def _found(row: Sequence[Any]) -> Found:
 
 def _agent(row: Sequence[Any]) -> Agent:
     hashes, *others = row
-    standing, own = others[: len(_STANDING)], others[len(_STANDING) :]
-    members = dict(zip(_OWN, own, strict=True))
-    return Agent(capability_hashes=tuple(hashes), standing=Standing(*standing), **members)
+    own = dict(zip(_OWN, others, strict=False))  # what is left over is the standing
+    standing = Standing(*others[len(_OWN) :])
+    return Agent(capability_hashes=tuple(hashes.split()), standing=standing, **own)
 
 
 def _values(agent: Agent) -> dict[str, Any]:
     own = {name: getattr(agent, name) for name in (*_OWN, "cid", "place")}
     standing = {name: getattr(agent.standing, name) for name in _STANDING}
-    return own | standing | {"capability_hashes": list(agent.capability_hashes)}
+    return own | standing | {"capability_hashes": " ".join(agent.capability_hashes)}

@@ -78,7 +78,7 @@ def _of_agent() -> ForeignKey:
 
 
 class AgentRow(Base):
-    """`place` sorts best first; see `domain.ranking.place`."""
+    """`place` sorts best first; see `domain.ranking.place`. Hashes have spaces between: no query has one."""
 
     __tablename__ = "agents"
     __table_args__ = (Index("ix_agents_is_active_place", "is_active", "place"),)
@@ -92,7 +92,7 @@ class AgentRow(Base):
     stake_units: Mapped[int] = mapped_column(UnitAmount)
     version: Mapped[int] = mapped_column(BigInteger)
     is_active: Mapped[bool]
-    capability_hashes: Mapped[list[str]]
+    capability_hashes: Mapped[str] = mapped_column(Text)
     reputation_ppm: Mapped[int]
     feedback_count: Mapped[int]
     unproven_count: Mapped[int]

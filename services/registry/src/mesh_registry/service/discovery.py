@@ -10,7 +10,7 @@ from mesh_registry.domain.agents import Agent, Feedback, Listing, Match, Validat
 from mesh_registry.domain.chain import Depths, Status
 from mesh_registry.domain.search import Criteria
 from mesh_registry.errors import AgentNotFound
-from mesh_registry.repository.agents import NEWEST, Agents, Found, Narrowing
+from mesh_registry.repository.agents import Agents, Found, Narrowing
 from mesh_registry.repository.feedback import FeedbackBook, Position
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.texts import Texts
@@ -34,12 +34,13 @@ class Discovery:
 
     async def search(self, criteria: Criteria, after: Spot | None, limit: int) -> list[Listing]:
         """Active agents that meet `criteria`, best first, from behind `after`; nearest first for a text."""
+        narrowing = Narrowing(criteria, self._depth(criteria.status))
+        if criteria.text is None:
+            async with self.database.glance() as connection:
+                found, head = await Agents(connection).best(narrowing, after.place if after else "", limit)
+            return [self._listing(one, head) for one in found]
         async with self.database.read() as session:
             head = await Ledger(session).height()
-            narrowing = Narrowing(criteria, self._stated_by(criteria.status, head))
-            if criteria.text is None:
-                found = await Agents(session).best(narrowing, after.place if after else "", limit)
-                return [self._listing(one, head) for one in found]
             matches = await Matching(Texts(session), narrowing).matches(criteria.text, criteria.mode)
             page = [one for one in matches if after is None or one.spot > (-after.score_ppm, after.place)]
             shown = await Agents(session).shown([one.token_id for one in page[:limit]])
@@ -98,7 +99,7 @@ class Discovery:
             match=match,
         )
 
-    def _stated_by(self, status: Status, head: int) -> int:
-        """The newest block that is as deep as `status` wants."""
+    def _depth(self, status: Status) -> int:
+        """How many blocks deep something is that has `status` at least."""
         depths = {Status.CONFIRMED: self.depths.confirmed, Status.FINALIZED: self.depths.finalized}
-        return head - depths[status] + 1 if status in depths else NEWEST
+        return depths.get(status, 0)
