@@ -77,6 +77,7 @@ def recorded(number: int, index: int, event: Event, values: Mapping[str, Any]) -
         "blockHash": hash_of(number),
         "logIndex": hex(index),
         "transactionHash": "0x" + keccak(text=f"{number}/{index}").hex(),
+        "blockTimestamp": hex(number),
     }
 
 
