@@ -86,7 +86,10 @@ def states(events: list[Body]) -> list[str]:
 async def agent(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Agent]:
     database_url = f"sqlite+aiosqlite:///{tmp_path}/tasks.db"
     app = create_app("http://127.0.0.1:8395", database_url, Scenarios(long_s=0.2))
-    async with served(app) as url, AsyncClient(base_url=url, headers={"A2A-Version": "1.0"}) as http:
+    async with (
+        served(app) as url,
+        AsyncClient(base_url=url, headers={"A2A-Version": "1.0"}, timeout=60) as http,
+    ):
         yield Agent(http, request.param)
 
 

@@ -17,7 +17,7 @@ def data(value: dict[str, object]) -> Part:
 
 
 async def test_the_sdk_s_client_runs_an_action(app: FastAPI, writer: dict[str, str]):
-    async with served(app) as url, AsyncClient(headers=writer) as http:
+    async with served(app) as url, AsyncClient(headers=writer, timeout=60) as http:
         card = await A2ACardResolver(http, url).get_agent_card()
         card.supported_interfaces[0].url = f"{url}/a2a/"
         client = ClientFactory(ClientConfig(httpx_client=http, streaming=False)).create(card)

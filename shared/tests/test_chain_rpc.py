@@ -49,7 +49,7 @@ async def test_callers_that_give_up_leave_the_others_unharmed(rpc: Rpc):
     for _ in range(20):
         await asyncio.gather(*(hasty() for _ in range(5)))
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await rpc.block_number() >= 0
 
 

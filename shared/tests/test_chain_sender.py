@@ -99,7 +99,7 @@ async def row(sender: TransactionSender, id: Any) -> Any:
 
 
 async def until(sender: TransactionSender, id: Any, state: State) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (found := await row(sender, id)).state != state:
             await asyncio.sleep(0.02)
     return found
@@ -210,7 +210,7 @@ async def test_a_transaction_that_became_too_cheap_is_replaced_under_its_nonce(
         cheap = await until(sender, id, State.BROADCAST)
         await rpc.request("anvil_setNextBlockBaseFeePerGas", hex((cheap.max_fee_wei or 0) * 2))
         await rpc.request("evm_mine")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await row(sender, id)).hash == cheap.hash:
                 await asyncio.sleep(0.02)
         async with mining(rpc):

@@ -79,7 +79,7 @@ async def test_a_reader_is_not_kept_waiting_by_a_writer(database: Database):
     async with database.write() as session:
         session.add(Account(name="a"))
         await session.flush()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(60):
             seen = await account(database, "a")
 
     assert seen is None
@@ -201,7 +201,7 @@ async def test_a_sole_role_falls_to_another_when_its_holder_dies(postgres_url: s
     raw: Any = getattr(holding, "gen").ag_frame.f_locals["connection"]  # noqa: B009 - the frame has no type
     (await raw.get_raw_connection()).driver_connection.terminate()
 
-    async with asyncio.timeout(5), heir.sole("indexer"):
+    async with asyncio.timeout(60), heir.sole("indexer"):
         pass
 
     await heir.engine.dispose()

@@ -106,7 +106,7 @@ def test_an_action_is_a_tool_for_each_of_its_capabilities():
 
 async def test_a_service_lists_itself_once(registration: Registration, registry: Registry):
     async with background.beside(background.forever("registration", registration.turn)):
-        await asyncio.wait_for(registry.heard.acquire(), 10)
+        await asyncio.wait_for(registry.heard.acquire(), 60)
 
     (told,) = registry.told
     listed = metadata(PLUGIN, "http://loud.example") | {"protocols": ["a2a"]}
@@ -119,7 +119,7 @@ async def test_a_registry_that_cannot_take_it_is_asked_again_under_the_same_key(
     registry.statuses = [503, 500, 202]
 
     async with background.beside(background.forever("registration", registration.turn)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for _ in range(3):
                 await registry.heard.acquire()
 
@@ -130,7 +130,7 @@ async def test_being_listed_already_is_as_good(registration: Registration, regis
     registry.statuses = [409]
 
     turn = asyncio.create_task(registration.turn())
-    await asyncio.wait_for(registry.heard.acquire(), 10)
+    await asyncio.wait_for(registry.heard.acquire(), 60)
     done, _ = await asyncio.wait({turn}, timeout=0.2)
     turn.cancel()
 

@@ -121,7 +121,7 @@ def test_a_value_without_a_bottom_ends_a_request_and_not_the_process(service: Pr
 
 async def entered(port: int) -> None:
     """Returns when the slow request is being answered."""
-    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(10):
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(60):
         while not (await client.get(f"http://127.0.0.1:{port}/entered")).json():
             await asyncio.sleep(0.01)
 

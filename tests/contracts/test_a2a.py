@@ -71,7 +71,7 @@ async def complaints(url: str, folder: Path, *tests: str, token: str) -> str:
 
 
 async def reachable(url: str) -> None:
-    async with asyncio.timeout(30), AsyncClient() as client:
+    async with asyncio.timeout(60), AsyncClient() as client:
         while True:
             try:
                 await client.get(f"{url}/.well-known/agent-card.json")

@@ -67,7 +67,7 @@ async def named_down(caller: Caller) -> list[str]:
 
 
 async def named(caller: Caller, *names: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await named_down(caller) != list(names):
             await asyncio.sleep(0.05)
 

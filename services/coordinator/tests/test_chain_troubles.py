@@ -74,7 +74,7 @@ async def is_pending(chain: Chain) -> bool:
     return int((await chain.rpc.request("txpool_status"))["pending"], 16) > 0
 
 
-async def until(look: Any, timeout_s: float = 20) -> Any:
+async def until(look: Any, timeout_s: float = 60) -> Any:
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):
             await asyncio.sleep(0.02)

@@ -37,7 +37,7 @@ async def serving(app: FastAPI, port: int) -> AsyncGenerator[None, None]:
     await task
 
 
-async def until(look: Any, timeout_s: float = 20) -> Any:
+async def until(look: Any, timeout_s: float = 60) -> Any:
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):
             await asyncio.sleep(0.05)

@@ -91,7 +91,7 @@ async def test_whoever_dies_in_the_middle_of_a_call_is_followed_by_another_who_c
     worker.called.clear()
 
     await dying.aclose()
-    await asyncio.wait_for(worker.called.wait(), 20)
+    await asyncio.wait_for(worker.called.wait(), 60)
     worker.may_answer.set()
     seen = await other.ended(run["id"])
 

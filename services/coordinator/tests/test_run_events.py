@@ -66,7 +66,7 @@ async def test_a_stream_tells_the_whole_run_in_order_and_ends_with_it(
     listening = asyncio.create_task(story(caller_online, run["id"]))
     gate.set()
 
-    events = await asyncio.wait_for(listening, 20)
+    events = await asyncio.wait_for(listening, 60)
 
     assert [event["event"] for event in events] == STORY
     assert [int(event["id"]) for event in events] == list(range(1, len(STORY) + 1))
@@ -119,7 +119,7 @@ async def test_a_stream_ends_when_the_service_is_told_to_stop(caller_online: Cal
     assert caller_online.app is not None
 
     caller_online.app.state.platform.close()
-    rest = await asyncio.wait_for(_drained(events), 5)
+    rest = await asyncio.wait_for(_drained(events), 60)
 
     assert "run.succeeded" not in rest
     gate.set()

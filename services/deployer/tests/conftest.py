@@ -120,7 +120,7 @@ class Tenant:
         """The deployment once it is in one of `states`."""
         found = deployment
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (found := await self.read(deployment))["status"] not in states:
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -135,14 +135,14 @@ class Tenant:
 
     async def events(self, count: int) -> list[dict[str, Any]]:
         """The service's log once it has at least `count` events."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(items := (await self.http.get("/v1/events")).json()["items"]) < count:
                 await asyncio.sleep(0.02)
         return items
 
     async def fact(self, name: str) -> dict[str, Any]:
         """The data of the first event of that name, such as `deployment-failed`, once it is there."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 for event in await self.events(0):
                     if event["type"] == f"deployer.{name}.v1":
@@ -419,7 +419,7 @@ class Stage:
         return found
 
     async def until(self, id: UUID, *states: State) -> Deployment:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while (found := await self.find(id)).state not in states:
                 await asyncio.sleep(0.01)
         return found

@@ -85,7 +85,7 @@ async def leased(market: Marketplace, wanted: Order) -> tuple[Bid, Lease]:
 
 async def running(market: Marketplace, order_id: UUID) -> Condition:
     await market.send_manifest(order_id, GROUP)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (condition := await market.status(order_id)).phase == "starting":
             await asyncio.sleep(0.05)
     return condition

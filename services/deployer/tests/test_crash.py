@@ -145,7 +145,7 @@ async def rehearse(process: Deployer, tenant: Tenant, database_url: str) -> list
     await tenant.until(stalls["manifest"], "leased")
     await tenant.until(stalls["close"], "active")
     await tenant.http.post(f"/v1/deployments/{stalls['close']['deploymentId']}/close")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not all(row.fault_fired for row in (await read_book(database_url)).orders.values()):
             await asyncio.sleep(0.05)
 

@@ -27,7 +27,7 @@ async def test_a_death_costs_nothing(sqlite_stage: Stage, call: int, moment: str
         if WAY[call - 1] == "close":
             await sqlite_stage.until(id, State.ACTIVE)
             await sqlite_stage.change(id, lambda d: d.closing(datetime.now(UTC)))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await sqlite_stage.market.died.wait()
     sqlite_stage.market.deadly = None
     async with sqlite_stage.replica().working():
@@ -60,7 +60,7 @@ async def test_dying_again_and_again_only_takes_longer(sqlite_stage: Stage):
     id = await sqlite_stage.accept()
     for call, moment in ((1, "after"), (3, "after"), (5, "before"), (7, "after"), (9, "after")):
         sqlite_stage.market.deadly, sqlite_stage.market.died = (call, moment), asyncio.Event()
-        async with sqlite_stage.replica().working(), asyncio.timeout(15):
+        async with sqlite_stage.replica().working(), asyncio.timeout(60):
             await sqlite_stage.market.died.wait()
     sqlite_stage.market.deadly = None
 

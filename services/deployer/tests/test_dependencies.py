@@ -37,7 +37,7 @@ SECURE = {
 
 async def ready(http: AsyncClient, *down: str) -> None:
     """Waits until exactly `down` is named as down."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await http.get("/readyz")).json().get("down", []) != list(down):
             await asyncio.sleep(0.05)
 

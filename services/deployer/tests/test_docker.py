@@ -298,7 +298,7 @@ async def test_what_is_left_on_the_engine_for_nobody_is_removed_and_what_is_a_st
 
         # comes through late, as a start does whose answer nobody waited for
         await ours.ask(lambda containers: containers.run(ended_id, group))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await ours.ask(lambda containers: containers.held()):
                 await asyncio.sleep(0.05)
 

@@ -25,7 +25,7 @@ async def told(url: str, headers: dict[str, str], count: int, after: int = 0) ->
     """The first `count` events of the stream."""
     found: list[dict[str, Any]] = []
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=20) as http,
         http.stream("GET", "/v1/events/stream", params={"after": after}) as stream,
     ):
@@ -40,7 +40,10 @@ async def told(url: str, headers: dict[str, str], count: int, after: int = 0) ->
 async def test_a_life_is_told_as_it_happens_and_can_be_followed_from_anywhere(
     sqlite_app: FastAPI, headers: dict[str, str], tenant_at: type[Tenant]
 ):
-    async with served(sqlite_app) as url, httpx.AsyncClient(base_url=url, headers=headers) as http:
+    async with (
+        served(sqlite_app) as url,
+        httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as http,
+    ):
         tenant = tenant_at(http)
         following = asyncio.create_task(told(url, headers, 3))
         deployment = await tenant.until(await tenant.deploy(), "active")
@@ -65,7 +68,7 @@ async def test_subscribers_of_redis_are_rung(tenant: Tenant, redis_url: str):
         await bell.subscribe(channel("deployer"))
         made = await tenant.deploy(wait=20)
         heard: list[CloudEvent] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(heard) < 2:
                 if (message := await bell.get_message(timeout=1)) is not None:
                     event = CloudEvent.model_validate_json(cast("bytes", message["data"]))

@@ -74,7 +74,7 @@ REVOKE_FEEDBACK = Function("revokeFeedback", ["uint256", "uint64"])
 Body = dict[str, Any]
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 30) -> Any:
+async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 60) -> Any:
     """The first answer of `look` that is true."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):

@@ -98,7 +98,10 @@ async def test_a_block_that_does_not_match_its_cid_is_not_passed_on(
     make_app: MakeApp, chain: Chain, writer: dict[str, str], state_dir: Path
 ):
     first, second = bytes(CHUNK), bytes([1]) * CHUNK
-    async with served(make_app()) as url, httpx.AsyncClient(base_url=url, headers=writer | OCTETS) as http:
+    async with (
+        served(make_app()) as url,
+        httpx.AsyncClient(base_url=url, headers=writer | OCTETS, timeout=60) as http,
+    ):
         root = (await http.post("/v1/content", content=first + second)).json()["cid"]
         (state_dir / "content" / str(cid.of(second))).write_bytes(second[:-1] + b"\2")
 
@@ -123,7 +126,10 @@ async def test_more_bytes_than_allowed_are_refused_however_they_come(
             yield bytes(CHUNK)
 
     app = make_app(max_content_bytes=1 << 20)
-    async with served(app) as url, httpx.AsyncClient(base_url=url, headers=writer | OCTETS) as http:
+    async with (
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, headers=writer | OCTETS, timeout=60) as http,
+    ):
         announced = await http.post("/v1/content", content=bytes((1 << 20) + 1))
         streamed = await http.post("/v1/content", content=unannounced())
         most = await http.post("/v1/content", content=bytes(1 << 20))
@@ -138,7 +144,10 @@ async def test_a_file_that_is_larger_than_we_take_is_not_given_out_either(
     large = make_app(max_content_bytes=2 << 20)
     async with running(large, writer | OCTETS) as http:
         root = (await http.post("/v1/content", content=bytes(2 << 20))).json()["cid"]
-    async with served(make_app(max_content_bytes=1 << 20)) as url, httpx.AsyncClient(base_url=url) as http:
+    async with (
+        served(make_app(max_content_bytes=1 << 20)) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
+    ):
         with pytest.raises(httpx.RemoteProtocolError):
             await read_all(http, root)
 

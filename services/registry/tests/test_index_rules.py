@@ -138,7 +138,7 @@ def indexer(database: Database, chain: PaperChain) -> Indexer:
 
 async def follow(index: Indexer, chain: PaperChain) -> None:
     """Takes turns until the index has the chain's newest block, or nothing when there is none."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with index.database.read() as session:
                 head = await Ledger(session).head()

@@ -268,7 +268,7 @@ def operate_live(state_dir: Path, canary: str) -> Callable[[FastAPI], Any]:
 
     @asynccontextmanager
     async def operating(app: FastAPI) -> AsyncGenerator[Operator, None]:
-        async with served(app) as url, httpx.AsyncClient(base_url=url, verify=PLAIN) as http:
+        async with served(app) as url, httpx.AsyncClient(base_url=url, verify=PLAIN, timeout=60) as http:
             yield Operator(http, app, (state_dir / "admin.key").read_text().strip(), canary)
 
     return operating
@@ -327,7 +327,7 @@ async def program(state_dir: Path, redis_url: str) -> AsyncIterator[Program]:
         "MESH_STATE_DIR": str(state_dir),
         "MESH_REDIS_URL": redis_url,
     }
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN, timeout=60) as http:
         program = Program(environment, state_dir, state_dir.parent / "gateway.log", http)
         yield program
         program.stop(signal.SIGKILL)

@@ -263,7 +263,7 @@ async def test_without_room_for_the_intent_nothing_leaves_and_it_heals_by_itself
         pages = await session.scalar(text("PRAGMA page_count"))
     await limit_pages(database, pages)
     answers = list[httpx.Response]()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sum(answer.status_code == 503 for answer in answers) < 5:
             answers.append(await operator.http.get("/v1/proxy/github/user", headers=agent))
     passed = [answer for answer in answers if answer.status_code == 200]

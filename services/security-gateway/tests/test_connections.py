@@ -316,7 +316,7 @@ async def test_every_change_is_on_record_and_a_fact(operator_everywhere: Operato
     await operator.delete("/v1/connections/github", revision=revision)
 
     entries = (await operator.get("/v1/audit", agent="admin")).json()["items"]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         facts: list[dict[str, Any]] = []
         while len(facts) < 12:
             facts = (await operator.get("/v1/events")).json()["items"]

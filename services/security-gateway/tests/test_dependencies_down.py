@@ -26,7 +26,7 @@ async def setup(operator: Operator, origin: Origin) -> dict[str, str]:
 
 async def until_down(http: httpx.AsyncClient, *names: str) -> httpx.Response:
     """The readiness that names exactly these; none for ready."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (ready := await http.get("/readyz")).json().get("down", []) != list(names):
             await asyncio.sleep(0.05)
     return ready

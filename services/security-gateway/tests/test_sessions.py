@@ -105,7 +105,7 @@ async def test_unknown_revoked_expired_and_missing_keys_get_the_same_answer(oper
     revoked = (await operator.post("/v1/api-keys", body)).json()
     expired = (await operator.post("/v1/api-keys", body | {"expires_in_s": 1})).json()
     await operator.post(f"/v1/api-keys/{revoked['id']}/revoke", {})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while (await operator.http.post("/v1/sessions", headers={"X-API-Key": expired["key"]})).is_success:
             await asyncio.sleep(0.05)
 
@@ -333,7 +333,7 @@ async def test_sessions_open_while_redis_is_down(
     redis = parts.redis(port, tmp_path)
     async with operate(make_app(redis_url=f"redis://127.0.0.1:{port}/0")) as operator:
         redis.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await operator.http.get("/readyz")).json().get("down") != ["redis"]:
                 await asyncio.sleep(0.05)
         session = await operator.session(operator.admin_key)

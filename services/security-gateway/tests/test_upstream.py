@@ -153,7 +153,7 @@ async def test_an_answer_that_is_dropped_takes_its_connection_along(
 
     incoming.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await origin.left.wait()
 
 

@@ -219,7 +219,7 @@ async def test_a_request_that_is_executed_again_after_a_crash_finds_its_analysis
 async def test_an_analysis_is_announced(stored: AsyncClient, storefront: Path):
     found = await analyze(stored)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (events := (await stored.get("/v1/events")).json()["items"]):
             await asyncio.sleep(0.02)
 

@@ -31,13 +31,13 @@ def is_alive(pid: int) -> bool:
 
 
 async def dies(pid: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while is_alive(pid):
             await asyncio.sleep(0.01)
 
 
 async def pid_in(file: Path) -> int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (file.exists() and file.read_text().strip()):
             await asyncio.sleep(0.01)
     return int(file.read_text())
