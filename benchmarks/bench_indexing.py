@@ -13,9 +13,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from mesh_shared import lean  # noqa: F401 # pyright: ignore[reportUnusedImport] - as in a service
 
@@ -43,24 +43,49 @@ CONTRACT, OWNER, CLIENT = "0x" + "aa" * 20, "0x" + "11" * 20, "0x" + "c1" * 20
 CHAIN_ID = 371
 
 
-def said(token: int) -> Iterator[tuple[Event, Mapping[str, Any]]]:
+class Made(NamedTuple):
+    """What differs from agent to agent. Of one width each, so that one log becomes another by replacing."""
+
+    token: bytes
+    uri: str
+    did: str
+    key: bytes
+    escrow: bytes
+
+    @classmethod
+    def of(cls, token: int) -> Self:
+        where = f"ipfs://{cid.of(str(token).encode())}"
+        key, escrow = keccak(text=f"agent/{token}"), keccak(text=f"escrow/{token}")
+        return cls(token.to_bytes(32, "big"), where, f"did:x:{token:09}", key, escrow)
+
+    @property
+    def texts(self) -> list[str]:
+        """As they stand in a log."""
+        return [(one.encode() if isinstance(one, str) else one).hex() for one in self]
+
+
+FIRST = Made.of(987_654_321)
+PLACE = {"blockNumber": "<n>", "blockHash": "<hash>", "blockTimestamp": "<n>", "transactionHash": "<tx>"}
+
+
+def said(made: Made) -> Iterator[tuple[Event, Mapping[str, Any]]]:
     """What the contracts say of an agent."""
-    uri, about, none = f"ipfs://{cid.of(str(token).encode())}", {"agentId": token}, bytes(32)
-    key, client = keccak(text=f"agent/{token}"), {"clientAddress": CLIENT, "feedbackIndex": 1}
-    named = {"agentKey": key, "owner": OWNER, "did": f"did:x:{token}", "ipfsHash": uri, "stake": 0}
+    about, none = {"agentId": int.from_bytes(made.token)}, bytes(32)
+    client = {"clientAddress": CLIENT, "feedbackIndex": 1}
+    named = {"agentKey": made.key, "owner": OWNER, "did": made.did, "ipfsHash": made.uri, "stake": 0}
     hashes = [keccak(text=f"capability/{n}") for n in range(5)]
     score = {"value": 90, "valueDecimals": 0, "tag1": "quality", "tag2": "", "indexedTag1": none}
-    yield chain_log.REGISTERED, about | {"agentURI": uri, "owner": OWNER}
+    yield chain_log.REGISTERED, about | {"agentURI": made.uri, "owner": OWNER}
     yield chain_log.AGENT_REGISTERED, about | named
     yield chain_log.CAPABILITIES_SET, about | {"version": 1, "capabilities": hashes}
     yield chain_log.TRANSFER, about | {"from": "0x" + "00" * 20, "to": OWNER}
     link = {"endpoint": "", "feedbackURI": "", "feedbackHash": none}
     yield chain_log.NEW_FEEDBACK, about | client | score | link
-    yield chain_log.FEEDBACK_PROOF, about | client | {"escrowId": keccak(text=f"escrow/{token}")}
+    yield chain_log.FEEDBACK_PROOF, about | client | {"escrowId": made.escrow}
 
 
-def recorded(number: int, index: int, event: Event, values: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry of `eth_getLogs`."""
+def recorded(event: Event, values: Mapping[str, Any]) -> str:
+    """One entry of `eth_getLogs`, its place left open."""
     kinds = {name: kind.removesuffix(" indexed") for name, kind in event.fields.items()}
     plain = [name for name, kind in event.fields.items() if not kind.endswith("indexed")]
     topics = [
@@ -69,16 +94,27 @@ def recorded(number: int, index: int, event: Event, values: Mapping[str, Any]) -
         if name not in plain
     ]
     data = encode([kinds[name] for name in plain], [values[name] for name in plain])
-    return {
+    log = {
         "address": CONTRACT,
         "topics": ["0x" + topic.hex() for topic in (event.topic, *topics)],
         "data": "0x" + data.hex(),
-        "blockNumber": hex(number),
-        "blockHash": hash_of(number),
-        "logIndex": hex(index),
-        "transactionHash": "0x" + keccak(text=f"{number}/{index}").hex(),
-        "blockTimestamp": hex(number),
+        "logIndex": "<index>",
     }
+    return json.dumps(log | PLACE)
+
+
+def block_of(number: int, tokens: range, patterns: Sequence[str]) -> str:
+    """The logs of a block, with commas between."""
+    logs: list[str] = []
+    for token in tokens:
+        made = list(zip(FIRST.texts, Made.of(token).texts, strict=True))
+        for log in patterns:
+            text, index = log, len(logs)
+            for old, new in made:
+                text = text.replace(old, new)
+            text = text.replace("<index>", hex(index)).replace("<tx>", f"0x{number:032x}{index:032x}")
+            logs.append(text)
+    return ",".join(logs).replace("<n>", hex(number)).replace("<hash>", hash_of(number))
 
 
 def hash_of(number: int) -> str:
@@ -87,18 +123,16 @@ def hash_of(number: int) -> str:
 
 def serve(agents: int, address: Any) -> None:
     """A node that has a log and nothing else."""
-    blocks: list[list[str]] = [[]]
+    blocks, patterns = [""], [recorded(*log) for log in said(FIRST)]
     for first in range(1, agents + 1, AGENTS_A_BLOCK):
         tokens = range(first, min(first + AGENTS_A_BLOCK, agents + 1))
-        logs = [log for token in tokens for log in said(token)]
-        number = len(blocks)
-        blocks.append([json.dumps(recorded(number, index, *log)) for index, log in enumerate(logs)])
+        blocks.append(block_of(len(blocks), tokens, patterns))
 
     def answer(call: dict[str, Any]) -> str:
         match call["method"], call["params"]:
             case "eth_getLogs", [wanted]:
                 stretch = blocks[int(wanted["fromBlock"], 16) : int(wanted["toBlock"], 16) + 1]
-                result = f"[{','.join(log for block in stretch for log in block)}]"
+                result = f"[{','.join(block for block in stretch if block)}]"
             case "eth_getBlockByNumber", [number, _]:
                 block = int(number, 16)
                 hashes = {"hash": hash_of(block), "parentHash": hash_of(block - 1)}
