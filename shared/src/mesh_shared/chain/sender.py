@@ -182,7 +182,9 @@ class TransactionSender:
             rows = [row for state in LOOKED_AT for row in await journal.in_state(self.address, state)]
         if not rows:
             return self.database.quiet_s
-        view = await self._view()
+        head = await self.rpc.block_number()
+        is_doubtful = any(row.state == State.UNKNOWN for row in rows)
+        view = View(head, await self._chain_nonce(), await self._final_nonce(head) if is_doubtful else 0)
         receipts = await self._receipts(rows)  # after the nonce: what has used it by then has a receipt now
         before = [_standing(row) for row in rows]
         for row in rows:
@@ -241,11 +243,12 @@ class TransactionSender:
         if row.nonce is not None and row.gas is not None and is_better:
             self._fill(row, row.nonce, row.gas, fees)
 
-    async def _view(self) -> View:
-        """What the chain says of the account now."""
-        head = await self.rpc.block_number()
-        final = max(head - self.final_depth, 0)
-        return View(head, await self._chain_nonce(), await self._chain_nonce(hex(final)))
+    async def _final_nonce(self, head: int) -> int:
+        """How many nonces are used for good; 0 when the node has forgotten the state of that block."""
+        try:
+            return await self._chain_nonce(hex(max(head - self.final_depth, 0)))
+        except RpcError:
+            return 0
 
     async def _chain_nonce(self, block: str = "latest") -> int:
         return int(await self.rpc.request("eth_getTransactionCount", self.address, block), 16)
