@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mesh_registry.domain import catalog, naming
 from mesh_registry.schemas.catalog import CatalogExploration, CatalogSearch
+from mesh_registry.service import browsing
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
@@ -101,12 +102,22 @@ async def test_a_token_of_another_list_continues_no_search(three: Caller):
     assert (answer.status_code, answer.json()["code"]) == (404, "cursor-not-found")
 
 
-async def test_without_a_text_all_are_explored_in_portions(three: Caller, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mesh_registry.api.catalog.MOST", 2)
-
+async def test_without_a_text_all_are_explored(three: Caller):
     explored = (await three.post("/explore", json={"resultType": FACETS})).json()["facets"]
 
     assert sum(bucket["count"] for bucket in explored["capabilities"]["buckets"]) == 3
+
+
+async def test_the_best_are_the_same_in_whatever_portions_they_are_read(three: Caller):
+    discovery = three.app.state.service.discovery
+    whole = [listing.agent.agent_id for listing in await browsing.best(discovery, 10)]
+
+    async def found(most: int, portion: int) -> list[str]:
+        return [listing.agent.agent_id for listing in await browsing.best(discovery, most, portion)]
+
+    assert len(whole) == 3
+    assert [await found(10, portion) for portion in (1, 2, 3, 4)] == [whole] * 4
+    assert await found(2, 1) == await found(2, 5) == whole[:2]
 
 
 async def test_a_token_is_good_for_the_list_that_gave_it_and_unchanged(three: Caller):

@@ -28,7 +28,7 @@ from mesh_registry.domain.servers import LATEST, Edition, Sought, version_number
 from mesh_registry.errors import ServerNotFound
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.service.projection import Projection
-from mesh_registry.service.servers import McpServers
+from mesh_registry.service.servers import MOST_STATEMENTS, McpServers
 from mesh_shared.content import cid
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Index:
     blocks: int = 0
     is_lost: bool = False
     """Whether documents are not found."""
+    most_statements: int = MOST_STATEMENTS
 
     @property
     def now(self) -> int:
@@ -105,7 +106,7 @@ class Index:
 
     @property
     def servers(self) -> McpServers:
-        return McpServers(self.database, Depths(confirmed=2, finalized=5))
+        return McpServers(self.database, Depths(confirmed=2, finalized=5), self.most_statements)
 
     def _time(self) -> datetime:
         return datetime.fromtimestamp(self.now, UTC)
@@ -247,10 +248,8 @@ async def test_a_version_that_spoke_no_mcp_or_was_never_found_is_no_server(index
         await index_lite.version("agent", LATEST)
 
 
-async def test_what_anybody_may_do_to_an_agent_pushes_no_version_out(
-    index_lite: Index, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("mesh_registry.service.servers.MOST_STATEMENTS", 3)
+async def test_what_anybody_may_do_to_an_agent_pushes_no_version_out(index_lite: Index):
+    index_lite.most_statements = 3
     await index_lite.list("agent")
     for stake in range(5):
         await index_lite.say("agent", Staked(stake_units=stake))
@@ -260,10 +259,8 @@ async def test_what_anybody_may_do_to_an_agent_pushes_no_version_out(
     assert [(edition.version, edition.updated_at) for edition in editions] == [("1.0.0", START + BLOCK_S)]
 
 
-async def test_versions_that_are_too_long_ago_are_forgotten_first(
-    index_lite: Index, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("mesh_registry.service.servers.MOST_STATEMENTS", 6)
+async def test_versions_that_are_too_long_ago_are_forgotten_first(index_lite: Index):
+    index_lite.most_statements = 6
     await index_lite.list("agent")
     for version in range(2, 5):
         await index_lite.update("agent", f"title {version}", version)

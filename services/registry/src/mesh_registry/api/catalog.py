@@ -24,7 +24,7 @@ from mesh_registry.schemas.catalog import (
     PageToken,
     SearchResults,
 )
-from mesh_registry.service import Registry
+from mesh_registry.service import Registry, browsing
 from mesh_registry.service.discovery import Spot
 from mesh_registry.service.matching import CANDIDATES
 
@@ -104,7 +104,9 @@ async def search_catalog(
 async def explore_catalog(body: CatalogExploration, request: Request, registry: InRegistry) -> Exploration:
     """How many agents have which values: of all that a text is about, or of the 2,000 best without one."""
     place, text = here(request, registry), body.query.text
-    found = await (_best(registry) if text is None else _matched(registry, text, None))
+    found = await (
+        browsing.best(registry.discovery, EXPLORED) if text is None else _matched(registry, text, None)
+    )
     entries = [catalog.entry(listing, place) for listing in found]
     fitting = [entry for entry in entries if catalog.fits(entry, body.query.filter)]
     return Exploration(facets={facet.field: _counted(fitting, facet) for facet in body.resultType.facets})
@@ -121,18 +123,6 @@ def _token(
 
 async def _matched(registry: Registry, text: str, after: Spot | None) -> list[Listing]:
     return await registry.discovery.search(Criteria(text=text), after, MATCHED)
-
-
-async def _best(registry: Registry) -> list[Listing]:
-    """In portions, so that others have their turn between."""
-    found: list[Listing] = []
-    while len(found) < EXPLORED:
-        place = found[-1].agent.place if found else ""
-        more = await registry.discovery.best(None, place, MOST)
-        found += more
-        if len(more) < MOST:
-            break
-    return found
 
 
 def _spot(listing: Listing) -> Spot:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from mesh_registry.domain.agents import Listing
@@ -16,6 +16,7 @@ Entry = dict[str, Any]
 CARD = "application/a2a-agent-card+json"
 REGISTRY = "application/ai-registry+json"
 FULL = 100
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_QUERIES = 5
 
 
@@ -34,7 +35,7 @@ def entry(listing: Listing, here: Here) -> Entry:
         "capabilities": names,
         "representativeQueries": [f"Who is {name}?", *(queries or [f"What can {name} do?"])],
         "version": f"{agent.version}.0.0",
-        "updatedAt": datetime.fromtimestamp(agent.stated_at, UTC).isoformat(),
+        "updatedAt": (EPOCH + timedelta(seconds=agent.stated_at)).isoformat(),
         "metadata": {"reputation": agent.standing.reputation_ppm / PPM, "stake": str(agent.stake_units)},
         "trustManifest": {"identity": agent.did, "identityType": "did"},
     }

@@ -59,6 +59,7 @@ class ForeignMetadata(AgentMetadata):
 
     @property
     def spoken(self) -> list[str]:
+        """All protocols, each once, sorted."""
         return sorted(self.protocols)
 
 

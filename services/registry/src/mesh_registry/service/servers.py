@@ -24,6 +24,7 @@ class McpServers:
 
     database: Database
     depths: Depths
+    most_statements: int = MOST_STATEMENTS
 
     async def page(self, sought: Sought, namespace: str, after: int, limit: int) -> list[Edition]:
         """The present versions of servers, the longest registered first, from behind token `after`."""
@@ -40,7 +41,7 @@ class McpServers:
             if found is None or not (found[0].is_active or with_deleted):
                 raise ServerNotFound
             agent = found[0]
-            versions = past(agent, await Ledger(session).stated(agent.token_id, MOST_STATEMENTS))
+            versions = past(agent, await Ledger(session).stated(agent.token_id, self.most_statements))
             documents = await Servers(session).documents({version.cid for version in versions})
             head = await Ledger(session).height()
         known = [version for version in versions if version.cid in documents]
