@@ -1,10 +1,12 @@
 """One embedded mesh for everything that is proved over real processes and real HTTP.
 
-Tests that use it are of the group "mesh", so that one worker runs them all and it is started once.
+Tests that use it are of the group "mesh", so that one worker runs them all and it is started once. When these
+have run, it ends: it would take a tenth of a core from whatever runs next.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 from mesh_cli import parts
@@ -15,6 +17,19 @@ from mesh_cli.embedded import EmbeddedMesh, Ports, embedded
 from rich.console import Console
 
 ROW_LENGTH = 20
+GROUP = "mesh"
+running = ExitStack()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None):
+    # A worker runs a group at a stretch; one process alone runs file after file.
+    if nextitem and hasattr(nextitem.config, "workerinput") and not _uses_mesh(nextitem):
+        running.close()
+
+
+def _uses_mesh(item: pytest.Item) -> bool:
+    return any(mark.args == (GROUP,) for mark in item.iter_markers("xdist_group"))
 
 
 def free_row() -> Ports:
@@ -25,7 +40,8 @@ def free_row() -> Ports:
 
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMesh]:
-    with embedded(tmp_path_factory.mktemp("mesh"), free_row()) as mesh:
+    with running:
+        mesh = running.enter_context(embedded(tmp_path_factory.mktemp("mesh"), free_row()))
         asyncio.run(listed(mesh))
         yield mesh
 

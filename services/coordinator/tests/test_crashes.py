@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from conftest import Body, Chain, Town
 
-POINTS = {"sqlite": 15, "postgresql": 6}
+POINTS = {"sqlite": 9, "postgresql": 4}
 SEED = 371
 OPEN_AT_ONCE = 3
 ANNOUNCED = {
@@ -105,9 +105,11 @@ class Coordinator:
 async def coordinator(environment: dict[str, str], folder: Path) -> AsyncGenerator[Coordinator, None]:
     argv = [sys.executable, str(Path(__file__).parent / "lives.py")]
     zygote = await asyncio.create_subprocess_exec(*argv, stdin=-1, stdout=-1)
-    yield Coordinator(zygote, environment, folder)
-    zygote.kill()
-    await zygote.wait()
+    try:
+        yield Coordinator(zygote, environment, folder)
+    finally:
+        zygote.kill()
+        await zygote.wait()
 
 
 @dataclass(slots=True)
