@@ -42,6 +42,7 @@ from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.fetching import Fetcher
 from mesh_registry.service.importing import Importer
 from mesh_registry.service.indexing import Indexer
+from mesh_registry.service.looking import Lookout
 from mesh_registry.service.operating import Operating
 from mesh_registry.service.registering import Registrar
 from mesh_registry.service.resolving import Resolver
@@ -141,6 +142,7 @@ async def _wire(
         depths=depths,
         sent=sender.changed,
         indexed=indexer.indexed,
+        lookout=Lookout(database, depths),
     )
     turns: list[tuple[str, Turn]] = [("sender", sender.turn), ("indexer", indexer.turn)]
     turns += [(f"fetcher-{n}", fetcher.turn) for n in range(FETCHERS)]

@@ -1,5 +1,6 @@
 """What was accepted. Where one stands follows from its transaction and the index."""
 
+from collections.abc import Iterable
 from typing import cast
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from mesh_registry.domain.agents import DocumentState
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.intents import Change, Intent, Registration, cid_of
 from mesh_registry.domain.operations import Operation, OperationStatus
+from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, BlockRow, DocumentRow, OperationRow
 
 INTENT: TypeAdapter[Registration | Change] = TypeAdapter(Intent)
@@ -41,7 +43,15 @@ class Operations:
         )
 
     async def get(self, id: UUID) -> Operation | None:
-        return await self._one(_whole().where(OperationRow.id == id))
+        return (await self.of([id])).get(id)
+
+    async def of(self, ids: Iterable[UUID]) -> dict[UUID, Operation]:
+        """The operations with these ids, as far as they are there."""
+        found: dict[UUID, Operation] = {}
+        for some in portions(ids):
+            rows = await self._session.execute(_whole().where(OperationRow.id.in_(some)))
+            found |= {row[0].id: self._operation(*row) for row in rows}
+        return found
 
     async def claiming(self, claim: str) -> Operation | None:
         """The operation that has this claim, or tried to have it and failed last."""
@@ -53,9 +63,16 @@ class Operations:
 
     async def _one(self, query: "_Whole") -> Operation | None:
         row = (await self._session.execute(query)).one_or_none()
-        if row is None:
-            return None
-        operation, transaction, agent, document_state, head = row
+        return None if row is None else self._operation(*row)
+
+    def _operation(
+        self,
+        operation: OperationRow,
+        transaction: TransactionRow,
+        agent: AgentRow | None,
+        document_state: str | None,
+        head: int | None,
+    ) -> Operation:
         intent = INTENT.validate_python(operation.intent)
         seen = _registered(transaction, agent) if isinstance(intent, Registration) else _mined(transaction)
         hash, block = seen or (transaction.hash, None)

@@ -26,6 +26,7 @@ from mesh_registry.ports import Contracts
 from mesh_registry.repository.cards import Cards
 from mesh_registry.repository.challenges import Challenges
 from mesh_registry.repository.operations import Operations
+from mesh_registry.service.looking import Lookout
 
 SIGNED_WITHIN_S = 5.0
 CONFIRMED_WITHIN_S = 30.0
@@ -62,6 +63,7 @@ class Operating:
     """Rings when a transaction changed state."""
     indexed: Bell
     """Rings when the index changed."""
+    lookout: Lookout
 
     async def claiming(self, claim: str) -> Operation | None:
         """The operation that has `claim`; None while it is free."""
@@ -96,8 +98,7 @@ class Operating:
 
     async def operation(self, id: UUID) -> Operation:
         """Where an operation stands. Raises `OperationNotFound`."""
-        async with self.database.read() as session:
-            found = await Operations(session, self.depths).get(id)
+        found = await self.lookout.operation(id)
         if found is None:
             raise OperationNotFound
         return found
