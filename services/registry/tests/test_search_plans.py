@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesh_registry.domain.search import Criteria
 from mesh_registry.repository.agents import Narrowing, page_of
+from mesh_registry.repository.texts import Texts
+from sqlalchemy.event import listen
 
 if TYPE_CHECKING:
     from mesh_shared.database.engine import Database
@@ -37,6 +39,23 @@ async def test_the_best_are_found_along_an_index(database_lite: Database, criter
 
     assert [step for step in steps if "SCAN" in step or "TEMP B-TREE" in step] == []
     assert ("ix_offers_label_place" if narrowing.labels else "ix_agents_is_active_place") in steps[0]
+
+
+async def test_a_text_leads_from_its_documents_to_their_agents(database_lite: Database):
+    said: list[tuple[str, Any]] = []
+    listen(
+        database_lite.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _, __, statement, values, *___: said.append((statement, values)),
+    )
+
+    async with database_lite.read() as session:
+        await Texts(session).nearest({"papers": 5}, 1, Narrowing(Criteria(capabilities=["a"])), 20)
+        (query, values) = said[-1]
+        plan = await (await session.connection()).exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
+        steps = [step for *_, step in plan]
+
+    assert "SEARCH agents USING INDEX ix_agents_cid (cid=?)" in steps
 
 
 async def test_searches_that_differ_in_values_alone_are_one_statement():

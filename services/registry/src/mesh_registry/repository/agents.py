@@ -75,7 +75,8 @@ def conditions(shape: Shape, first: int = 0) -> list[ColumnElement[bool]]:
     having = [exists().where(*offering(shape, n, _OFFERS.alias())) for n in range(first, len(shape))]
     is_enough = _AGENT.reputation_ppm >= bindparam("least")
     is_deep = _AGENT.stated_in <= _HEAD - bindparam("depth", type_=BigInteger()) + 1
-    return [_AGENT.is_active.is_(True), is_enough, is_deep, *having]
+    is_on = _AGENT.is_active.is_not(False)  # for `is_(True)` SQLite would go through all that are on
+    return [is_on, is_enough, is_deep, *having]
 
 
 def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElement[bool]]:
@@ -89,7 +90,9 @@ def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElemen
 def page_of(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Found agents in the order of one index. Making a statement takes longer than its answer."""
     query, place = _WITH_DOCUMENT.add_columns(_HEAD), _AGENT.place
-    if shape:
+    if not shape:
+        query = query.where(_AGENT.is_active.is_(True))
+    else:
         query, place = query.join(_OFFERS, and_(*offering(shape, 0, _OFFERS))), _OFFERS.c.place
     page = query.where(place > bindparam("after"), *conditions(shape, 1))
     return page.order_by(place).limit(bindparam("limit", type_=Integer()))
