@@ -43,9 +43,12 @@ async def test_the_last_answer_of_a_validator_holds(caller: Caller, chain: Chain
     await chain.validate(other, keccak(text=other), 50)
 
     page = await caller.when(ADDRESS, lambda page: page["answeredCount"] == 2)
+    shown = await caller.agent("their/agent")
 
     newest, oldest = page["items"]
+    assert shown is not None
     assert (newest["response"], oldest["response"], page["averageResponse"]) == (50, 90, 70)
+    assert shown["validation"] == {"answeredCount": 2, "averageResponse": 70}
     assert (oldest["responseUri"], oldest["tag"]) == ("ipfs://evidence", "tested")
 
 
