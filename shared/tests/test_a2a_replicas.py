@@ -59,6 +59,7 @@ async def pair(database_url: str) -> AsyncIterator[Pair]:
                 tasks=Tasks(databases[n % len(databases)], f"replica-{n}"),
                 input_modes=frozenset({"text/plain"}),
                 streams=True,
+                looks_every_s=0.02,
                 **options,
             )
             for n in range(2)
@@ -183,8 +184,7 @@ async def test_a_cancellation_and_a_message_at_two_replicas_leave_what_was_told(
     assert (await kept(one, task.id)).status.state is expected
 
 
-async def test_who_follows_at_one_replica_hears_what_another_did(pair: Pair, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mesh_shared.a2a.server.LOOK_S", 0.02)
+async def test_who_follows_at_one_replica_hears_what_another_did(pair: Pair):
     gate = Gate()
     one, other = pair(gate.works)
     task = await sent(one, said(wait=False))
@@ -226,10 +226,7 @@ async def test_nobody_changes_the_task_of_another_caller(pair: Pair):
     assert await one.tasks.get("alice", task.id) == (task, version)
 
 
-async def test_a_message_that_comes_to_both_replicas_at_once_is_one_task_and_one_effect(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("mesh_shared.a2a.server.LOOK_S", 0.02)
+async def test_a_message_that_comes_to_both_replicas_at_once_is_one_task_and_one_effect(pair: Pair):
     gate = Gate()
     gate.open.set()
     servers = pair(gate.works, counts_once=True)

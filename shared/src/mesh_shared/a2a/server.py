@@ -33,8 +33,6 @@ from mesh_shared.bell import Bell, wait
 from mesh_shared.errors import Unavailable
 
 ANY = "*/*"
-LOOK_S = 1.0
-"""Replicas do not hear each other's bells; this is how often we look."""
 
 log = structlog.get_logger()
 Work = asyncio.Task[None]
@@ -55,6 +53,8 @@ class Server:
     """Of one task; a conversation that is longer begins another."""
     settles_within_s: float = 30.0
     """How long a message that comes again waits for work of another replica."""
+    looks_every_s: float = 1.0
+    """Replicas do not hear each other's bells; this is how often we look."""
     _runs: dict[str, tuple[Run, Work]] = field(default_factory=dict[str, tuple[Run, Work]])
     _changed: Bell = field(default_factory=Bell)
     """Rings when work on some task begins, and when one ends that nobody works on."""
@@ -146,7 +146,7 @@ class Server:
             elif self._is_closed:
                 return
             else:
-                await wait(ticket, LOOK_S)
+                await wait(ticket, self.looks_every_s)
                 before, (task, _) = task, await self._task(task.id, call)
                 if task.status != before.status and task.id not in self._runs:
                     yield steps.told(task)
@@ -158,7 +158,7 @@ class Server:
         while not task.status.state.is_settled and not self._is_closed:
             if (left := deadline - asyncio.get_running_loop().time()) <= 0:
                 break
-            await wait(self._changed.ticket(), min(LOOK_S, left))
+            await wait(self._changed.ticket(), min(self.looks_every_s, left))
             task, _ = await self._task(task.id, call)
         return task
 
