@@ -43,15 +43,15 @@ async def test_the_best_are_found_along_an_index(database_lite: Database, criter
 
 async def test_a_text_leads_from_its_documents_to_their_agents(database_lite: Database):
     said: list[tuple[str, Any]] = []
-    listen(
-        database_lite.engine.sync_engine,
-        "before_cursor_execute",
-        lambda _, __, statement, values, *___: said.append((statement, values)),
-    )
+
+    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        said.append((statement, values))
+
+    listen(database_lite.engine.sync_engine, "before_cursor_execute", note)
 
     async with database_lite.read() as session:
         await Texts(session).nearest({"papers": 5}, 1, Narrowing(Criteria(capabilities=["a"])), 20)
-        (query, values) = said[-1]
+        query, values = said[-1]
         plan = await (await session.connection()).exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
         steps = [step for *_, step in plan]
 
