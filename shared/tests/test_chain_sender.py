@@ -148,7 +148,7 @@ async def test_bytes_signed_before_a_crash_are_the_bytes_sent_after_it(
 ):
     await install(rpc, COUNTER)
     id = await prepare(sender, "count")
-    await sender._sign()
+    await sender._sign(*await sender._look())
     signed = await row(sender, id)
 
     async with working(sender), mining(rpc):

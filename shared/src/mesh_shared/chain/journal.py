@@ -42,6 +42,7 @@ REPLACED = "replaced"
 """The `error` of what is LOST; nothing of it will ever take effect."""
 SETTLED = frozenset({State.MINED, State.FINAL, State.REJECTED, State.UNKNOWN, State.LOST})
 OUTSTANDING = (State.PREPARED, State.BROADCAST)
+OPEN = (*OUTSTANDING, State.MINED, State.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +117,23 @@ class Journal:
 
     async def unsigned(self, sender: str, limit: int) -> Sequence[TransactionRow]:
         """Not yet given a nonce, in the order in which they were prepared."""
-        query = self._in_state(sender, State.PREPARED).where(TransactionRow.nonce.is_(None))
+        query = select(TransactionRow).where(
+            TransactionRow.sender == sender,
+            TransactionRow.state == State.PREPARED,
+            TransactionRow.nonce.is_(None),
+        )
         return (await self._session.scalars(query.order_by(TransactionRow.position).limit(limit))).all()
 
-    async def signed(self, sender: str) -> Sequence[TransactionRow]:
-        """Signed but not known to have reached the node, in nonce order."""
-        query = self._in_state(sender, State.PREPARED).where(TransactionRow.nonce.is_not(None))
-        return (await self._session.scalars(query.order_by(TransactionRow.nonce))).all()
-
-    async def in_state(self, sender: str, state: State) -> Sequence[TransactionRow]:
-        """In nonce order."""
-        return (
-            await self._session.scalars(self._in_state(sender, state).order_by(TransactionRow.nonce))
-        ).all()
-
-    async def is_lane_empty(self, sender: str) -> bool:
-        """True when nothing signed is on its way."""
-        query = select(TransactionRow.id).where(
+    async def lane(self, sender: str) -> Sequence[TransactionRow]:
+        """Signed and not at their end, in nonce order: on their way, mined but not yet final, or in doubt."""
+        query = select(TransactionRow).where(
             TransactionRow.sender == sender,
-            TransactionRow.state.in_(OUTSTANDING),
+            TransactionRow.state.in_(OPEN),
             TransactionRow.nonce.is_not(None),
         )
-        return await self._session.scalar(query.limit(1)) is None
+        return (await self._session.scalars(query.order_by(TransactionRow.nonce))).all()
 
     async def highest_nonce(self, sender: str) -> int | None:
         return await self._session.scalar(
             select(func.max(TransactionRow.nonce)).where(TransactionRow.sender == sender)
         )
-
-    @staticmethod
-    def _in_state(sender: str, state: State):
-        return select(TransactionRow).where(TransactionRow.sender == sender, TransactionRow.state == state)

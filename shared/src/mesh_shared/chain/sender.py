@@ -102,23 +102,31 @@ class TransactionSender:
         ticket = self.database.committed.ticket()
         try:
             async with self.database.sole(f"sender:{self.address}"):
-                await self._sign()
-                await self._broadcast()
-                pause_s = await self._observe()
+                unsigned, lane = await self._look()
+                lane = [*lane, *await self._sign(unsigned, lane)]
+                await self._broadcast([row for row in lane if row.state == State.PREPARED])
+                pause_s = await self._observe([row for row in lane if row.state in LOOKED_AT])
         except ChainUnavailable:
             self._was_away = True
             raise
         await asyncio.sleep(0.01)  # commits of others ring the bell too; this bounds the polling
         await wait(ticket, pause_s)
 
-    async def _sign(self) -> None:
+    async def _look(self) -> tuple[Sequence[TransactionRow], Sequence[TransactionRow]]:
+        """What waits for its signature, and the lane; once a turn, as every commit is an occasion for one."""
         async with self.database.read() as session:
             journal = Journal(session)
-            rows = await journal.unsigned(self.address, BATCH)
-            if not rows:
-                return
-            is_lane_empty = await journal.is_lane_empty(self.address)
-            highest = await journal.highest_nonce(self.address)
+            return await journal.unsigned(self.address, BATCH), await journal.lane(self.address)
+
+    async def _sign(
+        self, rows: Sequence[TransactionRow], lane: Sequence[TransactionRow]
+    ) -> Sequence[TransactionRow]:
+        """Those of `rows` that are signed now and come behind `lane`."""
+        if not rows:
+            return []
+        is_lane_empty = not any(row.state in OUTSTANDING for row in lane)
+        async with self.database.read() as session:
+            highest = await Journal(session).highest_nonce(self.address)
         estimates = await self.rpc.batch(("eth_estimateGas", [self._request(row), "pending"]) for row in rows)
         nonce = max(await self._chain_nonce(), -1 if highest is None else highest + 1)
         fees = await self._fees()
@@ -131,8 +139,9 @@ class TransactionSender:
                     row.state, row.error = State.REJECTED, (estimate.data or estimate.message)[:REASON_LENGTH]
                 else:
                     break  # it may depend on what is on its way; the lane stays in order
-                await session.merge(row)
+                session.add(row)
         self.changed.ring()
+        return [row for row in rows if row.nonce is not None]
 
     def _fill(self, row: TransactionRow, nonce: int, gas: int, fees: Fees) -> None:
         """Signs `row` in place; what it was signed as before stays a hash that may yet be mined."""
@@ -155,9 +164,7 @@ class TransactionSender:
         )
         row.raw, row.hash = bytes(signed.raw_transaction), signed.hash.to_0x_hex()
 
-    async def _broadcast(self) -> None:
-        async with self.database.read() as session:
-            rows = await Journal(session).signed(self.address)
+    async def _broadcast(self, rows: Sequence[TransactionRow]) -> None:
         if not rows:
             return
         answers = await self.rpc.batch(
@@ -169,17 +176,14 @@ class TransactionSender:
                 if isinstance(answer, RpcError) and not _has_reached_node(answer):
                     log.warning("broadcast_refused", hash=row.hash, reason=answer.message)
                     self._raise_fee(row, _above(fees, row) if "underpriced" in answer.message else fees)
-                    await session.merge(row)
+                    session.add(row)
                     break  # nothing above this nonce can be mined either
                 row.state, row.broadcast_at = State.BROADCAST, datetime.now(UTC)
-                await session.merge(row)
+                session.add(row)
         self.changed.ring()
 
-    async def _observe(self) -> float:
+    async def _observe(self, rows: Sequence[TransactionRow]) -> float:
         """Looks for receipts; returns how many seconds on there may be others."""
-        async with self.database.read() as session:
-            journal = Journal(session)
-            rows = [row for state in LOOKED_AT for row in await journal.in_state(self.address, state)]
         if not rows:
             return self.database.quiet_s
         head = await self.rpc.block_number()
@@ -197,8 +201,7 @@ class TransactionSender:
         # A commit rings for the next turn: one without news would keep the lane turning for ever.
         if changed:
             async with self.database.write() as session:
-                for row in changed:
-                    await session.merge(row)
+                session.add_all(changed)
             self.changed.ring()
 
     async def _receipts(self, rows: Sequence[TransactionRow]) -> dict[UUID, Any]:
