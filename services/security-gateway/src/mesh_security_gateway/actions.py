@@ -2,7 +2,7 @@
 
 from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime, State, Turn, succeeded
 
-from mesh_security_gateway.schemas import OperationRequest, PerformedView
+from mesh_security_gateway.schemas.operations import OperationRequest, PerformedView
 from mesh_security_gateway.service.gateway import Gateway
 
 

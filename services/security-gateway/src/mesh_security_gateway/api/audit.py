@@ -10,7 +10,8 @@ from mesh_shared.web.security import allow
 
 from mesh_security_gateway.domain.audit import Sealed
 from mesh_security_gateway.errors import EntryUnreadable
-from mesh_security_gateway.schemas import NAME, SUBJECT, AuditEntryView, BreakView, VerificationView
+from mesh_security_gateway.schemas.audit import AuditEntryView, BreakView, VerificationView
+from mesh_security_gateway.schemas.fields import NAME, SUBJECT
 from mesh_security_gateway.service.gateway import Gateway
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=MeshRoute)

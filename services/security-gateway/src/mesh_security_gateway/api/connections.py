@@ -9,18 +9,14 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
 from mesh_security_gateway.domain.injection import Injector, Provider
-from mesh_security_gateway.schemas import (
-    NAME,
+from mesh_security_gateway.schemas.connections import (
     REVISION,
-    Basic,
-    Bearer,
     ConnectionRequest,
     ConnectionView,
-    HeaderKey,
-    ProviderModel,
-    QueryKey,
     RotationRequest,
 )
+from mesh_security_gateway.schemas.fields import NAME
+from mesh_security_gateway.schemas.providers import Basic, Bearer, HeaderKey, ProviderModel, QueryKey
 from mesh_security_gateway.service.gateway import Gateway
 
 providers = APIRouter(prefix="/v1/providers", tags=["providers"], route_class=MeshRoute)

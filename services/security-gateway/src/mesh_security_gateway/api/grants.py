@@ -11,7 +11,8 @@ from mesh_shared.web.security import allow
 from mesh_shared.wire import Uuid
 
 from mesh_security_gateway.repository.grants import Recorded
-from mesh_security_gateway.schemas import NAME, SUBJECT, GrantRequest, GrantView
+from mesh_security_gateway.schemas.fields import NAME, SUBJECT
+from mesh_security_gateway.schemas.grants import GrantRequest, GrantView
 from mesh_security_gateway.service.gateway import Gateway
 
 router = APIRouter(prefix="/v1/grants", tags=["grants"], route_class=MeshRoute)

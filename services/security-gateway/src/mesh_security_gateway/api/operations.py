@@ -10,14 +10,8 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
 from mesh_security_gateway.domain.profiles import Deployment, Workload
-from mesh_security_gateway.schemas import (
-    CompiledView,
-    CompileRequest,
-    ControlView,
-    OperationRequest,
-    PerformedView,
-    PolicyView,
-)
+from mesh_security_gateway.schemas.operations import OperationRequest, PerformedView
+from mesh_security_gateway.schemas.profiles import CompiledView, CompileRequest, ControlView, PolicyView
 from mesh_security_gateway.service.gateway import Gateway
 
 router = APIRouter(prefix="/v1", route_class=MeshRoute)

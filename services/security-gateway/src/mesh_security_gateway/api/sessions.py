@@ -11,7 +11,7 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Uuid
 
-from mesh_security_gateway.schemas import (
+from mesh_security_gateway.schemas.sessions import (
     ApiKeyRequest,
     ApiKeyView,
     JwkSet,

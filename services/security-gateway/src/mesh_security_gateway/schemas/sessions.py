@@ -1,0 +1,78 @@
+"""Sessions, the keys that verify them, and the API keys that open them."""
+
+from datetime import datetime
+from typing import Literal
+
+from mesh_shared.wire import Uuid, WireModel
+from pydantic import BaseModel, Field
+
+from mesh_security_gateway.schemas.fields import (
+    MAX_AUDIENCES,
+    MAX_SCOPES,
+    Audience,
+    ExpiresAt,
+    Scope,
+    Subject,
+    View,
+)
+
+
+class SessionRequest(WireModel):
+    audiences: list[Audience] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_AUDIENCES,
+        description="Who will accept the token; default the five services.",
+        examples=[["registry"]],
+    )
+    scopes: list[Scope] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_SCOPES,
+        description="What the token allows; default all that the key holds, and never more.",
+        examples=[["events:read"]],
+    )
+
+
+class SessionView(View):
+    token: str = Field(description="Send it as `Authorization: Bearer …`.")
+    expires_at: int = Field(description="Unix seconds; 15 minutes from now.", examples=[1764000900])
+    subject: str = Field(examples=["agent-7"])
+    scopes: list[str] = Field(examples=[["events:read"]])
+
+
+class Jwk(BaseModel):
+    """The public half of an Ed25519 key (RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str = Field(description="RFC 7638 thumbprint.")
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class JwkSet(BaseModel):
+    keys: list[Jwk]
+
+
+class ApiKeyRequest(WireModel):
+    subject: Subject
+    scopes: list[Scope] = Field(min_length=1, max_length=MAX_SCOPES, examples=[["gateway:proxy"]])
+    expires_in_s: int | None = Field(
+        default=None, ge=1, le=315_360_000, description="Up to ten years; null for never.", examples=[86400]
+    )
+
+
+class ApiKeyView(View):
+    id: Uuid
+    subject: str = Field(examples=["agent-7"])
+    scopes: list[str] = Field(examples=[["gateway:proxy"]])
+    created_by: str = Field(examples=["admin"])
+    created_at: datetime
+    expires_at: ExpiresAt
+    revoked_at: datetime | None
+
+
+class NewApiKeyView(ApiKeyView):
+    key: str = Field(description="Shown once and kept nowhere: send it as `X-API-Key`.")
