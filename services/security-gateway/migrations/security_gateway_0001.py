@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(63), nullable=False),
         sa.Column("owner", sa.String(128), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("rules", sa.BigInteger(), nullable=False),
         sa.Column("created_at", Utc(), nullable=False),
         sa.Column("rotated_at", Utc(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_connections"),
@@ -80,6 +81,12 @@ def upgrade() -> None:
         sa.Column("created_at", Utc(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", Utc(), nullable=True),
+        sa.Column("calls", sa.Integer(), nullable=True),
+        sa.Column("per_s", sa.Integer(), nullable=True),
+        sa.Column("units", sa.BigInteger(), nullable=True),
+        sa.Column("per_call", sa.BigInteger(), nullable=True),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("needs_approval", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_grants"),
         sa.UniqueConstraint("id", name="uq_grants_id"),
         sa.ForeignKeyConstraint(
@@ -88,6 +95,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_grants_connection_id_subject", "grants", ["connection_id", "subject"])
     op.create_index("ix_grants_subject", "grants", ["subject"])
+    op.create_table(
+        "policies",
+        sa.Column("position", BigId, autoincrement=True, nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(128), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name="pk_policies"),
+    )
+    op.create_index("ix_policies_hash", "policies", ["hash"])
     op.create_table(
         "audit_entries",
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -12,18 +12,32 @@ from mesh_shared.platform import Platform
 
 from mesh_security_gateway.actions import plugin
 from mesh_security_gateway.adapters import keyfiles
+from mesh_security_gateway.adapters.cedar import CedarRules
 from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, TextKeyFile
+from mesh_security_gateway.adapters.rates import RedisRates
 from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
 from mesh_security_gateway.adapters.vault import FileVault
-from mesh_security_gateway.api import audit, connections, grants, operations, proxy, refusals, sessions
+from mesh_security_gateway.api import (
+    audit,
+    connections,
+    grants,
+    operations,
+    policies,
+    proxy,
+    refusals,
+    sessions,
+)
 from mesh_security_gateway.domain.scopes import SERVICES
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.connections import Wiring
+from mesh_security_gateway.service.deciding import Deciding
 from mesh_security_gateway.service.gateway import Gateway
 from mesh_security_gateway.service.grants import Granting
 from mesh_security_gateway.service.keys import Keys
+from mesh_security_gateway.service.limiting import Limiting
 from mesh_security_gateway.service.operations import Operations
+from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
 from mesh_security_gateway.service.recording import Recorder
 from mesh_security_gateway.service.trail import Trail
@@ -39,6 +53,7 @@ ROUTERS = (
     connections.providers,
     connections.connections,
     grants.router,
+    policies.router,
     proxy.router,
     operations.router,
     audit.router,
@@ -99,9 +114,12 @@ def _wire(
     vault = FileVault(kek, pepper)
     head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
     trail = Trail(database=database, head_key=head_key)
+    deciding = Deciding(compile=CedarRules.compile)
     calls = Calls(
         database=database,
         recorder=Recorder(database=database, head_key=head_key),
+        deciding=deciding,
+        limiting=Limiting(database=database, rates=RedisRates(platform.redis)),
         vault=vault,
         upstream=upstream,
         max_response_bytes=settings.max_proxied_response_bytes,
@@ -115,6 +133,7 @@ def _wire(
         ),
         wiring=Wiring(database=database, vault=vault, head_key=head_key),
         granting=Granting(database=database, head_key=head_key),
+        publishing=Publishing(database=database, head_key=head_key, deciding=deciding),
         calls=calls,
         operations=Operations(calls=calls, max_bytes=settings.max_operation_bytes),
         trail=trail,

@@ -75,6 +75,50 @@ class GrantMissing(Forbidden, title="Grant missing"):
         super().__init__("No live grant covers this method and path.")
 
 
+class PolicyNotFound(NotFound, title="Policy not found"): ...
+
+
+class PolicyUnfit(Conflict, title="Policy unfit"):
+    """The text is no policies, does not fit the schema, or does more than forbid."""
+
+
+class PolicyForbids(Forbidden, title="Forbidden by policy"):
+    """A live grant covers the call, and a published policy forbids it all the same."""
+
+    def __init__(self, policies: list[str]) -> None:
+        super().__init__("A policy forbids this.", policies=policies)
+
+
+class PolicyUndecided(Forbidden, title="Policy undecided"):
+    """A policy could not be evaluated for this call, which is never an allowance."""
+
+    def __init__(self) -> None:
+        super().__init__("A policy could not be evaluated for this.")
+
+
+class RateExceeded(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Rate exceeded"):
+    """The grant allows no more calls just now; `Retry-After` says when it does."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("The grant allows no more calls just now.")
+        self._retry_after_s = retry_after_s
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self._retry_after_s)}
+
+
+class BudgetSpent(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Budget spent"):
+    """What is left of the grant's budget is not enough for a call. Waiting helps only against calls that are
+    under way and may give back what they took.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("The grant's budget is spent.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "60"}
+
+
 class PathRefused(MeshError, status=HTTPStatus.BAD_REQUEST, title="Path refused"):
     """Two parsers may read the address differently, so the gateway reads it not at all."""
 

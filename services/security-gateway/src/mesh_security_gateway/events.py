@@ -82,3 +82,12 @@ class GrantGiven(_GrantEvent):
 
 class GrantRevoked(_GrantEvent):
     topic: ClassVar[str] = "security-gateway.grant-revoked.v1"
+
+
+class PolicyPublished(Event):
+    topic: ClassVar[str] = "security-gateway.policy-published.v1"
+    hash: str
+    by: str
+
+    def subject(self) -> str:
+        return self.hash

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from mesh_security_gateway.domain.grants import Rate
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.injection import Provider
+from mesh_security_gateway.domain.rules import Decision, Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -78,6 +80,30 @@ class HeadKey(Protocol):
     def sign(self, statement: bytes) -> bytes: ...
 
     def holds(self, statement: bytes, signature: bytes) -> bool: ...
+
+
+class Rules(Protocol):
+    """Policies, parsed; `hash` is SHA-256 of the text that was published beside the baseline, hex."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def decide(self, question: Question) -> Decision: ...
+
+
+class Compile(Protocol):
+    def __call__(self, text: str) -> Rules:
+        """Raises `PolicyUnfit` for what is no policies, does not fit the schema, or does more than forbid."""
+        ...
+
+
+class Rates(Protocol):
+    async def take(self, key: str, rate: Rate) -> float:
+        """0 when there was room for a call, which is then taken; otherwise the seconds until there is.
+
+        It never fails: while the replicas cannot count together, each lets a small share pass.
+        """
+        ...
 
 
 class KeyFileUnfit(Exception):

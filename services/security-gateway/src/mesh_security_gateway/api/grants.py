@@ -10,9 +10,10 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Uuid
 
+from mesh_security_gateway.domain.grants import Budget
 from mesh_security_gateway.repository.grants import Recorded
 from mesh_security_gateway.schemas.fields import NAME, SUBJECT
-from mesh_security_gateway.schemas.grants import GrantRequest, GrantView
+from mesh_security_gateway.schemas.grants import BudgetView, GrantRequest, GrantView, RateModel
 from mesh_security_gateway.service.gateway import Gateway
 
 router = APIRouter(prefix="/v1/grants", tags=["grants"], route_class=MeshRoute)
@@ -34,6 +35,8 @@ async def give_grant(
         paths=body.paths,
         expires_at=body.expires_at,
         key=key,
+        rate=body.rate and body.rate.rate(),
+        budget=body.budget and body.budget.budget(),
     )
     return _view(given)
 
@@ -76,7 +79,13 @@ def _view(given: Recorded) -> GrantView:
         methods=list(grant.methods),
         paths=list(grant.paths),
         expires_at=grant.expires_at,
+        rate=grant.rate and RateModel(calls=grant.rate.calls, per_s=grant.rate.per_s),
+        budget=grant.budget and _budget(grant.budget, given.spent),
         created_by=given.created_by,
         created_at=given.created_at,
         is_revoked=grant.is_revoked,
     )
+
+
+def _budget(budget: Budget, spent: int) -> BudgetView:
+    return BudgetView(units=str(budget.units), per_call=str(budget.per_call), spent=str(spent))

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+from uuid import UUID
 
 import orjson
 from mesh_shared.canonical import canonical_json
@@ -26,7 +27,8 @@ class Happening:
     `target` is what a change is about (a key's or grant's id, a provider's name) and `holder` who it
     concerns. `fingerprint` names a secret's version without telling it; `query_keys` are names without
     values; `intent` is the id of the intent that an outcome belongs to; `private_origin` says that a
-    provider's exception was used.
+    provider's exception was used. `grant` is what a call went out under, `policies` are the ids of those that
+    decided, and `policy_hash` is SHA-256 of the text that was published at that time.
     """
 
     phase: Phase
@@ -43,11 +45,20 @@ class Happening:
     path: str | None = None
     query_keys: tuple[str, ...] = ()
     decision: Literal["allow", "deny"] | None = None
+    grant: str | None = None
+    policies: tuple[str, ...] = ()
+    policy_hash: str | None = None
     code: str | None = None
     intent: str | None = None
     status: int | None = None
     bytes: int | None = None
     ms: int | None = None
+
+    def decided(self, grant: UUID | None, policies: tuple[str, ...], policy_hash: str) -> "Happening":
+        """This intent with what the policies said of it."""
+        return replace(
+            self, grant=None if grant is None else str(grant), policies=policies, policy_hash=policy_hash
+        )
 
     def refused(self, code: str) -> "Happening":
         """This intent, turned down for the reason `code`."""

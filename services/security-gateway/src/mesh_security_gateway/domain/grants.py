@@ -2,10 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from uuid import UUID
 
-REST = "**"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most `calls` in a row, and then one more every `per_s / calls` seconds."""
+
+    calls: int
+    per_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """At most `units` in all, of which every call takes `per_call`."""
+
+    units: int
+    per_call: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,34 +35,18 @@ class Grant:
     paths: tuple[str, ...]
     expires_at: int | None
     is_revoked: bool
+    rate: Rate | None = None
+    budget: Budget | None = None
+    needs_approval: bool = False
 
     def is_live(self, now: float) -> bool:
         """True before the expiry, unless revoked; `now` in Unix seconds."""
         return not self.is_revoked and (self.expires_at is None or now < self.expires_at)
 
-    def allows(self, method: str, path: str, now: float) -> bool:
-        """True when the grant is live at `now` and covers `method` on the canonical `path`."""
-        return self.is_live(now) and method in self.methods and any(matches(p, path) for p in self.paths)
-
-
-def matches(pattern: str, path: str) -> bool:
-    """True when the canonical `path` fits `pattern`.
-
-    `*` stands for characters within one segment and, alone, for one segment that is not empty; `/**` at the
-    end for everything below, however deep.
-    """
-    wanted, given = pattern.split("/"), path.split("/")
-    if wanted[-1] == REST:
-        wanted, rest = wanted[:-1], given[len(wanted) - 1 :]
-        return bool(rest) and _all_match(wanted, given[: len(wanted)])
-    return _all_match(wanted, given)
-
-
-def _all_match(wanted: list[str], given: list[str]) -> bool:
-    return len(wanted) == len(given) and all(
-        fnmatchcase(segment, glob) and bool(segment) == bool(glob)
-        for glob, segment in zip(wanted, given, strict=True)
-    )
+    @property
+    def freedom(self) -> tuple[bool, bool, bool]:
+        """Sorts the grant that asks least of a call to the front."""
+        return self.needs_approval, self.budget is not None, self.rate is not None
 
 
 def permissions(grants: Iterable[Grant], now: float) -> tuple[str, ...]:

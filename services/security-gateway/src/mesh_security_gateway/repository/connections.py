@@ -24,6 +24,7 @@ class Connection:
     provider: str
     owner: str
     version: int
+    rules: int
     fingerprint: str
     created_at: datetime
     rotated_at: datetime
@@ -181,6 +182,7 @@ def _wired(row: ConnectionRow, provider: ProviderRow, secret: SecretVersionRow) 
         provider=row.provider,
         owner=row.owner,
         version=row.version,
+        rules=row.rules,
         fingerprint=secret.fingerprint,
         created_at=row.created_at,
         rotated_at=row.rotated_at,

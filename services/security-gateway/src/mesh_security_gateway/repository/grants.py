@@ -8,17 +8,21 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_security_gateway.domain.grants import Grant
+from mesh_security_gateway.domain.grants import Budget, Grant, Rate
 from mesh_security_gateway.errors import GrantNotFound
 from mesh_security_gateway.repository.tables import ConnectionRow, GrantRow, ProviderRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """A grant with its place in the list, who gave it, and whose connection it opens."""
+    """A grant with its place in the list, who gave it, and whose connection it opens.
+
+    `spent` are units of its budget.
+    """
 
     position: int
     grant: Grant
+    spent: int
     owner: str
     created_by: str
     created_at: datetime
@@ -40,9 +44,20 @@ class Grants:
                 paths=list(grant.paths),
                 created_by=by,
                 expires_at=grant.expires_at,
+                calls=grant.rate and grant.rate.calls,
+                per_s=grant.rate and grant.rate.per_s,
+                units=grant.budget and grant.budget.units,
+                per_call=grant.budget and grant.budget.per_call,
+                needs_approval=grant.needs_approval,
             )
         )
         await self._session.flush()
+        await self._changed(connection_id)
+
+    async def _changed(self, connection_id: UUID) -> None:
+        """Tells all who read the rules of the connection that they are old."""
+        changed = update(ConnectionRow).where(ConnectionRow.id == connection_id)
+        await self._session.execute(changed.values(rules=ConnectionRow.rules + 1))
 
     async def find(self, id: UUID) -> Recorded | None:
         found = (await self._session.execute(_RECORDED.where(GrantRow.id == id))).first()
@@ -80,8 +95,23 @@ class Grants:
         return [(_recorded(row, connection).grant, origin) for row, connection, origin in found]
 
     async def revoke(self, id: UUID) -> None:
+        # The connection first: whoever deletes it takes the two in this order.
+        connection_id = await self._session.scalar(select(GrantRow.connection_id).where(GrantRow.id == id))
+        if connection_id is not None:
+            await self._changed(connection_id)
         live = (GrantRow.id == id, GrantRow.revoked_at.is_(None))
         await self._session.execute(update(GrantRow).where(*live).values(revoked_at=datetime.now(UTC)))
+
+    async def reserve(self, id: UUID) -> bool:
+        """Takes a call's units from the budget; False when they are not there."""
+        room = (GrantRow.id == id, GrantRow.spent + GrantRow.per_call <= GrantRow.units)
+        taken = update(GrantRow).where(*room).values(spent=GrantRow.spent + GrantRow.per_call)
+        return (await self._session.execute(taken.returning(GrantRow.id))).first() is not None
+
+    async def release(self, id: UUID) -> None:
+        """Puts a call's units back."""
+        given = update(GrantRow).where(GrantRow.id == id)
+        await self._session.execute(given.values(spent=GrantRow.spent - GrantRow.per_call))
 
 
 _RECORDED = (
@@ -100,11 +130,23 @@ def _recorded(row: GrantRow, connection: ConnectionRow) -> Recorded:
         paths=tuple(row.paths),
         expires_at=row.expires_at,
         is_revoked=row.revoked_at is not None,
+        rate=_rate(row.calls, row.per_s),
+        budget=_budget(row.units, row.per_call),
+        needs_approval=row.needs_approval,
     )
     return Recorded(
         position=row.position,
         grant=grant,
+        spent=row.spent,
         owner=connection.owner,
         created_by=row.created_by,
         created_at=row.created_at,
     )
+
+
+def _rate(calls: int | None, per_s: int | None) -> Rate | None:
+    return None if calls is None or per_s is None else Rate(calls=calls, per_s=per_s)
+
+
+def _budget(units: int | None, per_call: int | None) -> Budget | None:
+    return None if units is None or per_call is None else Budget(units=units, per_call=per_call)

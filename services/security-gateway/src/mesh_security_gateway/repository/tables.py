@@ -6,7 +6,7 @@ from uuid import UUID
 
 from mesh_shared.database import types
 from mesh_shared.database.types import TYPES, BigId
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -48,7 +48,9 @@ class ProviderRow(Base):
 
 
 class ConnectionRow(Base):
-    """`version` is that of the active secret."""
+    """`version` is that of the active secret. `rules` changes with every grant and every policy that may
+    change what is allowed here, so that whoever read them before knows that they are old.
+    """
 
     __tablename__ = "connections"
 
@@ -57,6 +59,7 @@ class ConnectionRow(Base):
     provider: Mapped[str] = mapped_column(ForeignKey("providers.name"), index=True)
     owner: Mapped[str] = mapped_column(String(128))
     version: Mapped[int]
+    rules: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(default=_now)
     rotated_at: Mapped[datetime] = mapped_column(default=_now)
 
@@ -78,7 +81,10 @@ class SecretVersionRow(Base):
 
 
 class GrantRow(Base):
-    """A revoked or expired grant stays: who once had one may know that the connection exists."""
+    """A revoked or expired grant stays: who once had one may know that the connection exists.
+
+    `calls` in `per_s` seconds is its rate, `units` its budget, of which `spent` are gone.
+    """
 
     __tablename__ = "grants"
     __table_args__ = (Index("ix_grants_connection_id_subject", "connection_id", "subject"),)
@@ -93,6 +99,24 @@ class GrantRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=_now)
     expires_at: Mapped[int | None] = mapped_column(BigInteger)
     revoked_at: Mapped[datetime | None]
+    calls: Mapped[int | None]
+    per_s: Mapped[int | None]
+    units: Mapped[int | None] = mapped_column(BigInteger)
+    per_call: Mapped[int | None] = mapped_column(BigInteger)
+    spent: Mapped[int] = mapped_column(BigInteger, default=0)
+    needs_approval: Mapped[bool] = mapped_column(default=False)
+
+
+class PolicyRow(Base):
+    """A publication; the newest holds."""
+
+    __tablename__ = "policies"
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    hash: Mapped[str] = mapped_column(String(64), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class AuditEntryRow(Base):

@@ -29,6 +29,9 @@ class AuditEntryView(BaseModel):
     path: str | None
     query_keys: list[str]
     decision: Literal["allow", "deny"] | None
+    grant: str | None = Field(description="What the call went out under.")
+    policies: list[str] = Field(description="Ids of the policies that decided.")
+    policy_hash: str | None = Field(description="SHA-256 of the policies that held; see `/v1/policies`.")
     code: str | None
     intent: str | None
     status: int | None

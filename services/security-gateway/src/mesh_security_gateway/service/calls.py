@@ -19,18 +19,24 @@ from mesh_security_gateway.domain.injection import Provider
 from mesh_security_gateway.domain.redaction import Redactor, needles, redacted, scrubbed
 from mesh_security_gateway.errors import (
     ConnectionNotFound,
-    GrantMissing,
     Interrupted,
+    PathRefused,
+    SecretUnreadable,
+    UpstreamAddress,
     UpstreamEncoding,
     UpstreamStatus,
+    UpstreamTls,
     UpstreamTooLarge,
 )
 from mesh_security_gateway.ports import Incoming, Outgoing, Upstream, Vault
 from mesh_security_gateway.repository.connections import Connections, Wired
-from mesh_security_gateway.repository.grants import Grants
+from mesh_security_gateway.service.deciding import Call, Deciding, Slice
+from mesh_security_gateway.service.limiting import Limiting, Reservation
 from mesh_security_gateway.service.recording import Pending, Recorder
 
 _NO_STATUS = 600
+_NEVER_SENT = frozenset(e.code() for e in (PathRefused, SecretUnreadable, UpstreamAddress, UpstreamTls))
+"""Codes of calls of which the upstream got nothing, so that they cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,7 @@ class Exchange:
     """A call that is under way: the head of the answer is here, its body still flows."""
 
     pending: Pending
-    permissions: tuple[str, ...]
+    held: tuple[Grant, ...]
     incoming: Incoming
     needles: tuple[bytes, ...]
     max_bytes: int
@@ -69,6 +75,10 @@ class Exchange:
     def status(self) -> int:
         """The upstream's status."""
         return self.incoming.status
+
+    def permissions(self) -> tuple[str, ...]:
+        """What the caller may do with the connection now, as `METHOD pattern`."""
+        return grants.permissions(self.held, time.time())
 
     def fields(self) -> Fields:
         """The upstream's header fields that may be passed on, without the secret."""
@@ -118,6 +128,8 @@ class Calls:
 
     database: Database
     recorder: Recorder
+    deciding: Deciding
+    limiting: Limiting
     vault: Vault
     upstream: Upstream
     max_response_bytes: int
@@ -125,35 +137,43 @@ class Calls:
     async def open(self, caller: Principal, asked: Asked) -> Exchange:
         """Sends the request with its credential, and is back when the head of the answer is here.
 
-        Raises `ConnectionNotFound` for a connection that is unknown or none of the caller's business,
-        `GrantMissing`, `AuditUnavailable`, and after the intent is on record `PathRefused` for a header field
-        that is not forwarded, `SecretUnreadable`, and the failures of the upstream; `Unavailable` without the
-        database.
+        Raises `ConnectionNotFound` for a connection that is unknown or none of the caller's business, what
+        `Verdict.granted` and `Limiting.reserve` raise, `AuditUnavailable`, and after the intent is on record
+        `PathRefused` for a header field that is not forwarded, `SecretUnreadable`, and the failures of the
+        upstream; `Unavailable` without the database.
         """
-        wired, held = await self._find(caller, asked)
+        wired, known = await self._find(caller, asked)
         intent = _intent(caller, asked, wired)
-        if wired is None or not (held or wired.connection.owner == caller.subject):
+        if wired is None or known is None or not (known.is_known or wired.connection.owner == caller.subject):
             await self.recorder.write(intent.refused(ConnectionNotFound.code()))
             raise ConnectionNotFound
-        now = time.time()
-        if not any(grant.allows(asked.method, asked.path, now) for grant in held):
-            await self.recorder.write(intent.refused(GrantMissing.code()))
-            raise GrantMissing
-        pending = await self.recorder.intend(intent)
-        return await self._begin(asked, wired, pending, grants.permissions(held, now))
+        verdict = known.decide(_call(caller, asked))
+        intent = intent.decided(verdict.grant and verdict.grant.id, verdict.policies, verdict.policy_hash)
+        try:
+            reserved = await self.limiting.reserve(verdict.granted())
+        except MeshError as refusal:
+            await self.recorder.write(intent.refused(refusal.code()))
+            raise
+        pending = await self._intend(intent, reserved)
+        return await self._begin(asked, wired, pending, reserved, known.holding.grants)
 
-    async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, list[Grant]]:
+    async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None]:
         try:
             async with self.database.read() as session:
                 wired = await Connections(session).find(asked.connection)
-                if wired is None:
-                    return None, []
-                return wired, await Grants(session).of(caller.subject, wired.connection.id)
+                return wired, wired and await self.deciding.slice(session, caller.subject, wired)
         except (SQLAlchemyError, OSError):
             raise Unavailable("database") from None
 
+    async def _intend(self, intent: Happening, reserved: Reservation) -> Pending:
+        try:
+            return await self.recorder.intend(intent)
+        except MeshError:
+            await reserved.release()
+            raise
+
     async def _begin(
-        self, asked: Asked, wired: Wired, pending: Pending, permissions: tuple[str, ...]
+        self, asked: Asked, wired: Wired, pending: Pending, reserved: Reservation, held: tuple[Grant, ...]
     ) -> Exchange:
         injector, code = wired.provider.injector, Interrupted.code()
         try:
@@ -166,9 +186,11 @@ class Calls:
         finally:
             if code is not None:
                 await pending.settle(code)
+            if code in _NEVER_SENT:
+                await reserved.release()
         return Exchange(
             pending=pending,
-            permissions=permissions,
+            held=held,
             incoming=incoming,
             needles=needles(injection.secret_parts(injector.kind, secret)),
             max_bytes=self.max_response_bytes,
@@ -189,6 +211,16 @@ def _refusal(incoming: Incoming) -> MeshError | None:
     if not HTTPStatus.OK <= incoming.status < _NO_STATUS:
         return UpstreamStatus()
     return UpstreamEncoding() if headers.is_encoded(incoming.fields) else None
+
+
+def _call(caller: Principal, asked: Asked) -> Call:
+    return Call(
+        subject=caller.subject,
+        method=asked.method,
+        path=asked.path,
+        query_keys=paths.query_keys(asked.query),
+        now=time.time(),
+    )
 
 
 def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:

@@ -7,6 +7,7 @@ from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.grants import Granting
 from mesh_security_gateway.service.keys import Keys
 from mesh_security_gateway.service.operations import Operations
+from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
 from mesh_security_gateway.service.trail import Trail
 
@@ -18,6 +19,7 @@ class Gateway:
     keys: Keys
     wiring: Wiring
     granting: Granting
+    publishing: Publishing
     calls: Calls
     operations: Operations
     trail: Trail

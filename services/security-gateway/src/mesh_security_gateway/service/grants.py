@@ -10,7 +10,7 @@ from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.events import outbox
 
 from mesh_security_gateway.domain.audit import Happening
-from mesh_security_gateway.domain.grants import Grant
+from mesh_security_gateway.domain.grants import Budget, Grant, Rate
 from mesh_security_gateway.errors import ConnectionNotFound, GrantNotFound
 from mesh_security_gateway.events import GrantGiven, GrantRevoked
 from mesh_security_gateway.ports import HeadKey
@@ -37,8 +37,12 @@ class Granting:
         paths: Sequence[str],
         expires_at: int | None,
         key: str | None,
+        rate: Rate | None = None,
+        budget: Budget | None = None,
+        needs_approval: bool = False,
     ) -> Recorded:
-        """Lets `subject` use the connection until `expires_at` (Unix seconds), or without end.
+        """Lets `subject` use the connection until `expires_at` (Unix seconds), or without end; no more often
+        than `rate`, for no more than `budget`, and when it `needs_approval` only as somebody approves.
 
         With the same idempotency `key` the caller gets the grant that it gave already.
         Raises `ConnectionNotFound`, also for somebody else's connection, and `IdempotencyKeyReused` when the
@@ -52,6 +56,9 @@ class Granting:
             paths=tuple(dict.fromkeys(paths)),
             expires_at=expires_at,
             is_revoked=False,
+            rate=rate,
+            budget=budget,
+            needs_approval=needs_approval,
         )
         async with self.database.write() as session:
             grants = Grants(session)

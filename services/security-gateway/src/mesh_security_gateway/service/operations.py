@@ -61,7 +61,7 @@ class Operations:
             status=exchange.status,
             fields=exchange.fields(),
             body=_read(body, exchange.clean),
-            permissions=exchange.permissions,
+            permissions=exchange.permissions(),
             audit_trail=exchange.pending.ids,
         )
 

@@ -1,0 +1,63 @@
+"""Path patterns, found by the path that they cover: two thousand cost hardly more than one."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+REST = "**"
+
+
+@dataclass(slots=True)
+class _Node:
+    """What may follow in a pattern; `here` and `below` are patterns that end at this place."""
+
+    literals: dict[str, "_Node"] = field(default_factory=dict[str, "_Node"])
+    globs: dict[str, "_Node"] = field(default_factory=dict[str, "_Node"])
+    here: str | None = None
+    below: str | None = None
+
+    def follow(self, segment: str) -> "_Node":
+        kind = self.globs if "*" in segment else self.literals
+        return kind.setdefault(segment, _Node())
+
+
+class Patterns:
+    """A tree of patterns, one level for each segment.
+
+    `*` stands for characters within one segment and, alone, for one segment that is not empty; `/**` at the
+    end for everything below, however deep.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._root = _Node()
+        for pattern in patterns:
+            self._add(pattern)
+
+    def _add(self, pattern: str) -> None:
+        *before, last = pattern.split("/")
+        node = self._root
+        for segment in before:
+            node = node.follow(segment)
+        if last == REST:
+            node.below = pattern
+        else:
+            node.follow(last).here = pattern
+
+    def covering(self, path: str) -> frozenset[str]:
+        """The patterns that the canonical `path` fits."""
+        return frozenset(_found(self._root, path.split("/")))
+
+
+def _found(root: _Node, segments: list[str]) -> Iterator[str]:
+    nodes = [root]
+    for segment in segments:
+        yield from (node.below for node in nodes if node.below is not None)
+        nodes = [after for node in nodes for after in _after(node, segment)]
+    yield from (node.here for node in nodes if node.here is not None)
+
+
+def _after(node: _Node, segment: str) -> Iterator[_Node]:
+    if (literal := node.literals.get(segment)) is not None:
+        yield literal
+    if segment:
+        yield from (after for glob, after in node.globs.items() if fnmatchcase(segment, glob))
