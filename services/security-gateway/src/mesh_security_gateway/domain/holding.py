@@ -23,7 +23,7 @@ class Holding:
         self._of_method = {m: _Covering(grant for grant in live if m in grant.methods) for m in methods}
 
     def fitting(self, method: str, path: str, now: float) -> Iterator[tuple[Grant, tuple[str, ...]]]:
-        """The live grants for this, each with its patterns that cover the path; the freest first, 8 at most."""
+        """Live grants for this, each with its patterns that cover the path; the freest first, 8 at most."""
         if (grants := self._of_method.get(method)) is not None:
             yield from grants.fitting(path, now)
 
