@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from mesh_shared import background, http
+from mesh_shared.auth.dpop import Nonces, Proofs
 from mesh_shared.auth.keys import RemoteKeys
 from mesh_shared.auth.session import Sessions
 from mesh_shared.auth.tokens import KeySource, TokenVerifier
@@ -39,6 +40,7 @@ class Platform:
     http: httpx.AsyncClient
     sessions: Sessions
     verifier: TokenVerifier
+    proofs: Proofs
     idempotency: IdempotencyKeys
     relay: Relay
     secret: str
@@ -100,6 +102,7 @@ async def open_platform(
         checks.add("redis", partial(_ping, redis))
         if keys is None:
             checks.add("security-gateway", remote.ping)
+        secret = await service_secret(database, "cursor")
         yield Platform(
             settings=settings,
             checks=checks,
@@ -109,9 +112,10 @@ async def open_platform(
             http=client,
             sessions=Sessions(client, settings.gateway_url, settings.key_file),
             verifier=TokenVerifier(keys or remote, frozenset({settings.service, settings.public_url})),
+            proofs=Proofs(redis, Nonces(secret)),
             idempotency=idempotency,
             relay=Relay(settings.service, database, redis, settings.events_kept),
-            secret=await service_secret(database, "cursor"),
+            secret=secret,
         )
 
 

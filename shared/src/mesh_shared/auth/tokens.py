@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
@@ -26,10 +26,16 @@ MAX_TOKEN_LENGTH = 8192
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller; `scopes` are what its token allows, never more than its key does."""
+    """An authenticated caller; `scopes` are what its token allows, never more than its key does.
+
+    `jkt` is the thumbprint of the key that its token is bound to, null for a bearer's. `actors` are those who
+    act for the subject, the present one first (RFC 8693 §4.1).
+    """
 
     subject: str
     scopes: frozenset[str]
+    jkt: str | None = None
+    actors: tuple[str, ...] = ()
 
     def can(self, scope: str) -> bool:
         return scope in self.scopes or ADMIN in self.scopes
@@ -48,18 +54,24 @@ class TokenVerifier:
     keys: KeySource
     audiences: frozenset[str]
 
-    async def verify(self, token: str) -> Principal:
-        """The caller behind `token`. Raises `Unauthenticated`; the text never says which check failed."""
+    async def verify(self, token: str, *, is_bound: bool = False) -> Principal:
+        """The caller behind `token`. With `is_bound` its proof of the key `jkt` is still to be seen.
+
+        A token that is bound to a key is no bearer's, and the other way round (RFC 9449 §7.2).
+        Raises `Unauthenticated`; the text never says which check failed.
+        """
         if len(token) > MAX_TOKEN_LENGTH:
             raise Unauthenticated("The token is not valid here.")
         try:
             key = await self.keys.key(_kid(token))
             decoded = jwt.decode(token, key, algorithms=[ALGORITHM])
             self._check(decoded.claims)
+            caller = _principal(decoded.claims)
         except (JoseError, ValueError, KeyError, TypeError):
             raise Unauthenticated("The token is not valid here.") from None
-        claims = decoded.claims
-        return Principal(str(claims["sub"]), frozenset(str(claims["scope"]).split()))
+        if (caller.jkt is not None) != is_bound:
+            raise Unauthenticated("The token is not valid here.")
+        return caller
 
     def _check(self, claims: dict[str, Any]) -> None:
         now = time.time()
@@ -69,17 +81,40 @@ class TokenVerifier:
             raise ValueError("outside its time")
 
 
+def _principal(claims: dict[str, Any]) -> Principal:
+    return Principal(
+        subject=str(claims["sub"]),
+        scopes=frozenset(str(claims["scope"]).split()),
+        jkt=str(claims["cnf"]["jkt"]) if "cnf" in claims else None,
+        actors=tuple(_actors(claims)),
+    )
+
+
+def _actors(claims: dict[str, Any]) -> Iterator[str]:
+    """Subjects of nested `act` claims, outermost first: the present actor and those before it."""
+    while (act := claims.get("act")) is not None:
+        yield str(act["sub"])
+        claims = act
+
+
 def _kid(token: str) -> str:
     header = extract_compact(token.encode()).headers()
     return str(header["kid"])
 
 
 def issue(
-    key: OKPKey, *, subject: str, scopes: Iterable[str], audiences: Iterable[str], ttl_s: int
+    key: OKPKey,
+    *,
+    subject: str,
+    scopes: Iterable[str],
+    audiences: Iterable[str],
+    ttl_s: int,
+    jkt: str | None = None,
+    actors: Sequence[str] = (),
 ) -> tuple[str, int]:
-    """A signed token and its expiry in Unix seconds."""
+    """A signed token and its expiry in Unix seconds; bound to the key with thumbprint `jkt` if given."""
     now = int(time.time())
-    claims = {
+    claims: dict[str, Any] = {
         "iss": ISSUER,
         "sub": subject,
         "aud": sorted(audiences),
@@ -89,8 +124,17 @@ def issue(
         "exp": now + ttl_s,
         "jti": str(uuid4()),
     }
+    if jkt is not None:
+        claims["cnf"] = {"jkt": jkt}
+    if actors:
+        claims["act"] = _acting(actors)
     header = {"alg": ALGORITHM, "kid": key.thumbprint(), "typ": "JWT"}
     return jwt.encode(header, claims, key, algorithms=[ALGORITHM]), now + ttl_s
+
+
+def _acting(actors: Sequence[str]) -> dict[str, Any]:
+    present, *before = actors
+    return {"sub": present} | ({"act": _acting(before)} if before else {})
 
 
 def jwks(keys: Iterable[OKPKey]) -> dict[str, Any]:

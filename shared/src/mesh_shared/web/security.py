@@ -1,12 +1,16 @@
 """Turns the Authorization field into a `Principal`, and scopes into refusals."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
+from mesh_shared.auth import dpop
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.errors import Forbidden, Unauthenticated
+
+if TYPE_CHECKING:
+    from mesh_shared.platform import Platform
 
 bearer = HTTPBearer(
     scheme_name="mesh",
@@ -21,11 +25,32 @@ async def authenticate(request: Request) -> Principal | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not scheme:
         return None
-    if scheme.lower() != "bearer":
-        raise Unauthenticated("Only bearer tokens are accepted.")
     if not hasattr(request.state, "principal"):
-        request.state.principal = await request.app.state.platform.verifier.verify(token.strip())
+        request.state.principal = await _principal(request, scheme.lower(), token.strip())
     return request.state.principal
+
+
+async def _principal(request: Request, scheme: str, token: str) -> Principal:
+    platform: Platform = request.app.state.platform
+    match scheme:
+        case "bearer":
+            return await platform.verifier.verify(token)
+        case "dpop":
+            # The token first: what a stranger proves is not worth remembering.
+            caller = await platform.verifier.verify(token, is_bound=True)
+            if await prove(request, token) != caller.jkt:
+                raise dpop.ProofRefused
+            return caller
+        case _:
+            raise Unauthenticated("Only bearer and DPoP tokens are accepted.")
+
+
+async def prove(request: Request, token: str | None = None, *, needs_nonce: bool = False) -> str:
+    """The thumbprint of the key that the request's `DPoP` field proves; see `dpop.Proofs.check`."""
+    platform: Platform = request.app.state.platform
+    path = request.scope["raw_path"].decode("ascii", "replace")
+    about = dpop.Request(method=request.method, url=f"{platform.public_url}{path}", token=token)
+    return await platform.proofs.check(request.headers.getlist("dpop"), about, needs_nonce=needs_nonce)
 
 
 async def _authorize(
