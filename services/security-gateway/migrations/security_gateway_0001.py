@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("created_at", Utc(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", Utc(), nullable=True),
+        sa.Column("jkt", sa.String(43), nullable=True),
         sa.PrimaryKeyConstraint("position", name="pk_api_keys"),
         sa.UniqueConstraint("id", name="uq_api_keys_id"),
         sa.UniqueConstraint("digest", name="uq_api_keys_digest"),
@@ -105,6 +106,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name="pk_policies"),
     )
     op.create_index("ix_policies_hash", "policies", ["hash"])
+    op.create_table(
+        "approvals",
+        sa.Column("position", BigId, autoincrement=True, nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("agent", sa.String(128), nullable=False),
+        sa.Column("connection_id", sa.Uuid(), nullable=False),
+        sa.Column("method", sa.String(10), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("query_keys", sa.JSON(), nullable=False),
+        sa.Column("body_digest", sa.String(64), nullable=False),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("approver", sa.String(128), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name="pk_approvals"),
+        sa.UniqueConstraint("id", name="uq_approvals_id"),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name="fk_approvals_connection_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_approvals_agent_state", "approvals", ["agent", "state"])
+    op.create_index("ix_approvals_connection_id", "approvals", ["connection_id"])
+    op.create_index("ix_approvals_digest", "approvals", ["digest"])
     op.create_table(
         "audit_entries",
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,6 +1,7 @@
 """Outcomes a caller can act on. Every text is fixed and repeats neither what was sent nor what came."""
 
 from http import HTTPStatus
+from uuid import UUID
 
 from mesh_shared.errors import Conflict, Forbidden, MeshError, NotFound, Unauthenticated
 
@@ -10,6 +11,16 @@ class KeyRefused(Unauthenticated, title="API key refused"):
 
     def __init__(self) -> None:
         super().__init__("The API key does not open a session.")
+
+
+class KeyUnproved(Unauthenticated, title="Key unproved"):
+    """The API key opens sessions only for who proves to hold the key that was named when it was made."""
+
+    def __init__(self) -> None:
+        super().__init__("This API key needs the proof of another key.")
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'DPoP algs="ES256 EdDSA"'}
 
 
 class ScopesExceeded(Forbidden, title="Scopes exceeded"):
@@ -114,6 +125,55 @@ class BudgetSpent(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Budget 
 
     def __init__(self) -> None:
         super().__init__("The grant's budget is spent.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "60"}
+
+
+class ApprovalRequired(MeshError, status=HTTPStatus.ACCEPTED, title="Approval required"):
+    """Nothing was sent: a person must approve exactly this request. `Location` shows whether somebody has."""
+
+    def __init__(self, approval: UUID) -> None:
+        super().__init__("A person must approve this request.", approval=str(approval))
+        self._approval = approval
+
+    def headers(self) -> dict[str, str]:
+        return {"Location": f"/v1/approvals/{self._approval}", "Retry-After": "10"}
+
+
+class ApprovalNotFound(NotFound, title="Approval not found"):
+    """There is no such approval, or it is not the caller's business; the answer never says which."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such approval.")
+
+
+class ApprovalUnfit(Conflict, title="Approval unfit"):
+    """The approval is none, about another request, not given, denied, used or expired; never said which."""
+
+    def __init__(self) -> None:
+        super().__init__("That is no approval of this request.")
+
+
+class ApprovalClosed(Conflict, title="Approval closed"):
+    """The question was answered already, or is too old to be answered."""
+
+    def __init__(self) -> None:
+        super().__init__("This question is not open any more.")
+
+
+class ApprovalForeign(Forbidden, title="Approval foreign"):
+    """Who asks is not who answers."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody approves a request of their own.")
+
+
+class ApprovalsFull(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Approvals full"):
+    """The caller has so many open questions that no more are asked."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many of your requests wait for an approval.")
 
     def headers(self) -> dict[str, str]:
         return {"Retry-After": "60"}

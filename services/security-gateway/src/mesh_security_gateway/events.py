@@ -91,3 +91,22 @@ class PolicyPublished(Event):
 
     def subject(self) -> str:
         return self.hash
+
+
+class _ApprovalEvent(Event):
+    id: UUID
+    agent: str
+
+    def subject(self) -> str:
+        return self.agent
+
+
+class ApprovalAsked(_ApprovalEvent):
+    topic: ClassVar[str] = "security-gateway.approval-asked.v1"
+    connection: str
+
+
+class ApprovalDecided(_ApprovalEvent):
+    topic: ClassVar[str] = "security-gateway.approval-decided.v1"
+    by: str
+    state: str

@@ -40,6 +40,9 @@ class Settings(ServiceSettings):
     max_operation_bytes: int = Field(
         default=1 << 20, ge=1024, description="Answer of a secure operation, which is kept in memory."
     )
+    approval_s: int = Field(
+        default=900, ge=1, le=86_400, description="How long a request may wait for its approval and its use."
+    )
     upload_idle_s: float = Field(
         default=60.0, gt=0, description="How long a caller may say nothing within its request."
     )

@@ -8,7 +8,7 @@ from mesh_shared.auth import tokens
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
-from mesh_shared.web.security import allow
+from mesh_shared.web.security import allow, prove
 from mesh_shared.wire import Uuid
 
 from mesh_security_gateway.schemas.sessions import (
@@ -45,10 +45,16 @@ async def get_jwks(request: Request) -> JwkSet:
 async def open_session(
     request: Request, key: Annotated[str | None, Depends(api_key)], body: SessionRequest | None = None
 ) -> SessionView:
-    """A token for 15 minutes. An unknown, revoked or expired key is answered like none at all."""
+    """A token for 15 minutes. An unknown, revoked or expired key is answered like none at all.
+
+    With a `DPoP` proof (RFC 9449) the token is bound to the key that made it. The proof needs a nonce: the
+    first answer has one in `DPoP-Nonce`.
+    """
     gateway: Gateway = request.app.state.service
     asked = body or SessionRequest()
-    session = await gateway.keys.open_session(key, audiences=asked.audiences, scopes=asked.scopes)
+    holder = await gateway.keys.holder(key)
+    jkt = await prove(request, needs_nonce=True) if "dpop" in request.headers else None
+    session = gateway.keys.open_session(holder, audiences=asked.audiences, scopes=asked.scopes, jkt=jkt)
     return SessionView.model_validate(session)
 
 
@@ -67,7 +73,7 @@ async def create_api_key(request: Request, body: ApiKeyRequest, caller: KeyAdmin
     """
     gateway: Gateway = request.app.state.service
     made, text = await gateway.keys.create(
-        caller, subject=body.subject, scopes=body.scopes, expires_in_s=body.expires_in_s
+        caller, subject=body.subject, scopes=body.scopes, expires_in_s=body.expires_in_s, jkt=body.jkt
     )
     return NewApiKeyView(key=text, **ApiKeyView.model_validate(made).model_dump())
 

@@ -14,7 +14,9 @@ from mesh_security_gateway.repository.tables import ApiKeyRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as it may be shown; `expires_at` is in Unix seconds."""
+    """A key as it may be shown; `expires_at` is in Unix seconds. With `jkt` it opens only sessions that are
+    bound to the key with that thumbprint.
+    """
 
     position: int
     id: UUID
@@ -24,6 +26,7 @@ class ApiKey:
     created_at: datetime
     expires_at: int | None
     revoked_at: datetime | None
+    jkt: str | None
 
     def is_live(self, now: float) -> bool:
         """True before the expiry, unless revoked; `now` in Unix seconds."""
@@ -37,7 +40,15 @@ class ApiKeys:
         self._session = session
 
     async def add(
-        self, id: UUID, *, digest: str, subject: str, scopes: Sequence[str], by: str, expires_at: int | None
+        self,
+        id: UUID,
+        *,
+        digest: str,
+        subject: str,
+        scopes: Sequence[str],
+        by: str,
+        expires_at: int | None,
+        jkt: str | None,
     ) -> ApiKey:
         row = ApiKeyRow(
             id=id,
@@ -46,6 +57,7 @@ class ApiKeys:
             scopes=sorted(set(scopes)),
             created_by=by,
             expires_at=expires_at,
+            jkt=jkt,
         )
         self._session.add(row)
         await self._session.flush()
@@ -96,4 +108,5 @@ def _key(row: ApiKeyRow) -> ApiKey:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        jkt=row.jkt,
     )

@@ -33,6 +33,7 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=_now)
     expires_at: Mapped[int | None] = mapped_column(BigInteger)
     revoked_at: Mapped[datetime | None]
+    jkt: Mapped[str | None] = mapped_column(String(43))
 
 
 class ProviderRow(Base):
@@ -117,6 +118,28 @@ class PolicyRow(Base):
     text: Mapped[str] = mapped_column(Text)
     author: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class ApprovalRow(Base):
+    """A question about one exact request: `digest` is SHA-256 of it. Instants in Unix seconds."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index("ix_approvals_agent_state", "agent", "state"),)
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    agent: Mapped[str] = mapped_column(String(128))
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), index=True)
+    method: Mapped[str] = mapped_column(String(10))
+    path: Mapped[str] = mapped_column(Text)
+    query_keys: Mapped[list[str]]
+    body_digest: Mapped[str] = mapped_column(String(64))
+    body_bytes: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10))
+    approver: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class AuditEntryRow(Base):

@@ -1,10 +1,10 @@
 """Sessions, the keys that verify them, and the API keys that open them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from mesh_shared.wire import Uuid, WireModel
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from mesh_security_gateway.schemas.fields import (
     MAX_AUDIENCES,
@@ -15,6 +15,14 @@ from mesh_security_gateway.schemas.fields import (
     Subject,
     View,
 )
+
+Thumbprint = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"),
+    Field(
+        description="RFC 7638, SHA-256, base64url.", examples=["0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"]
+    ),
+]
 
 
 class SessionRequest(WireModel):
@@ -35,7 +43,11 @@ class SessionRequest(WireModel):
 
 
 class SessionView(View):
-    token: str = Field(description="Send it as `Authorization: Bearer …`.")
+    token: str = Field(description="Send it as `Authorization: <token_type> …`.")
+    token_type: Literal["Bearer", "DPoP"] = Field(
+        description="`DPoP` when the request proved a key: each use needs a proof by the same (RFC 9449).",
+        examples=["Bearer"],
+    )
     expires_at: int = Field(description="Unix seconds; 15 minutes from now.", examples=[1764000900])
     subject: str = Field(examples=["agent-7"])
     scopes: list[str] = Field(examples=[["events:read"]])
@@ -62,6 +74,9 @@ class ApiKeyRequest(WireModel):
     expires_in_s: int | None = Field(
         default=None, ge=1, le=315_360_000, description="Up to ten years; null for never.", examples=[86400]
     )
+    jkt: Thumbprint | None = Field(
+        default=None, description="Open only sessions that are bound to the key with this thumbprint."
+    )
 
 
 class ApiKeyView(View):
@@ -72,6 +87,7 @@ class ApiKeyView(View):
     created_at: datetime
     expires_at: ExpiresAt
     revoked_at: datetime | None
+    jkt: str | None = Field(description="Thumbprint of the key that its sessions are bound to.")
 
 
 class NewApiKeyView(ApiKeyView):

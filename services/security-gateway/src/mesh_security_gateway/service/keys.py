@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.scopes import SERVICES, exceeding, may_name, service_scopes
-from mesh_security_gateway.errors import KeyNotFound, KeyRefused, ScopesExceeded, SubjectForeign
+from mesh_security_gateway.errors import KeyNotFound, KeyRefused, KeyUnproved, ScopesExceeded, SubjectForeign
 from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRescoped, ApiKeyRevoked
 from mesh_security_gateway.ports import HeadKey, KeyFile, KeyFileUnfit
 from mesh_security_gateway.repository.audit import AuditChain
@@ -32,9 +33,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A signed token and what it says; `expires_at` is in Unix seconds."""
+    """A signed token and what it says; `expires_at` is in Unix seconds, `token_type` how it is sent."""
 
     token: str
+    token_type: Literal["Bearer", "DPoP"]
     expires_at: int
     subject: str
     scopes: tuple[str, ...]
@@ -49,16 +51,35 @@ class Keys:
     head_key: HeadKey
     pepper: bytes
 
-    async def open_session(
-        self, key: str | None, *, audiences: Sequence[str] | None, scopes: Sequence[str] | None
+    async def holder(self, key: str | None) -> ApiKey:
+        """Whose key this is. Raises `KeyRefused` for one that is missing, unknown, revoked or expired."""
+        if not key:
+            raise KeyRefused
+        # Found by its HMAC: whoever guesses keys cannot steer the comparison, so its time tells nothing.
+        async with self.database.read() as session:
+            known = await ApiKeys(session).by_digest(self._digest(key))
+        if known is None or not known.is_live(time.time()):
+            raise KeyRefused
+        return known
+
+    def open_session(
+        self,
+        holder: ApiKey,
+        *,
+        audiences: Sequence[str] | None,
+        scopes: Sequence[str] | None,
+        jkt: str | None = None,
     ) -> Session:
         """A token for 15 minutes, by default for all five services and with all scopes of the key.
 
-        Raises `KeyRefused` for a key that is missing, unknown, revoked or expired, and `ScopesExceeded`
-        naming the scopes that the key does not hold.
+        With `jkt` it is bound to the key with that thumbprint, which the caller has proved to hold.
+        Raises `ScopesExceeded` naming the scopes that the key does not hold, and `KeyUnproved` when the API
+        key opens sessions for another proved key only.
         """
-        holder = await self._holder(key)
-        if lacking := exceeding(holder, scopes or ()):
+        if holder.jkt is not None and holder.jkt != jkt:
+            raise KeyUnproved
+        principal = Principal(holder.subject, frozenset(holder.scopes))
+        if lacking := exceeding(principal, scopes or ()):
             raise ScopesExceeded(lacking)
         granted = sorted(holder.scopes if scopes is None else set(scopes))
         token, expires_at = tokens.issue(
@@ -67,21 +88,24 @@ class Keys:
             scopes=granted,
             audiences=set(audiences or SERVICES),
             ttl_s=SESSION_S,
+            jkt=jkt,
         )
-        return Session(token=token, expires_at=expires_at, subject=holder.subject, scopes=tuple(granted))
-
-    async def _holder(self, key: str | None) -> Principal:
-        if not key:
-            raise KeyRefused
-        # Found by its HMAC: whoever guesses keys cannot steer the comparison, so its time tells nothing.
-        async with self.database.read() as session:
-            known = await ApiKeys(session).by_digest(self._digest(key))
-        if known is None or not known.is_live(time.time()):
-            raise KeyRefused
-        return Principal(known.subject, frozenset(known.scopes))
+        return Session(
+            token=token,
+            token_type="Bearer" if jkt is None else "DPoP",
+            expires_at=expires_at,
+            subject=holder.subject,
+            scopes=tuple(granted),
+        )
 
     async def create(
-        self, caller: Principal, *, subject: str, scopes: Sequence[str], expires_in_s: int | None
+        self,
+        caller: Principal,
+        *,
+        subject: str,
+        scopes: Sequence[str],
+        expires_in_s: int | None,
+        jkt: str | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key, and its text, kept nowhere.
 
@@ -95,7 +119,9 @@ class Keys:
         text = _new_key()
         expires_at = None if expires_in_s is None else int(time.time()) + expires_in_s
         async with self.database.write() as session:
-            key = await self._add(session, text, subject, scopes, by=caller.subject, expires_at=expires_at)
+            key = await self._add(
+                session, text, subject, scopes, by=caller.subject, expires_at=expires_at, jkt=jkt
+            )
         return key, text
 
     async def page(self, caller: Principal, after: int, limit: int) -> list[ApiKey]:
@@ -165,9 +191,16 @@ class Keys:
         *,
         by: str,
         expires_at: int | None,
+        jkt: str | None = None,
     ) -> ApiKey:
         key = await ApiKeys(session).add(
-            uuid4(), digest=self._digest(text), subject=subject, scopes=scopes, by=by, expires_at=expires_at
+            uuid4(),
+            digest=self._digest(text),
+            subject=subject,
+            scopes=scopes,
+            by=by,
+            expires_at=expires_at,
+            jkt=jkt,
         )
         await AuditChain(session, self.head_key).append(_change("api-key-created", by, key))
         outbox.record(session, ApiKeyCreated(id=key.id, holder=subject, by=by, scopes=list(key.scopes)))
