@@ -20,7 +20,7 @@ Analyst = Annotated[Principal, allow(ANALYZE)]
 Builder = Annotated[Principal, allow(BUILD)]
 
 
-def analyzer(request: Request) -> WorkspaceAnalyzer:
+async def analyzer(request: Request) -> WorkspaceAnalyzer:
     return request.app.state.service
 
 

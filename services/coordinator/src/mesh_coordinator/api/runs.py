@@ -43,7 +43,7 @@ Prefer = Annotated[
 ]
 
 
-def coordinator(request: Request) -> Coordinator:
+async def coordinator(request: Request) -> Coordinator:
     return request.app.state.service
 
 

@@ -7,7 +7,7 @@ from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.wire import Capability, Units
 
-from mesh_registry.api.answers import InRegistry, tag
+from mesh_registry.api.answers import InRegistry, tag, written
 from mesh_registry.domain.chain import Status
 from mesh_registry.domain.metadata import Protocol
 from mesh_registry.domain.search import Criteria, Mode
@@ -33,7 +33,7 @@ AgentPage = pages.Page[AgentView]
 AllOf = Query(max_length=MOST_NAMES, description="All of them.")
 
 
-@router.get("/agents", operation_id="list_agents", summary="Find agents")
+@router.get("/agents", operation_id="list_agents", summary="Find agents", response_model=AgentPage)
 async def list_agents(
     *,
     request: Request,
@@ -53,7 +53,7 @@ async def list_agents(
     status: Annotated[Status, Query(description=STATUS)] = Status.PENDING,
     cursor: pages.Cursor = None,
     limit: pages.Limit = 20,
-) -> AgentPage:
+) -> Response:
     """Active agents that meet all that is asked for, best first; with `text`, nearest first.
 
     `why` says for each entry what its rank is made of. No agent is asked while searching.
@@ -69,11 +69,17 @@ async def list_agents(
         status=status,
     )
     page = await _page(request, response, registry, wanted.criteria(), cursor, limit)
-    tag(request, response, page)
-    return page
+    answer = written(response, page)
+    tag(request, answer, bytes(answer.body))
+    return answer
 
 
-@router.post(SEARCH.removeprefix("/v1"), operation_id="search_agents", summary="Search agents")
+@router.post(
+    SEARCH.removeprefix("/v1"),
+    operation_id="search_agents",
+    summary="Search agents",
+    response_model=AgentPage,
+)
 async def search_agents(
     body: SearchRequest,
     request: Request,
@@ -81,12 +87,12 @@ async def search_agents(
     registry: InRegistry,
     cursor: pages.Cursor = None,
     limit: pages.Limit = 20,
-) -> AgentPage:
+) -> Response:
     """The same as `GET /v1/agents`, for searches that are long or should not stand in an address.
 
     Changes nothing and needs no session. `cursor` continues the same search.
     """
-    return await _page(request, response, registry, body.criteria(), cursor, limit)
+    return written(response, await _page(request, response, registry, body.criteria(), cursor, limit))
 
 
 async def _page(

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v0.1/servers", tags=["mcp"], route_class=MeshRoute)
 WithDeleted = Annotated[bool, Query(description="Agents that their owners switched off, too.")]
 
 
-def _agent_id(namespace: Namespace, name: ServerName, request: Request) -> str:
+async def _agent_id(namespace: Namespace, name: ServerName, request: Request) -> str:
     """The agent behind a server's name. Raises `ServerNotFound` for names that we don't give."""
     if namespace != exports.namespace(request.app.state.platform.public_url):
         raise ServerNotFound
