@@ -7,7 +7,9 @@ are read for each; what agents say of themselves is parsed once.
 """
 
 import asyncio
+import multiprocessing
 import random
+import socket
 import sys
 import tempfile
 import time
@@ -39,6 +41,7 @@ from mesh_shared.database.engine import Database
 from sqlalchemy import insert
 
 ROUNDS = 300
+DEPTHS = Depths(1, 12)
 TEXTS = 10_000
 """So many documents can be found by a text: its words are most of what there is to write."""
 AT_ONCE = 1_000
@@ -127,26 +130,35 @@ async def p50_ms(ask: Callable[[], Awaitable[object]], rounds: int) -> float:
     return median(took) * 1000
 
 
-@asynccontextmanager
-async def served(discovery: Discovery) -> AsyncGenerator[httpx.AsyncClient]:
-    """The search routes alone, under uvicorn."""
+def serve(folder: Path, listener: socket.socket) -> None:
+    """The search routes alone, under uvicorn, for good."""
     app = FastAPI()
     app.include_router(search.router)
+    discovery = Discovery(engine.connect(address(folder)), DEPTHS)
     app.state.service = type("Service", (), {"discovery": discovery})
     app.state.platform = type("Platform", (), {"secret": "benchmark"})
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncGenerator[httpx.AsyncClient]:
+    """They in a process of their own, as where they are used."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, listener))
+        server.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         yield http
-    server.should_exit = True
-    await task
+    server.kill()
+    server.join()
+
+
+def address(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder}/index.db"
 
 
 async def measure(agents: int, folder: Path) -> None:
-    database = engine.connect(f"sqlite+aiosqlite:///{folder}/index.db")
+    database = engine.connect(address(folder))
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     started = time.perf_counter()
@@ -156,10 +168,10 @@ async def measure(agents: int, folder: Path) -> None:
         turns = cycle(Narrowing(one) for one in criteria)
         took = await p50_ms(lambda turns=turns: best(database, next(turns)), ROUNDS)
         print(f"{name:20} p50 {took:7.2f} ms, {took / REPOSITORY_MS:5.2f} of {REPOSITORY_MS} ms")
-    discovery, text = Discovery(database, Depths(1, 12)), Criteria(text=TEXT)
+    discovery, text = Discovery(database, DEPTHS), Criteria(text=TEXT)
     took = await p50_ms(lambda: discovery.search(text, None, 20), 20)
     print(f"{'a text, fused':20} p50 {took:7.2f} ms, among {min(agents, TEXTS)}")
-    async with served(discovery) as http:
+    async with served(folder) as http:
         names = cycle(NAMES)
         took = await p50_ms(lambda: http.get(f"/v1/agents?capability={next(names)}"), ROUNDS)
         print(f"{'over HTTP':20} p50 {took:7.2f} ms, {took / HTTP_MS:5.2f} of {HTTP_MS} ms")
