@@ -40,15 +40,18 @@ class Holder:
 
     async def open(self, api_key: str) -> httpx.Response:
         """A session, with the nonce that the first answer has."""
-        for _ in range(2):
-            claims = {"nonce": self.nonce} if self.nonce else {}
-            headers = {"X-API-Key": api_key, "DPoP": self.proof("POST", "/v1/sessions", **claims)}
-            answer = await self.http.post("/v1/sessions", headers=headers)
-            self.nonce = answer.headers.get("dpop-nonce", self.nonce)
-            if answer.status_code != 401:
-                break
+        answer = await self._ask(api_key)
+        if self.nonce and answer.status_code == 401:
+            answer = await self._ask(api_key)
         if answer.status_code == 201:
             self.token = answer.json()["token"]
+        return answer
+
+    async def _ask(self, api_key: str) -> httpx.Response:
+        claims = {"nonce": self.nonce} if self.nonce else {}
+        headers = {"X-API-Key": api_key, "DPoP": self.proof("POST", "/v1/sessions", **claims)}
+        answer = await self.http.post("/v1/sessions", headers=headers)
+        self.nonce = answer.headers.get("dpop-nonce", self.nonce)
         return answer
 
     def headers(self, method: str, path: str, **claims: Any) -> dict[str, str]:

@@ -108,7 +108,8 @@ async def test_what_was_never_sent_costs_nothing(operator: Operator, origin: Ori
     await operator.grant("agent-7", budget={"units": "2"})
     agent = await operator.agent("agent-7")
 
-    fields = [*agent.items(), ("Accept", "caf\xe9".encode("latin-1"))]
+    fields = {name.encode(): value.encode() for name, value in agent.items()}
+    fields[b"Accept"] = "caf\xe9".encode("latin-1")
     refused = await operator.http.get("/v1/proxy/github/user", headers=fields)
     after_refusal = await spent(operator)
     unreachable = await call(operator, agent)

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from joserfc import jwt
@@ -100,10 +100,9 @@ def read(text: str) -> Proof:
 
 
 def _key(header: Mapping[str, Any]) -> ECKey | OKPKey:
-    jwk = header["jwk"]
-    if header.get("typ") != _TYPE or not isinstance(jwk, dict) or _PRIVATE & jwk.keys():
+    public = cast("dict[str, Any]", header["jwk"])  # joserfc has seen that it is one
+    if header.get("typ") != _TYPE or _PRIVATE & public.keys():
         raise ProofRefused
-    public: dict[str, Any] = jwk
     match public.get("kty"), public.get("crv"):
         case "EC", "P-256":
             return ECKey.import_key(public)

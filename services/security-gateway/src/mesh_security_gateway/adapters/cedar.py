@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import orjson
 
@@ -29,7 +28,10 @@ class CedarRules:
         self.hash = hashlib.sha256(text.encode()).hexdigest()
         self._policies = policies
         # The answer follows from the question, which has the second in it: so it is kept for that second.
-        self.decide: Callable[[Question], Decision] = lru_cache(maxsize=KEPT_DECISIONS)(self._decide)
+        self._decided = lru_cache(maxsize=KEPT_DECISIONS)(self._decide)
+
+    def decide(self, question: Question) -> Decision:
+        return self._decided(question)
 
     @classmethod
     def compile(cls, text: str) -> Self:
@@ -45,11 +47,12 @@ class CedarRules:
         answer = cedarpy.is_authorized(
             _request(question), self._policies, _entities(question.target, question.grant), _schema()
         )
+        ids = cast("dict[str, str]", answer.diagnostics.id_annotations_by_reason)
         is_sound = not answer.diagnostics.errors
         return Decision(
             is_allowed=answer.allowed and is_sound,
             is_sound=is_sound,
-            policies=tuple(sorted(answer.diagnostics.id_annotations_by_reason.values())),
+            policies=tuple(sorted(ids.values())),
         )
 
 
