@@ -42,6 +42,11 @@ class Seen:
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name]
 
+    def answer(self, body: bytes = b"ok", status: str = "200 OK", **fields: str) -> list[bytes]:
+        """A whole answer to it with a length; `_` in a field's name is a hyphen."""
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+        return [f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{head}\r\n".encode() + body]
+
 
 Answer = Callable[[Seen], list[bytes]]
 
@@ -50,12 +55,6 @@ Answer = Callable[[Seen], list[bytes]]
 def canary() -> str:
     """A secret that was never anywhere before."""
     return AWKWARD.format(secrets.token_hex(12))
-
-
-def whole(body: bytes, status: str = "200 OK", **fields: str) -> bytes:
-    """An answer as bytes."""
-    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{head}\r\n".encode() + body
 
 
 @dataclass
@@ -72,8 +71,8 @@ class Origin:
     """Set by a test that wants the last piece of an answer to wait for it."""
 
     def answers(self, body: bytes = b"ok", status: str = "200 OK", **fields: str) -> None:
-        """From now on: a whole answer with a length; `_` in a field's name is a hyphen."""
-        self.says = lambda _: [whole(body, status, **fields)]
+        """From now on, whatever is asked."""
+        self.says = lambda seen: seen.answer(body, status, **fields)
 
     def streams(self, *pieces: bytes, to_the_end: bool = True) -> None:
         """From now on: chunks, each sent by itself; then the end, or a closed connection."""

@@ -9,8 +9,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mesh_security_gateway.domain.injection import secret_parts
+from mesh_security_gateway.domain.injectors import Basic
 from mesh_security_gateway.domain.redaction import REDACTED, Redactor, needles, redacted, spellings
+from mesh_security_gateway.domain.secret_forms import secret_parts
 
 VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 SECRETS = st.text(VISIBLE, min_size=8, max_size=40)
@@ -184,7 +185,7 @@ def test_a_header_field_is_cleaned_as_a_whole():
 
 
 def test_a_password_is_found_alone_and_inside_its_pair():
-    parts = secret_parts("basic", "robot:p4ssw0rd-9876")
+    parts = secret_parts(Basic(), "robot:p4ssw0rd-9876")
     echo = b"Basic " + base64.b64encode(b"robot:p4ssw0rd-9876") + b" user=robot password=p4ssw0rd-9876"
 
     assert streamed([echo], *parts) == b"Basic  [***] == user=robot password= [***] "

@@ -7,17 +7,9 @@ from hypothesis import strategies as st
 from mesh_security_gateway.domain import headers
 from mesh_security_gateway.domain.grants import Grant, permissions
 from mesh_security_gateway.domain.holding import Holding
-from mesh_security_gateway.domain.injection import (
-    Injector,
-    Kind,
-    Provider,
-    check_provider,
-    inject,
-    secret_parts,
-)
 from mesh_security_gateway.domain.patterns import Patterns
 from mesh_security_gateway.domain.scopes import SERVICES, exceeding, may_name, service_scopes
-from mesh_security_gateway.errors import PathRefused, ProviderUnfit, SecretUnfit
+from mesh_security_gateway.errors import PathRefused
 from mesh_shared.auth.tokens import Principal
 
 
@@ -138,7 +130,7 @@ def test_what_authenticates_or_belongs_to_one_connection_does_not_go_out():
         ("Anthropic-Version", "2023-06-01"),
     )
 
-    assert headers.for_upstream(given, "authorization") == (
+    assert headers.for_upstream(given, frozenset({"authorization"})) == (
         ("accept", "text/plain"),
         ("anthropic-version", "2023-06-01"),
         ("accept-encoding", "identity"),
@@ -148,13 +140,13 @@ def test_what_authenticates_or_belongs_to_one_connection_does_not_go_out():
 def test_the_injected_field_is_never_the_agents():
     given = (("Api-Version", "mine"), ("API-version", "mine too"))
 
-    assert headers.for_upstream(given, "api-version") == (("accept-encoding", "identity"),)
+    assert headers.for_upstream(given, frozenset({"api-version"})) == (("accept-encoding", "identity"),)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\0b", "\x7f", "é"])
 def test_a_field_that_could_break_out_is_refused(value: str):
     with pytest.raises(PathRefused):
-        headers.for_upstream((("Accept", value),), "")
+        headers.for_upstream((("Accept", value),), frozenset())
 
 
 def test_what_an_upstream_says_to_a_browser_about_its_origin_stays_here():
@@ -200,83 +192,6 @@ def test_an_encoded_answer_is_known_by_its_fields(name: str, value: str, encoded
 
 def test_fields_of_one_name_are_joined():
     assert headers.joined((("a", "1"), ("b", "2"), ("a", "3"))) == {"a": "1, 3", "b": "2"}
-
-
-@pytest.mark.parametrize(
-    ("injector", "fields", "query"),
-    [
-        (Injector("bearer"), (("authorization", "Bearer us:secret-1"),), "a=1"),
-        (Injector("basic"), (("authorization", "Basic dXM6c2VjcmV0LTE="),), "a=1"),
-        (Injector("header", "X-Token"), (("X-Token", "us:secret-1"),), "a=1"),
-        (Injector("query", "key"), (), "a=1&key=us%3Asecret-1"),
-    ],
-)
-def test_a_secret_goes_where_its_provider_wants_it(injector: Injector, fields: object, query: str):
-    assert inject(injector, "us:secret-1", (), "a=1") == (fields, query)
-
-
-def test_a_parameter_of_the_agent_gives_way_to_the_injected_one():
-    assert inject(Injector("query", "key"), "sk-&=12345", (), "k%65y=mine&a=1")[1] == "a=1&key=sk-%26%3D12345"
-    assert inject(Injector("query", "key"), "sk-12345", (), "")[1] == "key=sk-12345"
-
-
-@pytest.mark.parametrize(
-    ("kind", "secret", "parts"),
-    [
-        ("bearer", "a:b45678", ("a:b45678",)),
-        ("basic", "robot:p4ssw0rd", ("robot:p4ssw0rd", "p4ssw0rd")),
-        ("basic", "sk_live_1234:", ("sk_live_1234:", "sk_live_1234")),
-    ],
-)
-def test_what_must_not_come_back_is_what_is_secret(kind: Kind, secret: str, parts: tuple[str, ...]):
-    assert secret_parts(kind, secret) == parts
-
-
-@pytest.mark.parametrize(
-    ("kind", "secret"),
-    [
-        ("bearer", "short"),
-        ("bearer", "x" * 4097),
-        ("bearer", "has a blank"),
-        ("bearer", "line\r\nbreak"),
-        ("bearer", "nul\0nul\0nul"),
-        ("bearer", "schlüssel"),
-        ("basic", "no-colon-in-it"),
-        ("basic", "user-name:short"),
-        ("basic", "short:"),
-    ],
-)
-def test_a_secret_that_cannot_be_told_from_text_or_breaks_out_is_unfit(kind: Kind, secret: str):
-    with pytest.raises(SecretUnfit) as refused:
-        secret_parts(kind, secret)
-
-    assert secret not in refused.value.detail
-
-
-@pytest.mark.parametrize(
-    ("origin", "allow_private", "injector"),
-    [
-        ("http://api.example", False, Injector("bearer")),
-        ("https://[::zz]", True, Injector("bearer")),
-        ("https://[1:2]:80", True, Injector("bearer")),
-        ("https://api.example", False, Injector("header", "Host")),
-        ("https://api.example", False, Injector("header", "content-length")),
-        ("https://api.example", False, Injector("header", "Transfer-Encoding")),
-        ("https://api.example", False, Injector("header", "Connection")),
-    ],
-)
-def test_a_provider_that_contradicts_itself_is_unfit(origin: str, allow_private: bool, injector: Injector):
-    with pytest.raises(ProviderUnfit):
-        check_provider(provider(origin, allow_private=allow_private, injector=injector))
-
-
-@pytest.mark.parametrize("origin", ["https://api.example", "https://[2606:4700::1111]:8443"])
-def test_a_public_provider_uses_tls(origin: str):
-    check_provider(provider(origin, allow_private=False, injector=Injector("bearer")))
-
-
-def provider(origin: str, *, allow_private: bool, injector: Injector) -> Provider:
-    return Provider(name="p", origin=origin, base_path="", injector=injector, allow_private=allow_private)
 
 
 def test_nobody_passes_on_more_than_they_hold():

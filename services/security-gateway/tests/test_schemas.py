@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_security_gateway import events, schemas
-from mesh_security_gateway.domain.injection import Injector, Provider, check_provider
+from mesh_security_gateway.domain.injectors import Bearer
 from mesh_security_gateway.domain.paths import canonical_path
+from mesh_security_gateway.domain.providers import Provider, check_provider
 from mesh_security_gateway.errors import ProviderUnfit
 from mesh_security_gateway.schemas.connections import ConnectionRequest
 from mesh_security_gateway.schemas.grants import GrantRequest
@@ -54,7 +55,7 @@ def host(written: str | None) -> str:
 
 
 def provider(origin: str) -> Provider:
-    return Provider(name="p", origin=origin, base_path="", injector=Injector("bearer"), allow_private=True)
+    return Provider(name="p", origin=origin, base_path="", injector=Bearer(), allow_private=True)
 
 
 @given(TROUBLE)
@@ -74,7 +75,7 @@ def test_a_base_path_that_fits_is_canonical(base_path: str):
 
 SECRETS = (
     "short",
-    "x" * 4097,
+    "x" * 16385,
     "has a blank",
     "tab\tinside",
     "line\nbreak",
@@ -131,7 +132,7 @@ def facts() -> list[type[Event]]:
 def test_facts_are_told_under_the_services_name_and_a_version():
     topics = [fact.topic for fact in facts()]
 
-    assert len(topics) == len(set(topics)) == 9
+    assert len(topics) == len(set(topics)) == 12
     assert all(topic.startswith("security-gateway.") and topic.endswith(".v1") for topic in topics)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mesh_security_gateway.adapters.vault import FileVault
-from mesh_security_gateway.domain.injection import Injector, Provider
+from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
+from mesh_security_gateway.domain.injectors import Header, Query
+from mesh_security_gateway.domain.providers import Provider
 from mesh_security_gateway.errors import SecretUnreadable
-from mesh_security_gateway.ports import Envelope, Sealing
+from mesh_security_gateway.ports import Sealing
 from mesh_security_gateway.settings import Settings
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -24,18 +25,18 @@ PROVIDER = Provider(
     name="p",
     origin="https://api.example",
     base_path="",
-    injector=Injector("header", "X-Token"),
+    injector=Header("X-Token"),
     allow_private=False,
 )
 SEALING = Sealing(connection="c1", version=1, provider=PROVIDER)
 
 
 @pytest.fixture
-def vault() -> FileVault:
-    return FileVault(os.urandom(32), os.urandom(32))
+def vault() -> EnvelopeVault:
+    return EnvelopeVault(Kek(os.urandom(32)), os.urandom(32))
 
 
-def test_what_is_sealed_opens_again_and_shows_nothing(vault: FileVault, canary: str):
+def test_what_is_sealed_opens_again_and_shows_nothing(vault: EnvelopeVault, canary: str):
     envelope = vault.seal(canary, SEALING)
 
     assert vault.open(envelope, SEALING) == canary
@@ -48,34 +49,35 @@ def test_what_is_sealed_opens_again_and_shows_nothing(vault: FileVault, canary: 
     [
         replace(SEALING, connection="c2"),
         replace(SEALING, version=2),
+        replace(SEALING, use="token"),
         *(
             replace(SEALING, provider=replace(PROVIDER, **other))
             for other in (
                 {"origin": "https://evil.example"},
                 {"base_path": "/echo"},
-                {"injector": Injector("query", "X-Token")},
-                {"injector": Injector("header", "X-Echo")},
+                {"injector": Query("X-Token")},
+                {"injector": Header("X-Echo")},
                 {"allow_private": True},
             )
         ),
     ],
 )
-def test_a_secret_opens_in_no_others_place(vault: FileVault, canary: str, other: Sealing):
+def test_a_secret_opens_in_no_others_place(vault: EnvelopeVault, canary: str, other: Sealing):
     with pytest.raises(SecretUnreadable):
         vault.open(vault.seal(canary, SEALING), other)
 
 
-def test_key_and_ciphertext_of_two_secrets_do_not_mix(vault: FileVault, canary: str):
+def test_key_and_ciphertext_of_two_secrets_do_not_mix(vault: EnvelopeVault, canary: str):
     one, two = vault.seal(canary, SEALING), vault.seal("sk-another-one", SEALING)
 
     with pytest.raises(SecretUnreadable):
-        vault.open(Envelope(wrapped_key=one.wrapped_key, ciphertext=two.ciphertext), SEALING)
+        vault.open(replace(one, ciphertext=two.ciphertext), SEALING)
     with pytest.raises(SecretUnreadable):
-        vault.open(Envelope(wrapped_key=one.ciphertext, ciphertext=one.wrapped_key), SEALING)
+        vault.open(replace(one, wrapped_key=one.ciphertext, ciphertext=one.wrapped_key), SEALING)
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 60])
-def test_a_damaged_envelope_does_not_open(vault: FileVault, canary: str, damage: bytes):
+def test_a_damaged_envelope_does_not_open(vault: EnvelopeVault, canary: str, damage: bytes):
     envelope = vault.seal(canary, SEALING)
 
     for broken in (replace(envelope, wrapped_key=damage), replace(envelope, ciphertext=damage)):
@@ -83,15 +85,15 @@ def test_a_damaged_envelope_does_not_open(vault: FileVault, canary: str, damage:
             vault.open(broken, SEALING)
 
 
-def test_another_key_encryption_key_opens_nothing(vault: FileVault, canary: str):
+def test_another_key_encryption_key_opens_nothing(vault: EnvelopeVault, canary: str):
     with pytest.raises(SecretUnreadable):
-        FileVault(os.urandom(32), b"").open(vault.seal(canary, SEALING), SEALING)
+        EnvelopeVault(Kek(os.urandom(32)), b"").open(vault.seal(canary, SEALING), SEALING)
 
 
-def test_a_fingerprint_names_a_secret_without_telling_it(vault: FileVault, canary: str):
+def test_a_fingerprint_names_a_secret_without_telling_it(vault: EnvelopeVault, canary: str):
     assert vault.fingerprint(canary) == vault.fingerprint(canary) != vault.fingerprint("sk-another-one")
     assert len(vault.fingerprint(canary)) == 16
-    assert FileVault(os.urandom(32), b"pepper").fingerprint(canary) != vault.fingerprint(canary)
+    assert EnvelopeVault(Kek(os.urandom(32)), b"pepper").fingerprint(canary) != vault.fingerprint(canary)
 
 
 SWAPS = {
@@ -102,7 +104,7 @@ SWAPS = {
     ),
     "the providers of two connections": "UPDATE connections SET provider = 'second' WHERE name = 'github'",
     "the origin of a provider": "UPDATE providers SET origin = '{origin}/' WHERE name = 'github'",
-    "the injector of a provider": "UPDATE providers SET injector_kind = 'query', injector_name = 'q'",
+    "the injector of a provider": 'UPDATE providers SET injector = \'{{"kind": "query", "name": "q"}}\'',
     "the path of a provider": "UPDATE providers SET base_path = '/echo' WHERE name = 'github'",
     "the policy of a provider": "UPDATE providers SET allow_private = NOT allow_private",
 }

@@ -14,9 +14,10 @@ from mesh_security_gateway.actions import plugin
 from mesh_security_gateway.adapters import keyfiles
 from mesh_security_gateway.adapters.cedar import CedarRules
 from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, TextKeyFile
+from mesh_security_gateway.adapters.private_keys import PemKeys
 from mesh_security_gateway.adapters.rates import RedisRates
 from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
-from mesh_security_gateway.adapters.vault import FileVault
+from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
 from mesh_security_gateway.api import (
     audit,
     connections,
@@ -31,6 +32,7 @@ from mesh_security_gateway.domain.scopes import SERVICES
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.connections import Wiring
+from mesh_security_gateway.service.credentials import Credentials
 from mesh_security_gateway.service.deciding import Deciding
 from mesh_security_gateway.service.gateway import Gateway
 from mesh_security_gateway.service.grants import Granting
@@ -40,6 +42,9 @@ from mesh_security_gateway.service.operations import Operations
 from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
 from mesh_security_gateway.service.recording import Recorder
+from mesh_security_gateway.service.rotation import Rotation
+from mesh_security_gateway.service.sending import Sender
+from mesh_security_gateway.service.tokens import Fetching
 from mesh_security_gateway.service.trail import Trail
 from mesh_security_gateway.settings import Settings
 
@@ -77,6 +82,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 )
             yield gateway
             await gateway.calls.recorder.drain(DRAIN_S)
+            await gateway.calls.sender.credentials.fetching.drain(DRAIN_S)
 
     app = build(
         ABOUT,
@@ -111,7 +117,7 @@ def _wire(
     """The use cases on their adapters; makes the key files that are not there yet."""
     database, state = platform.database, settings.state_dir
     pepper = keyfiles.kept(state / "pepper", keyfiles.random_seed)
-    vault = FileVault(kek, pepper)
+    vault, keys = EnvelopeVault(Kek(kek), pepper), PemKeys()
     head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
     trail = Trail(database=database, head_key=head_key)
     deciding = Deciding(compile=CedarRules.compile)
@@ -120,8 +126,17 @@ def _wire(
         recorder=Recorder(database=database, head_key=head_key),
         deciding=deciding,
         limiting=Limiting(database=database, rates=RedisRates(platform.redis)),
-        vault=vault,
-        upstream=upstream,
+        sender=Sender(
+            credentials=Credentials(
+                vault=vault,
+                keys=keys,
+                fetching=Fetching(
+                    database=database, head_key=head_key, vault=vault, keys=keys, upstream=upstream
+                ),
+            ),
+            upstream=upstream,
+            max_signed_bytes=settings.max_signed_body_bytes,
+        ),
         max_response_bytes=settings.max_proxied_response_bytes,
     )
     return Gateway(
@@ -131,7 +146,8 @@ def _wire(
             head_key=head_key,
             pepper=pepper,
         ),
-        wiring=Wiring(database=database, vault=vault, head_key=head_key),
+        wiring=Wiring(database=database, vault=vault, keys=keys, head_key=head_key),
+        rotation=Rotation(database=database, vault=vault, keys=keys, head_key=head_key),
         granting=Granting(database=database, head_key=head_key),
         publishing=Publishing(database=database, head_key=head_key, deciding=deciding),
         calls=calls,

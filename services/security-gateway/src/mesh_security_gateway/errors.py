@@ -30,6 +30,13 @@ class ScopesExceeded(Forbidden, title="Scopes exceeded"):
         super().__init__("Nobody passes on more than they hold.", missing=missing)
 
 
+class DelegationTooLong(Conflict, title="Delegation too long"):
+    """So many act for each other already that nobody may act for them."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many act for each other here.")
+
+
 class SubjectForeign(Forbidden, title="Subject foreign"):
     """Grants and connections hang on a subject, so a key for somebody else's would be a key to those."""
 
@@ -74,6 +81,18 @@ class ConnectionChanged(Conflict, title="Connection changed"):
 
 class SecretUnfit(Conflict, title="Secret unfit"):
     """The secret cannot be injected the way its provider wants it, or is too short to be found again."""
+
+
+class SecretRevoked(Conflict, title="Secret revoked"):
+    """No version of the connection's secret is live; a new one must be put there."""
+
+    def __init__(self) -> None:
+        super().__init__("The connection's secret is revoked. Nothing was sent.")
+
+
+class SecretVersionNotFound(NotFound, title="Secret version not found"):
+    def __init__(self) -> None:
+        super().__init__("There is no such version of the secret.")
 
 
 class GrantNotFound(NotFound, title="Grant not found"): ...
@@ -255,6 +274,13 @@ class UpstreamTls(UpstreamFailure, title="Upstream TLS failed"):
 class UpstreamTimeout(UpstreamFailure, status=HTTPStatus.GATEWAY_TIMEOUT, title="Upstream timed out"):
     def __init__(self) -> None:
         super().__init__("The upstream took too long.")
+
+
+class UpstreamToken(UpstreamFailure, title="Upstream token"):
+    """The provider's token endpoint gave no token; what it said instead stays here."""
+
+    def __init__(self) -> None:
+        super().__init__("The upstream's token endpoint gave no token.")
 
 
 class UpstreamEncoding(UpstreamFailure, title="Upstream encoding"):

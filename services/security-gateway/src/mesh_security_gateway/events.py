@@ -63,6 +63,14 @@ class ConnectionDeleted(_ConnectionEvent):
     topic: ClassVar[str] = "security-gateway.connection-deleted.v1"
 
 
+class SecretRevoked(_ConnectionEvent):
+    topic: ClassVar[str] = "security-gateway.secret-revoked.v1"
+
+
+class SecretDestroyed(_ConnectionEvent):
+    topic: ClassVar[str] = "security-gateway.secret-destroyed.v1"
+
+
 class _GrantEvent(Event):
     id: UUID
     grantee: str

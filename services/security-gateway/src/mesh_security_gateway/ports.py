@@ -2,17 +2,22 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from mesh_security_gateway.domain.grants import Rate
 from mesh_security_gateway.domain.headers import Fields
-from mesh_security_gateway.domain.injection import Provider
+from mesh_security_gateway.domain.injectors import JwtAlgorithm
+from mesh_security_gateway.domain.providers import Provider
 from mesh_security_gateway.domain.rules import Decision, Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outgoing:
-    """A request with its credential in place; it has no representation, so that none is ever printed."""
+    """A request with its credential in place; it has no representation, so that none is ever printed.
+
+    `certificate` is the PEM of a client certificate and its key, and `identity` names it: only requests of
+    the same identity share connections.
+    """
 
     method: str
     url: str
@@ -20,6 +25,8 @@ class Outgoing:
     body: AsyncIterator[bytes] | None
     length: int | None
     allow_private: bool
+    certificate: str | None = None
+    identity: str = ""
 
 
 class Incoming(Protocol):
@@ -49,17 +56,21 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealing:
-    """What a ciphertext is tied to: it opens for no other connection or version, and is sent nowhere else."""
+    """What a ciphertext is tied to: it opens for no other connection or version, is sent nowhere else, and
+    what was fetched with a secret (the use `token`) never passes for the secret.
+    """
 
     connection: str
     version: int
     provider: Provider
+    use: str = "secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A secret under a key of its own, and that key under the key-encryption key."""
+    """A secret under a key of its own, and that key under the key-encryption key `kek_id`."""
 
+    kek_id: str
     wrapped_key: bytes
     ciphertext: bytes
 
@@ -71,8 +82,26 @@ class Vault(Protocol):
         """The secret. Raises `SecretUnreadable` when it was sealed otherwise."""
         ...
 
+    def rewrap(self, envelope: Envelope, sealing: Sealing) -> Envelope:
+        """The same ciphertext under the key-encryption key of now. Raises `SecretUnreadable`."""
+        ...
+
     def fingerprint(self, secret: str) -> str:
         """Names the secret without telling it: 16 hex digits, the same for the same secret."""
+        ...
+
+
+class PrivateKeys(Protocol):
+    """Uses private keys in PEM."""
+
+    def jwt(self, pem: str, algorithm: JwtAlgorithm, claims: dict[str, Any], key_id: str | None) -> str: ...
+
+    def check_key(self, pem: str, algorithm: JwtAlgorithm) -> None:
+        """Raises `SecretUnfit` for a key that is none for the algorithm."""
+        ...
+
+    def check_certificate(self, pem: str) -> None:
+        """Raises `SecretUnfit` unless `pem` is a chain of certificates and the private key of the first."""
         ...
 
 

@@ -37,6 +37,9 @@ class Settings(ServiceSettings):
     )
     max_proxied_body_bytes: int = Field(default=10 << 20, ge=1024)
     max_proxied_response_bytes: int = Field(default=100 << 20, ge=1024)
+    max_signed_body_bytes: int = Field(
+        default=1 << 20, ge=0, description="Of a request that is signed as a whole, and so kept in memory."
+    )
     max_operation_bytes: int = Field(
         default=1 << 20, ge=1024, description="Answer of a secure operation, which is kept in memory."
     )

@@ -5,11 +5,16 @@ cookies, no environment proxies, and no client tracing: its spans would carry th
 key.
 """
 
+import asyncio
+import os
 import ssl
+import tempfile
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+from cryptography.hazmat.primitives import serialization
 from mesh_shared import dial
 from mesh_shared.errors import MeshError
 from yarl import URL
@@ -25,6 +30,8 @@ from mesh_security_gateway.errors import (
 from mesh_security_gateway.ports import Outgoing
 
 CONNECT_S = 5.0
+KEPT_IDENTITIES = 200
+"""TLS contexts with client certificates that are kept; a connection belongs to the one it was made in."""
 _OURS_TO_SAY = ("User-Agent", "Accept", "Content-Type")
 
 
@@ -34,6 +41,7 @@ class AiohttpUpstream:
     def __init__(self, public: aiohttp.ClientSession, private: aiohttp.ClientSession) -> None:
         self._public = public
         self._private = private
+        self._identities: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
     async def send(self, request: Outgoing) -> "AiohttpIncoming":
         client = self._private if request.allow_private else self._public
@@ -45,10 +53,23 @@ class AiohttpUpstream:
                 headers=[*request.fields, *length],
                 data=request.body,
                 allow_redirects=False,
+                ssl=await self._tls(request),
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _outcome(error) from None
         return AiohttpIncoming(response)
+
+    async def _tls(self, request: Outgoing) -> ssl.SSLContext | bool:
+        """How to verify the upstream, and with which certificate if any. True is the library's own way."""
+        if request.certificate is None:
+            return True
+        if request.identity not in self._identities:
+            made = await asyncio.to_thread(_context, request.certificate)
+            self._identities.setdefault(request.identity, made)
+            while len(self._identities) > KEPT_IDENTITIES:
+                self._identities.popitem(last=False)
+        self._identities.move_to_end(request.identity)
+        return self._identities[request.identity]
 
 
 class AiohttpIncoming:
@@ -91,6 +112,30 @@ def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
     )
+
+
+def _context(pem: str) -> ssl.SSLContext:
+    """Python reads a certificate from a file only, so the key is in there under a password of the moment."""
+    password = os.urandom(32).hex().encode()
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    sealed = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+    context = ssl.create_default_context()
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(sealed + b"\n" + _certificates(pem).encode())
+        file.flush()
+        context.load_cert_chain(file.name, password=password)
+    return context
+
+
+def _certificates(pem: str) -> str:
+    """The chain alone; the private key stands anywhere between."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    parts = [part.partition(end)[0] for part in pem.split(begin)[1:]]
+    return "".join(f"{begin}{part}{end}\n" for part in parts)
 
 
 def _outcome(error: Exception) -> MeshError:

@@ -1,5 +1,6 @@
 """Providers and connections."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -8,15 +9,16 @@ from mesh_shared.web import conditional, pages
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
-from mesh_security_gateway.domain.injection import Injector, Provider
 from mesh_security_gateway.schemas.connections import (
     REVISION,
     ConnectionRequest,
     ConnectionView,
     RotationRequest,
+    VersionList,
+    VersionView,
 )
 from mesh_security_gateway.schemas.fields import NAME
-from mesh_security_gateway.schemas.providers import Basic, Bearer, HeaderKey, ProviderModel, QueryKey
+from mesh_security_gateway.schemas.providers import ProviderModel
 from mesh_security_gateway.service.gateway import Gateway
 
 providers = APIRouter(prefix="/v1/providers", tags=["providers"], route_class=MeshRoute)
@@ -24,6 +26,7 @@ connections = APIRouter(prefix="/v1/connections", tags=["connections"], route_cl
 
 ProviderAdmin = Annotated[Principal, allow("gateway:admin")]
 Connector = Annotated[Principal, allow("gateway:connect")]
+NumberPath = Annotated[int, Path(ge=1, le=999_999_999, examples=[1])]
 NamePath = Annotated[str, Path(pattern=NAME, examples=["github"])]
 Revision = Annotated[
     str,
@@ -39,14 +42,7 @@ Revision = Annotated[
 async def register_provider(request: Request, body: ProviderModel, caller: ProviderAdmin) -> ProviderModel:
     """Fixes an upstream for good. Saying the same again is harmless; another one needs another name."""
     gateway: Gateway = request.app.state.service
-    provider = Provider(
-        name=body.name,
-        origin=body.origin,
-        base_path=body.base_path,
-        injector=_injector(body.injector),
-        allow_private=body.allow_private,
-    )
-    return _provider(await gateway.wiring.register(caller, provider))
+    return ProviderModel.of(await gateway.wiring.register(caller, body.provider()))
 
 
 @providers.get("", operation_id="list_providers", summary="List providers")
@@ -61,7 +57,8 @@ async def list_providers(
     gateway: Gateway = request.app.state.service
     after = pages.position(request, cursor)
     found = await gateway.wiring.providers(after[0] if after else "", limit)
-    return pages.page(request, response, [_provider(p) for p in found], limit, [p.name for p in found[-1:]])
+    models = [ProviderModel.of(provider) for provider in found]
+    return pages.page(request, response, models, limit, [provider.name for provider in found[-1:]])
 
 
 @providers.get("/{name}", operation_id="get_provider", summary="Get a provider")
@@ -72,7 +69,7 @@ async def get_provider(
     gateway: Gateway = request.app.state.service
     provider = await gateway.wiring.provider(name)
     conditional.tag(request, response, provider.name)
-    return _provider(provider)
+    return ProviderModel.of(provider)
 
 
 # No idempotency key here or at rotation: it would keep a hash of the body, and with it of the secret. Both
@@ -118,10 +115,48 @@ async def get_connection(
 async def rotate_connection(
     request: Request, name: NamePath, body: RotationRequest, caller: Connector
 ) -> ConnectionView:
-    """Puts a new secret in place of the old one, which is revoked. The next call uses it."""
+    """Puts a new secret in place of the old one, which is revoked at once or has some time left.
+
+    The next call uses the new one. While the old one has time, a GET or HEAD that the upstream refuses with
+    401 is sent again under it.
+    """
     gateway: Gateway = request.app.state.service
-    rotated = await gateway.wiring.rotate(caller, name, body.secret.get_secret_value())
-    return ConnectionView.model_validate(rotated)
+    secret = body.secret.get_secret_value()
+    return ConnectionView.model_validate(await gateway.rotation.rotate(caller, name, secret, body.grace_s))
+
+
+@connections.get("/{name}/versions", operation_id="list_secret_versions", summary="List secret versions")
+async def list_secret_versions(request: Request, name: NamePath, caller: Connector) -> VersionList:
+    """Every secret that the connection ever had, newest first, without the secrets."""
+    gateway: Gateway = request.app.state.service
+    found, now = await gateway.rotation.versions(caller, name), time.time()
+    return VersionList(items=[VersionView.at(version, now) for version in found])
+
+
+@connections.post(
+    "/{name}/versions/{number}/revoke",
+    operation_id="revoke_secret_version",
+    summary="Revoke a secret version",
+)
+async def revoke_secret_version(
+    request: Request, name: NamePath, number: NumberPath, caller: Connector
+) -> VersionView:
+    """Ends a secret: the next call does not use it. Repeating it is harmless."""
+    gateway: Gateway = request.app.state.service
+    return VersionView.at(await gateway.rotation.revoke(caller, name, number), time.time())
+
+
+@connections.post(
+    "/{name}/versions/{number}/destroy",
+    operation_id="destroy_secret_version",
+    summary="Destroy a secret version",
+)
+async def destroy_secret_version(
+    request: Request, name: NamePath, number: NumberPath, caller: Connector
+) -> VersionView:
+    """Ends a secret and overwrites its ciphertext: nothing opens it again. Repeating it is harmless."""
+    gateway: Gateway = request.app.state.service
+    return VersionView.at(await gateway.rotation.destroy(caller, name, number), time.time())
 
 
 @connections.delete(
@@ -131,24 +166,3 @@ async def delete_connection(request: Request, name: NamePath, caller: Connector,
     """Destroys the connection with its secrets and every grant on it, if it is still what the caller saw."""
     gateway: Gateway = request.app.state.service
     await gateway.wiring.disconnect(caller, name, revision)
-
-
-def _injector(model: Bearer | Basic | HeaderKey | QueryKey) -> Injector:
-    match model:
-        case HeaderKey(kind=kind, name=name) | QueryKey(kind=kind, name=name):
-            return Injector(kind, name)
-        case _:
-            return Injector(model.kind)
-
-
-def _provider(provider: Provider) -> ProviderModel:
-    members = {"kind": provider.injector.kind} | ({"name": n} if (n := provider.injector.name) else {})
-    return ProviderModel.model_validate(
-        {
-            "name": provider.name,
-            "origin": provider.origin,
-            "base_path": provider.base_path,
-            "injector": members,
-            "allow_private": provider.allow_private,
-        }
-    )

@@ -17,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import Interrupted, PathRefused, UploadTimeout
 from mesh_security_gateway.schemas.fields import NAME
-from mesh_security_gateway.service.calls import Asked, Exchange
+from mesh_security_gateway.service.calls import Exchange
 from mesh_security_gateway.service.gateway import Gateway
+from mesh_security_gateway.service.sending import Asked
 from mesh_security_gateway.settings import Settings
 
 PREFIX = "/v1/proxy"

@@ -38,6 +38,7 @@ _REQUEST = frozenset(
         "last-event-id",
         "prefer",
         "user-agent",
+        "x-amz-target",  # names the operation in AWS's JSON protocols
     }
 )
 # What an upstream says to a browser about its own origin would be said about the gateway's. The length
@@ -62,14 +63,14 @@ _ANSWERED_VALUE = re.compile(r"[\x20-\x7e\t\x80-\xff]*")
 _NOT_INJECTED = HOP_BY_HOP | {"accept-encoding", "content-length", "content-type", "cookie", "expect", "host"}
 
 
-def for_upstream(fields: Iterable[tuple[str, str]], injected: str) -> Fields:
-    """The agent's fields that go out, without the one that is `injected` (empty when none is).
+def for_upstream(fields: Iterable[tuple[str, str]], injected: frozenset[str]) -> Fields:
+    """The agent's fields that go out, without those that are `injected` (names in lower case).
 
     Authorization, cookies, API keys, forwarding and tracing fields stay here, and so does what `Connection`
     names. Compression is refused in advance. Raises `PathRefused` for a value that is not printable ASCII.
     """
     given = [(name.lower(), value) for name, value in fields]
-    stays = _named_by_connection(given) | {injected.lower()}
+    stays = _named_by_connection(given) | injected
     sent = [(name, value) for name, value in given if _goes_out(name) and name not in stays]
     if not all(_VALUE.fullmatch(value) for _, value in sent):
         raise PathRefused

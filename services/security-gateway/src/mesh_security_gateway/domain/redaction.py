@@ -89,11 +89,11 @@ def _base64(plain: bytes) -> Iterable[str]:
 
 
 class Redactor:
-    """Takes the needles out of one stream; the result does not depend on how the stream was cut."""
+    """Takes the needles, if any, out of one stream; the result does not depend on how the stream was cut."""
 
     def __init__(self, needles: tuple[bytes, ...]) -> None:
         self._needles = needles
-        self._longest = max(map(len, needles))
+        self._longest = max(map(len, needles), default=1)
         self._held = b""
         self._covered = 0
         """Leading bytes of `_held` that belong to a secret whose mark is out already."""

@@ -1,23 +1,26 @@
-"""Providers, connections and their sealed secrets."""
+"""Connections and the versions of their sealed secrets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_security_gateway.domain.injection import Injector, Provider
-from mesh_security_gateway.errors import ConnectionNotFound, ProviderNotFound
+from mesh_security_gateway.domain.providers import Provider
+from mesh_security_gateway.domain.versions import LIVE, Version
+from mesh_security_gateway.errors import ConnectionNotFound
 from mesh_security_gateway.ports import Envelope, Sealing
-from mesh_security_gateway.repository.tables import ConnectionRow, ProviderRow, SecretVersionRow
+from mesh_security_gateway.repository.providers import provider_of
+from mesh_security_gateway.repository.tables import ConnectionRow, ProviderRow, SecretVersionRow, TokenRow
+from mesh_security_gateway.repository.tokens import envelope_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A connection as it may be shown: its secret has a version and a fingerprint."""
+    """A connection as it may be shown: `version` and `fingerprint` are the newest secret's."""
 
     id: UUID
     name: str
@@ -36,89 +39,55 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A version of a secret, sealed, and the token that was fetched with it, if any."""
+
+    version: Version
+    envelope: Envelope
+    token: Envelope | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
-    """A connection with all that a call needs of it."""
+    """A connection with all that a call needs of it; `secrets` are those that may be live, newest first."""
 
     connection: Connection
     provider: Provider
-    envelope: Envelope
+    secrets: tuple[Stored, ...]
 
-    @property
-    def sealing(self) -> Sealing:
-        """What the active secret is tied to."""
-        return sealing(self.connection.id, self.connection.version, self.provider)
+    def live(self, now: float) -> tuple[Stored, ...]:
+        """The secrets that a call may go out under at `now` (Unix seconds), newest first."""
+        return tuple(secret for secret in self.secrets if secret.version.is_live(now))
 
-
-def sealing(connection: UUID, version: int, provider: Provider) -> Sealing:
-    """What the secret of that version is tied to."""
-    return Sealing(connection=str(connection), version=version, provider=provider)
+    def sealing(self, secret: Stored, use: str = "secret") -> Sealing:
+        """What this version, or the token that was fetched with it, is tied to."""
+        return sealing(self.connection.id, secret.version.number, self.provider, use)
 
 
-class Providers:
-    """Every query on `providers`."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    def add(self, provider: Provider) -> None:
-        self._session.add(
-            ProviderRow(
-                name=provider.name,
-                origin=provider.origin,
-                base_path=provider.base_path,
-                injector_kind=provider.injector.kind,
-                injector_name=provider.injector.name,
-                allow_private=provider.allow_private,
-            )
-        )
-
-    async def find(self, name: str) -> Provider | None:
-        row = await self._session.get(ProviderRow, name)
-        return row and _provider(row)
-
-    async def get(self, name: str) -> Provider:
-        """Raises `ProviderNotFound`."""
-        if (provider := await self.find(name)) is None:
-            raise ProviderNotFound("There is no such provider.")
-        return provider
-
-    async def after(self, name: str, limit: int) -> Sequence[Provider]:
-        query = select(ProviderRow).where(ProviderRow.name > name).order_by(ProviderRow.name).limit(limit)
-        return [_provider(row) for row in await self._session.scalars(query)]
+def sealing(connection: UUID, version: int, provider: Provider, use: str = "secret") -> Sealing:
+    """What the secret of that version is tied to, or for the use `token` what was fetched with it."""
+    return Sealing(connection=str(connection), version=version, provider=provider, use=use)
 
 
 class Connections:
-    """Every query on `connections` and `secret_versions`."""
+    """Every query on `connections`, and those on `secret_versions` that calls make."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(
-        self, id: UUID, *, name: str, provider: str, owner: str, envelope: Envelope, fingerprint: str
-    ) -> None:
-        self._session.add(ConnectionRow(id=id, name=name, provider=provider, owner=owner, version=1))
-        await self._session.flush()
-        self._add_version(id, 1, envelope, fingerprint)
-
-    async def rotate(self, id: UUID, version: int, envelope: Envelope, fingerprint: str) -> None:
-        """Makes `version` the active one; those before it are revoked."""
-        older = (SecretVersionRow.connection_id == id, SecretVersionRow.state == "active")
-        await self._session.execute(update(SecretVersionRow).where(*older).values(state="revoked"))
-        self._add_version(id, version, envelope, fingerprint)
-        changed = {"version": version, "rotated_at": datetime.now(UTC)}
-        await self._session.execute(update(ConnectionRow).where(ConnectionRow.id == id).values(changed))
-
-    def _add_version(self, id: UUID, version: int, envelope: Envelope, fingerprint: str) -> None:
+    async def add(self, id: UUID, *, name: str, provider: str, owner: str, fingerprint: str) -> None:
+        """A connection that has no secret yet."""
         self._session.add(
-            SecretVersionRow(
-                connection_id=id,
-                version=version,
-                state="active",
-                wrapped_key=envelope.wrapped_key,
-                ciphertext=envelope.ciphertext,
-                fingerprint=fingerprint,
+            ConnectionRow(
+                id=id, name=name, provider=provider, owner=owner, version=0, fingerprint=fingerprint
             )
         )
+        await self._session.flush()
+
+    async def renew(self, id: UUID, version: int, fingerprint: str) -> None:
+        """Names the secret that holds from now on."""
+        changed = {"version": version, "fingerprint": fingerprint, "rotated_at": datetime.now(UTC)}
+        await self._session.execute(update(ConnectionRow).where(ConnectionRow.id == id).values(changed))
 
     async def remove(self, id: UUID) -> None:
         """Destroys the connection with every version of its secret and every grant on it."""
@@ -132,8 +101,8 @@ class Connections:
                 select(ConnectionRow.id).where(ConnectionRow.name == name).with_for_update()
             )
         query = _WIRED.where(ConnectionRow.name == name).execution_options(populate_existing=True)
-        found = (await self._session.execute(query)).first()
-        return None if found is None else _wired(*found)
+        found = [cast(_Found, tuple(row)) for row in await self._session.execute(query)]
+        return _wired(found) if found else None
 
     async def exist(self) -> bool:
         """True when there is at least one."""
@@ -147,45 +116,75 @@ class Connections:
 
     async def after(self, name: str, limit: int, owner: str | None) -> Sequence[Connection]:
         """Connections in the order of their names, of one owner if so asked."""
-        query = _WIRED.where(ConnectionRow.name > name).order_by(ConnectionRow.name).limit(limit)
+        query = select(ConnectionRow).where(ConnectionRow.name > name).order_by(ConnectionRow.name)
         if owner is not None:
             query = query.where(ConnectionRow.owner == owner)
-        return [_wired(*found).connection for found in await self._session.execute(query)]
+        return [_connection(row) for row in await self._session.scalars(query.limit(limit))]
 
 
 _WIRED = (
-    select(ConnectionRow, ProviderRow, SecretVersionRow)
+    select(ConnectionRow, ProviderRow, SecretVersionRow, TokenRow)
     .join(ProviderRow, ProviderRow.name == ConnectionRow.provider)
-    .join(
+    .outerjoin(
         SecretVersionRow,
-        (SecretVersionRow.connection_id == ConnectionRow.id)
-        & (SecretVersionRow.version == ConnectionRow.version),
+        (SecretVersionRow.connection_id == ConnectionRow.id) & SecretVersionRow.state.in_(LIVE),
     )
+    .outerjoin(
+        TokenRow,
+        (TokenRow.connection_id == SecretVersionRow.connection_id)
+        & (TokenRow.version == SecretVersionRow.version),
+    )
+    .order_by(SecretVersionRow.version.desc())
 )
 
 
-def _provider(row: ProviderRow) -> Provider:
-    kind: Any = row.injector_kind
-    return Provider(
-        name=row.name,
-        origin=row.origin,
-        base_path=row.base_path,
-        injector=Injector(kind, row.injector_name),
-        allow_private=row.allow_private,
+_Found = tuple[ConnectionRow, ProviderRow, SecretVersionRow | None, TokenRow | None]
+"""What an outer join really brings; its type says that nothing is missing."""
+
+
+def _wired(found: Sequence[_Found]) -> Wired:
+    connection, provider, *_ = found[0]
+    return Wired(
+        connection=_connection(connection),
+        provider=provider_of(provider),
+        secrets=tuple(_stored((secret, token) for _, _, secret, token in found)),
     )
 
 
-def _wired(row: ConnectionRow, provider: ProviderRow, secret: SecretVersionRow) -> Wired:
-    connection = Connection(
+def _stored(found: Iterable[tuple[SecretVersionRow | None, TokenRow | None]]) -> Iterable[Stored]:
+    for secret, token in found:
+        if secret is not None:
+            yield Stored(
+                version=version_of(secret),
+                envelope=secret_of(secret),
+                token=token and envelope_of(token),
+            )
+
+
+def version_of(row: SecretVersionRow) -> Version:
+    state: Any = row.state
+    return Version(
+        number=row.version,
+        state=state,
+        fingerprint=row.fingerprint,
+        created_at=row.created_at,
+        not_after=row.not_after,
+    )
+
+
+def secret_of(row: SecretVersionRow) -> Envelope:
+    return Envelope(kek_id=row.kek_id, wrapped_key=row.wrapped_key, ciphertext=row.ciphertext)
+
+
+def _connection(row: ConnectionRow) -> Connection:
+    return Connection(
         id=row.id,
         name=row.name,
         provider=row.provider,
         owner=row.owner,
         version=row.version,
         rules=row.rules,
-        fingerprint=secret.fingerprint,
+        fingerprint=row.fingerprint,
         created_at=row.created_at,
         rotated_at=row.rotated_at,
     )
-    envelope = Envelope(wrapped_key=secret.wrapped_key, ciphertext=secret.ciphertext)
-    return Wired(connection=connection, provider=_provider(provider), envelope=envelope)

@@ -1,12 +1,12 @@
 """The gateway's tables."""
 
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from mesh_shared.database import types
 from mesh_shared.database.types import TYPES, BigId
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -42,15 +42,14 @@ class ProviderRow(Base):
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     origin: Mapped[str] = mapped_column(String(270))
     base_path: Mapped[str] = mapped_column(String(200))
-    injector_kind: Mapped[str] = mapped_column(String(10))
-    injector_name: Mapped[str | None] = mapped_column(String(64))
+    injector: Mapped[dict[str, Any]]
     allow_private: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class ConnectionRow(Base):
-    """`version` is that of the active secret. `rules` changes with every grant and every policy that may
-    change what is allowed here, so that whoever read them before knows that they are old.
+    """`version` and `fingerprint` are those of the newest secret. `rules` changes with every grant and every
+    policy that may change what is allowed here, so that whoever read them before knows that they are old.
     """
 
     __tablename__ = "connections"
@@ -60,13 +59,14 @@ class ConnectionRow(Base):
     provider: Mapped[str] = mapped_column(ForeignKey("providers.name"), index=True)
     owner: Mapped[str] = mapped_column(String(128))
     version: Mapped[int]
+    fingerprint: Mapped[str] = mapped_column(String(16))
     rules: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(default=_now)
     rotated_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class SecretVersionRow(Base):
-    """An envelope; `state` is `active` or `revoked`, and one version of a connection is active."""
+    """An envelope; see `domain.versions` for its states. `not_after` is in Unix seconds."""
 
     __tablename__ = "secret_versions"
 
@@ -75,10 +75,32 @@ class SecretVersionRow(Base):
     )
     version: Mapped[int] = mapped_column(primary_key=True)
     state: Mapped[str] = mapped_column(String(10))
+    kek_id: Mapped[str] = mapped_column(String(16))
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     fingerprint: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(default=_now)
+    not_after: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TokenRow(Base):
+    """An envelope with a token that was fetched with that version of a secret."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["connection_id", "version"],
+            ["secret_versions.connection_id", "secret_versions.version"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    connection_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kek_id: Mapped[str] = mapped_column(String(16))
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    fetched_at: Mapped[datetime] = mapped_column(default=_now, onupdate=_now)
 
 
 class GrantRow(Base):

@@ -4,53 +4,46 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.database.engine import Database
-from mesh_shared.errors import MeshError, Unavailable
+from mesh_shared.errors import BodyTooLarge, MeshError, Unavailable
 from sqlalchemy.exc import SQLAlchemyError
 
-from mesh_security_gateway.domain import grants, headers, injection, paths
+from mesh_security_gateway.domain import grants, headers, paths
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.grants import Grant
 from mesh_security_gateway.domain.headers import Fields
-from mesh_security_gateway.domain.injection import Provider
 from mesh_security_gateway.domain.redaction import Redactor, needles, redacted, scrubbed
 from mesh_security_gateway.errors import (
     ConnectionNotFound,
     Interrupted,
     PathRefused,
+    SecretRevoked,
     SecretUnreadable,
     UpstreamAddress,
-    UpstreamEncoding,
-    UpstreamStatus,
     UpstreamTls,
+    UpstreamToken,
     UpstreamTooLarge,
 )
-from mesh_security_gateway.ports import Incoming, Outgoing, Upstream, Vault
+from mesh_security_gateway.ports import Incoming
 from mesh_security_gateway.repository.connections import Connections, Wired
 from mesh_security_gateway.service.deciding import Call, Deciding, Slice
 from mesh_security_gateway.service.limiting import Limiting, Reservation
 from mesh_security_gateway.service.recording import Pending, Recorder
+from mesh_security_gateway.service.sending import Asked, Sender, Sent
 
-_NO_STATUS = 600
-_NEVER_SENT = frozenset(e.code() for e in (PathRefused, SecretUnreadable, UpstreamAddress, UpstreamTls))
+_BEFORE_SENDING = (
+    BodyTooLarge,
+    PathRefused,
+    SecretRevoked,
+    SecretUnreadable,
+    UpstreamAddress,
+    UpstreamTls,
+    UpstreamToken,
+)
+_NEVER_SENT = frozenset(failure.code() for failure in _BEFORE_SENDING)
 """Codes of calls of which the upstream got nothing, so that they cost nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What an agent wants done: `path` is canonical, `fields` are all that it sent, `length` is in bytes."""
-
-    action: str
-    connection: str
-    method: str
-    path: str
-    query: str
-    fields: Fields
-    body: AsyncIterator[bytes] | None = None
-    length: int | None = None
 
 
 @dataclass(slots=True)
@@ -130,8 +123,7 @@ class Calls:
     recorder: Recorder
     deciding: Deciding
     limiting: Limiting
-    vault: Vault
-    upstream: Upstream
+    sender: Sender
     max_response_bytes: int
 
     async def open(self, caller: Principal, asked: Asked) -> Exchange:
@@ -139,8 +131,7 @@ class Calls:
 
         Raises `ConnectionNotFound` for a connection that is unknown or none of the caller's business, what
         `Verdict.granted` and `Limiting.reserve` raise, `AuditUnavailable`, and after the intent is on record
-        `PathRefused` for a header field that is not forwarded, `SecretUnreadable`, and the failures of the
-        upstream; `Unavailable` without the database.
+        what `Sender.send` raises; `Unavailable` without the database.
         """
         wired, known = await self._find(caller, asked)
         intent = _intent(caller, asked, wired)
@@ -155,7 +146,14 @@ class Calls:
             await self.recorder.write(intent.refused(refusal.code()))
             raise
         pending = await self._intend(intent, reserved)
-        return await self._begin(asked, wired, pending, reserved, known.holding.grants)
+        sent = await self._begin(asked, wired, pending, reserved)
+        return Exchange(
+            pending=pending.under(sent.secret.version),
+            held=known.holding.grants,
+            incoming=sent.incoming,
+            needles=needles(sent.sensitive),
+            max_bytes=self.max_response_bytes,
+        )
 
     async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None]:
         try:
@@ -172,13 +170,10 @@ class Calls:
             await reserved.release()
             raise
 
-    async def _begin(
-        self, asked: Asked, wired: Wired, pending: Pending, reserved: Reservation, held: tuple[Grant, ...]
-    ) -> Exchange:
-        injector, code = wired.provider.injector, Interrupted.code()
+    async def _begin(self, asked: Asked, wired: Wired, pending: Pending, reserved: Reservation) -> Sent:
+        code = Interrupted.code()
         try:
-            secret = self.vault.open(wired.envelope, wired.sealing)
-            incoming = await self._send(asked, wired.provider, secret)
+            sent = await self.sender.send(asked, wired, pending.intent.agent)
             code = None
         except MeshError as failure:
             code = failure.code()
@@ -188,29 +183,7 @@ class Calls:
                 await pending.settle(code)
             if code in _NEVER_SENT:
                 await reserved.release()
-        return Exchange(
-            pending=pending,
-            held=held,
-            incoming=incoming,
-            needles=needles(injection.secret_parts(injector.kind, secret)),
-            max_bytes=self.max_response_bytes,
-        )
-
-    async def _send(self, asked: Asked, provider: Provider, secret: str) -> Incoming:
-        fields = headers.for_upstream(asked.fields, provider.injector.field())
-        fields, query = injection.inject(provider.injector, secret, fields, asked.query)
-        incoming = await self.upstream.send(_outgoing(asked, provider, fields, query))
-        if refusal := _refusal(incoming):
-            incoming.close()
-            raise refusal
-        return incoming
-
-
-def _refusal(incoming: Incoming) -> MeshError | None:
-    """Why an answer cannot be passed on, as far as its head tells."""
-    if not HTTPStatus.OK <= incoming.status < _NO_STATUS:
-        return UpstreamStatus()
-    return UpstreamEncoding() if headers.is_encoded(incoming.fields) else None
+        return sent
 
 
 def _call(caller: Principal, asked: Asked) -> Call:
@@ -224,29 +197,20 @@ def _call(caller: Principal, asked: Asked) -> Call:
 
 
 def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
+    live = wired.live(time.time())[:1] if wired else ()
+    version = live[0].version if live else None
     return Happening(
         phase="intent",
         action=asked.action,
         agent=caller.subject,
+        actors=caller.actors,
         connection=asked.connection,
-        secret_version=wired and wired.connection.version,
-        fingerprint=wired and wired.connection.fingerprint,
+        secret_version=version and version.number,
+        fingerprint=version and version.fingerprint,
         method=asked.method,
         origin=wired and wired.provider.origin,
         private_origin=wired and wired.provider.allow_private,
         path=asked.path,
         query_keys=paths.query_keys(asked.query),
         decision="allow",
-    )
-
-
-def _outgoing(asked: Asked, provider: Provider, fields: Fields, query: str) -> Outgoing:
-    url = f"{provider.origin}{provider.base_path}{asked.path}"
-    return Outgoing(
-        method=asked.method,
-        url=f"{url}?{query}" if query else url,
-        fields=fields,
-        body=asked.body,
-        length=asked.length,
-        allow_private=provider.allow_private,
     )

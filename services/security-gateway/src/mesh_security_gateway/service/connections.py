@@ -11,7 +11,10 @@ from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
-from mesh_security_gateway.domain.injection import Provider, check_provider, secret_parts
+from mesh_security_gateway.domain.injectors import ClientCertificate, GithubApp, Injector, MintedJwt
+from mesh_security_gateway.domain.providers import Provider, check_provider
+from mesh_security_gateway.domain.secret_forms import check_secret
+from mesh_security_gateway.domain.versions import Version
 from mesh_security_gateway.errors import (
     ConnectionChanged,
     ConnectionExists,
@@ -21,12 +24,13 @@ from mesh_security_gateway.errors import (
 from mesh_security_gateway.events import (
     ConnectionCreated,
     ConnectionDeleted,
-    ConnectionRotated,
     ProviderRegistered,
 )
-from mesh_security_gateway.ports import HeadKey, Vault
+from mesh_security_gateway.ports import HeadKey, PrivateKeys, Vault
 from mesh_security_gateway.repository.audit import AuditChain
-from mesh_security_gateway.repository.connections import Connection, Connections, Providers, Wired, sealing
+from mesh_security_gateway.repository.connections import Connection, Connections, Wired, sealing
+from mesh_security_gateway.repository.providers import Providers
+from mesh_security_gateway.repository.versions import Versions
 
 
 def sees(caller: Principal, owner: str) -> bool:
@@ -40,6 +44,7 @@ class Wiring:
 
     database: Database
     vault: Vault
+    keys: PrivateKeys
     head_key: HeadKey
 
     async def register(self, caller: Principal, provider: Provider) -> Provider:
@@ -92,7 +97,7 @@ class Wiring:
         Raises `ProviderNotFound`, `SecretUnfit`, and `ConnectionExists` when the name is taken.
         """
         target = await self.provider(provider)
-        secret_parts(target.injector.kind, secret)
+        check_fit(self.keys, target.injector, secret)
         id, fingerprint = uuid4(), self.vault.fingerprint(secret)
         envelope = self.vault.seal(secret, sealing(id, 1, target))
         async with self.database.write() as session:
@@ -101,36 +106,13 @@ class Wiring:
             if (known := await connections.find(name)) is not None:
                 return _same(known.connection, caller, provider, fingerprint)
             await connections.add(
-                id,
-                name=name,
-                provider=provider,
-                owner=caller.subject,
-                envelope=envelope,
-                fingerprint=fingerprint,
+                id, name=name, provider=provider, owner=caller.subject, fingerprint=fingerprint
             )
+            await Versions(session).add(id, 1, envelope, fingerprint)
+            await connections.renew(id, 1, fingerprint)
             made = (await connections.get(name)).connection
             await self._record(session, "connection-created", caller, made)
-            outbox.record(session, ConnectionCreated(provider=provider, **_facts(made, caller)))
-        return made
-
-    async def rotate(self, caller: Principal, name: str, secret: str) -> Connection:
-        """Puts a new secret in place; the next call uses it. The same secret again changes nothing.
-
-        Raises `ConnectionNotFound` and `SecretUnfit`.
-        """
-        fingerprint = self.vault.fingerprint(secret)
-        async with self.database.write() as session:
-            known = await _own(session, caller, name, lock=True)
-            secret_parts(known.provider.injector.kind, secret)
-            if known.connection.fingerprint == fingerprint:
-                return known.connection
-            id, version = known.connection.id, known.connection.version + 1
-            envelope = self.vault.seal(secret, sealing(id, version, known.provider))
-            connections = Connections(session)
-            await connections.rotate(id, version, envelope, fingerprint)
-            made = (await connections.get(name)).connection
-            await self._record(session, "connection-rotated", caller, made)
-            outbox.record(session, ConnectionRotated(**_facts(made, caller)))
+            outbox.record(session, ConnectionCreated(provider=provider, **facts(made, caller)))
         return made
 
     async def disconnect(self, caller: Principal, name: str, revision: str) -> None:
@@ -140,17 +122,17 @@ class Wiring:
         it has been rotated or made anew since.
         """
         async with self.database.write() as session:
-            known = (await _own(session, caller, name, lock=True)).connection
+            known = (await own(session, caller, name, lock=True)).connection
             if known.revision != revision:
                 raise ConnectionChanged
             await Connections(session).remove(known.id)
             await self._record(session, "connection-deleted", caller, known)
-            outbox.record(session, ConnectionDeleted(**_facts(known, caller)))
+            outbox.record(session, ConnectionDeleted(**facts(known, caller)))
 
     async def connection(self, caller: Principal, name: str) -> Connection:
         """The connection without its secret. Raises `ConnectionNotFound`, also for somebody else's."""
         async with self.database.read() as session:
-            return (await _own(session, caller, name)).connection
+            return (await own(session, caller, name)).connection
 
     async def connections(self, caller: Principal, after: str, limit: int) -> Sequence[Connection]:
         """At most `limit` connections of the caller, of everyone for an admin, ordered by name."""
@@ -170,8 +152,8 @@ class Wiring:
         await AuditChain(session, self.head_key).append(happening)
 
 
-async def _own(session: AsyncSession, caller: Principal, name: str, *, lock: bool = False) -> Wired:
-    """The connection, as long as it is the caller's business; foreign is answered like unknown."""
+async def own(session: AsyncSession, caller: Principal, name: str, *, lock: bool = False) -> Wired:
+    """The connection, if it is the caller's business. Raises `ConnectionNotFound`, for a foreign one too."""
     wired = await Connections(session).get(name, lock=lock)
     if not sees(caller, wired.connection.owner):
         raise ConnectionNotFound
@@ -184,10 +166,25 @@ def _same(known: Connection, caller: Principal, provider: str, fingerprint: str)
     return known
 
 
-def _facts(made: Connection, caller: Principal) -> dict[str, Any]:
+def facts(made: Connection, caller: Principal, version: Version | None = None) -> dict[str, Any]:
+    """What is told of the connection and its newest secret, or of the `version` named."""
     return {
         "name": made.name,
-        "version": made.version,
-        "fingerprint": made.fingerprint,
+        "version": version.number if version else made.version,
+        "fingerprint": version.fingerprint if version else made.fingerprint,
         "by": caller.subject,
     }
+
+
+def check_fit(keys: PrivateKeys, injector: Injector, secret: str) -> None:
+    """Raises `SecretUnfit` for a secret that the injector could do nothing with."""
+    check_secret(injector, secret)
+    match injector:
+        case MintedJwt(algorithm=algorithm):
+            keys.check_key(secret, algorithm)
+        case GithubApp():
+            keys.check_key(secret, "RS256")
+        case ClientCertificate():
+            keys.check_certificate(secret)
+        case _:
+            pass

@@ -9,6 +9,7 @@ from mesh_security_gateway.service.keys import Keys
 from mesh_security_gateway.service.operations import Operations
 from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
+from mesh_security_gateway.service.rotation import Rotation
 from mesh_security_gateway.service.trail import Trail
 
 
@@ -18,6 +19,7 @@ class Gateway:
 
     keys: Keys
     wiring: Wiring
+    rotation: Rotation
     granting: Granting
     publishing: Publishing
     calls: Calls

@@ -10,7 +10,8 @@ from mesh_shared.auth.tokens import Principal
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import OperationUnfit, PathRefused
-from mesh_security_gateway.service.calls import Asked, Calls
+from mesh_security_gateway.service.calls import Calls
+from mesh_security_gateway.service.sending import Asked
 
 ACTION = "secure-operation"
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from mesh_shared.bell import Bell
@@ -12,6 +12,7 @@ from mesh_shared.errors import Unavailable
 from sqlalchemy.exc import SQLAlchemyError
 
 from mesh_security_gateway.domain.audit import Happening
+from mesh_security_gateway.domain.versions import Version
 from mesh_security_gateway.errors import AuditUnavailable
 from mesh_security_gateway.ports import HeadKey
 from mesh_security_gateway.repository.audit import AuditChain
@@ -60,6 +61,11 @@ class Pending:
     intent: Happening
     ids: list[str]
     started: float
+
+    def under(self, version: Version) -> "Pending":
+        """The same call, which went out under this version of the secret in the end."""
+        intent = replace(self.intent, secret_version=version.number, fingerprint=version.fingerprint)
+        return replace(self, intent=intent)
 
     async def settle(self, code: str | None, status: int | None = None, received: int = 0) -> None:
         """Puts the outcome on record. What has happened cannot be refused any more: a failure is logged."""

@@ -1,0 +1,117 @@
+"""Secrets of connections after the first: put in place, given time to end, revoked, destroyed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mesh_shared.auth.tokens import Principal
+from mesh_shared.database.engine import Database
+from mesh_shared.events import outbox
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mesh_security_gateway.domain.audit import Happening
+from mesh_security_gateway.domain.versions import Version
+from mesh_security_gateway.events import ConnectionRotated, SecretDestroyed, SecretRevoked
+from mesh_security_gateway.ports import HeadKey, PrivateKeys, Vault
+from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.connections import Connection, Connections, Wired, sealing
+from mesh_security_gateway.repository.tokens import Tokens
+from mesh_security_gateway.repository.versions import Versions
+from mesh_security_gateway.service.connections import check_fit, facts, own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """Changes which secret holds. Every change is on record, and holds from the next call on."""
+
+    database: Database
+    vault: Vault
+    keys: PrivateKeys
+    head_key: HeadKey
+    clock: Callable[[], float] = time.time
+
+    async def rotate(self, caller: Principal, name: str, secret: str, grace_s: int) -> Connection:
+        """Puts a new secret in place, which the next call uses; the old one is good for `grace_s` more
+        seconds, for upstreams that do not know the new one yet. The same secret again changes nothing.
+
+        Raises `ConnectionNotFound` and `SecretUnfit`.
+        """
+        async with self.database.read() as session:
+            provider = (await own(session, caller, name)).provider  # for good, so it needs no lock
+        check_fit(self.keys, provider.injector, secret)
+        fingerprint = self.vault.fingerprint(secret)
+        async with self.database.write() as session:
+            known = await own(session, caller, name, lock=True)
+            if self._holds(known, fingerprint):
+                return known.connection
+            id, number = known.connection.id, known.connection.version + 1
+            envelope = self.vault.seal(secret, sealing(id, number, known.provider))
+            await Versions(session).retire(id, not_after=self._end(grace_s))
+            await Versions(session).add(id, number, envelope, fingerprint)
+            await Connections(session).renew(id, number, fingerprint)
+            made = (await Connections(session).get(name)).connection
+            await self._record(session, "connection-rotated", caller, made)
+            outbox.record(session, ConnectionRotated(**facts(made, caller)))
+        return made
+
+    def _holds(self, known: Wired, fingerprint: str) -> bool:
+        live = known.live(self.clock())
+        is_newest = bool(live) and live[0].version.number == known.connection.version
+        return is_newest and known.connection.fingerprint == fingerprint
+
+    def _end(self, grace_s: int) -> int | None:
+        return int(self.clock()) + grace_s if grace_s else None
+
+    async def versions(self, caller: Principal, name: str) -> Sequence[Version]:
+        """Every secret that the connection ever had, newest first. Raises `ConnectionNotFound`."""
+        async with self.database.read() as session:
+            known = await own(session, caller, name)
+            return await Versions(session).of(known.connection.id)
+
+    async def revoke(self, caller: Principal, name: str, number: int) -> Version:
+        """The next call finds it dead; the newest that is still live takes its place. Repeating is harmless.
+
+        Raises `ConnectionNotFound` and `SecretVersionNotFound`.
+        """
+        async with self.database.write() as session:
+            known = await own(session, caller, name, lock=True)
+            version = await Versions(session).get(known.connection.id, number)
+            if version.is_live(self.clock()):
+                await Versions(session).revoke(known.connection.id, number)
+                await Tokens(session).drop(known.connection.id, number)
+                await self._record(session, "secret-revoked", caller, known.connection, version)
+                outbox.record(session, SecretRevoked(**facts(known.connection, caller, version)))
+            return await Versions(session).get(known.connection.id, number)
+
+    async def destroy(self, caller: Principal, name: str, number: int) -> Version:
+        """Revokes it and overwrites its ciphertext, for good. Repeating is harmless.
+
+        Raises `ConnectionNotFound` and `SecretVersionNotFound`.
+        """
+        async with self.database.write() as session:
+            known = await own(session, caller, name, lock=True)
+            version = await Versions(session).get(known.connection.id, number)
+            if version.state != "destroyed":
+                await Versions(session).destroy(known.connection.id, number)
+                await Tokens(session).drop(known.connection.id, number)
+                await self._record(session, "secret-destroyed", caller, known.connection, version)
+                outbox.record(session, SecretDestroyed(**facts(known.connection, caller, version)))
+            return await Versions(session).get(known.connection.id, number)
+
+    async def _record(
+        self,
+        session: AsyncSession,
+        action: str,
+        caller: Principal,
+        made: Connection,
+        version: Version | None = None,
+    ) -> None:
+        happening = Happening(
+            phase="change",
+            action=action,
+            agent=caller.subject,
+            connection=made.name,
+            secret_version=version.number if version else made.version,
+            fingerprint=version.fingerprint if version else made.fingerprint,
+        )
+        await AuditChain(session, self.head_key).append(happening)

@@ -1,0 +1,167 @@
+"""Tokens that are fetched with a secret: one fetch for any number of callers, in any number of replicas."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import asdict, dataclass, field, replace
+from uuid import UUID
+
+import orjson
+from mesh_shared.database.engine import Database
+from mesh_shared.errors import Unavailable
+from sqlalchemy.exc import SQLAlchemyError
+
+from mesh_security_gateway.domain import oauth
+from mesh_security_gateway.domain.audit import Happening
+from mesh_security_gateway.domain.injectors import Fetched, GithubApp
+from mesh_security_gateway.domain.oauth import Token, TokenQuestion
+from mesh_security_gateway.domain.secret_forms import client
+from mesh_security_gateway.errors import UpstreamToken, UpstreamTooLarge
+from mesh_security_gateway.ports import Envelope, HeadKey, Outgoing, PrivateKeys, Upstream, Vault
+from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.connections import Stored, Wired
+from mesh_security_gateway.repository.tokens import Tokens
+
+MAX_ANSWER = 64 << 10
+FETCH_S = 20.0
+_OK, _REDIRECT = 200, 300
+
+Key = tuple[UUID, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetching:
+    """Keeps tokens sealed beside the secrets that they were fetched with, and fetches the next in time."""
+
+    database: Database
+    head_key: HeadKey
+    vault: Vault
+    keys: PrivateKeys
+    upstream: Upstream
+    clock: Callable[[], float] = time.time
+    under_way: dict[Key, asyncio.Task[str]] = field(default_factory=dict[Key, asyncio.Task[str]])
+
+    async def token(self, wired: Wired, secret: Stored, text: str, by: str, stale: str) -> str:
+        """The token of the secret, whose `text` is open; another one than `stale`, which was refused.
+
+        Raises `UpstreamToken` and the other failures of the token endpoint, `Unavailable` and
+        `AuditUnavailable`.
+        """
+        held = await self._opened(wired, secret, secret.token)
+        if held is not None and self._is_fresh(held, stale):
+            return held.access
+        key = (wired.connection.id, secret.version.number)
+        return await self._shared(key, lambda: self._renew(wired, secret, text, by, stale))
+
+    async def _shared(self, key: Key, fetch: Callable[[], Coroutine[None, None, str]]) -> str:
+        """What the fetch under way brings, or the one that begins now; it goes on when its caller leaves."""
+        task = self.under_way.get(key)
+        if task is None:
+            task = self.under_way[key] = asyncio.create_task(fetch())
+            task.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(task)
+
+    def _landed(self, key: Key, done: asyncio.Task[str]) -> None:
+        del self.under_way[key]
+        if not done.cancelled():
+            done.exception()  # nobody may be waiting any more
+
+    async def drain(self, within_s: float) -> None:
+        """Waits for the fetches under way: a refresh token that is replaced there must be kept here."""
+        if self.under_way:
+            await asyncio.wait(self.under_way.values(), timeout=within_s)
+
+    async def _renew(self, wired: Wired, secret: Stored, text: str, by: str, stale: str) -> str:
+        try:
+            # Another replica may be at it; what it fetches is ours too.
+            async with self.database.sole(f"token:{wired.connection.id}"):
+                held = await self._newest(wired, secret)
+                if held is not None and self._is_fresh(held, stale):
+                    return held.access
+                token = await self._fetch(wired, text, held)
+                await self._keep(wired, secret, token, by)
+                return token.access
+        except (SQLAlchemyError, OSError):
+            raise Unavailable("database") from None
+
+    def _is_fresh(self, token: Token, stale: str) -> bool:
+        is_young = token.fresh_until is None or self.clock() < token.fresh_until
+        return is_young and token.access != stale
+
+    async def _newest(self, wired: Wired, secret: Stored) -> Token | None:
+        async with self.database.read() as session:
+            envelope = await Tokens(session).find(wired.connection.id, secret.version.number)
+        return await self._opened(wired, secret, envelope)
+
+    async def _opened(self, wired: Wired, secret: Stored, envelope: Envelope | None) -> Token | None:
+        if envelope is None:
+            return None
+        return Token(**orjson.loads(self.vault.open(envelope, wired.sealing(secret, "token"))))
+
+    async def _fetch(self, wired: Wired, text: str, held: Token | None) -> Token:
+        injector = wired.provider.injector
+        assert isinstance(injector, Fetched)  # noqa: S101 - who else has tokens
+        now = int(self.clock())
+        question = self._question(wired, injector, text, held)
+        async with asyncio.timeout(FETCH_S):
+            said = await self._ask(question, allow_private=wired.provider.allow_private)
+        if isinstance(injector, GithubApp):
+            return oauth.installation(said, now)
+        token = oauth.answered(said, now)
+        return token if token.refresh or held is None else replace(token, refresh=held.refresh)
+
+    def _question(self, wired: Wired, injector: Fetched, text: str, held: Token | None) -> TokenQuestion:
+        if isinstance(injector, GithubApp):
+            jwt = self.keys.jwt(text, "RS256", oauth.app_claims(injector, int(self.clock())), None)
+            return oauth.installation_question(injector, wired.provider.base_url, jwt)
+        who = client(injector, text)
+        return oauth.question(injector, who, (held and held.refresh) or who.token)
+
+    async def _ask(self, question: TokenQuestion, *, allow_private: bool) -> bytes:
+        """The body of an answer that is one. Raises `UpstreamToken` for every other."""
+        incoming = await self.upstream.send(
+            Outgoing(
+                method="POST",
+                url=question.url,
+                fields=(*question.fields, ("accept-encoding", "identity")),
+                body=_once(question.body),
+                length=len(question.body),
+                allow_private=allow_private,
+            )
+        )
+        try:
+            if not _OK <= incoming.status < _REDIRECT:
+                raise UpstreamToken
+            return await _whole(incoming.chunks())
+        finally:
+            incoming.close()
+
+    async def _keep(self, wired: Wired, secret: Stored, token: Token, by: str) -> None:
+        sealed = self.vault.seal(orjson.dumps(asdict(token)).decode(), wired.sealing(secret, "token"))
+        async with self.database.write() as session:
+            await Tokens(session).put(wired.connection.id, secret.version.number, sealed)
+            await AuditChain(session, self.head_key).append(
+                Happening(
+                    phase="change",
+                    action="token-fetched",
+                    agent=by,
+                    connection=wired.connection.name,
+                    secret_version=secret.version.number,
+                    fingerprint=self.vault.fingerprint(token.access),
+                    origin=wired.provider.addresses()[-1],
+                    private_origin=wired.provider.allow_private,
+                )
+            )
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    body = b""
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise UpstreamTooLarge
+    return body
