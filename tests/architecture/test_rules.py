@@ -34,7 +34,7 @@ def test_a_transaction_ends_with_its_block_and_never_by_a_call(project: Project)
 def test_the_domain_has_no_clock_and_no_chance(project: Project):
     assert not _offenders(
         project.of_room("domain"),
-        r"(datetime|date)\.(now|utcnow|today)$|time\.\w+$|^random\.|^secrets\.|uuid4$",
+        r"(datetime|date)\.(now|utcnow|today)$|\btime\.\w+$|^random\.|^secrets\.|uuid4$",
     )
 
 
