@@ -25,6 +25,10 @@ INTENT = Happening(
     path="/user",
     query_keys=("page",),
     decision="allow",
+    grant="7d4f",
+    policies=("mesh.grant",),
+    policy_hash="e3b0",
+    actors=("agent-8",),
 )
 
 
@@ -65,6 +69,10 @@ def test_an_entry_says_everything_that_an_auditor_asks_and_no_secret():
         "path": "/user",
         "query_keys": ["page"],
         "decision": "allow",
+        "grant": "7d4f",
+        "policies": ["mesh.grant"],
+        "policy_hash": "e3b0",
+        "actors": ["agent-8"],
     }
 
 

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -29,13 +29,14 @@ class Principal:
     """An authenticated caller; `scopes` are what its token allows, never more than its key does.
 
     `jkt` is the thumbprint of the key that its token is bound to, null for a bearer's. `actors` are those who
-    act for the subject, the present one first (RFC 8693 §4.1).
+    act for the subject, the present one first (RFC 8693 §4.1). `expires_at` is in Unix seconds.
     """
 
     subject: str
     scopes: frozenset[str]
     jkt: str | None = None
     actors: tuple[str, ...] = ()
+    expires_at: int = field(default=0, compare=False)
 
     def can(self, scope: str) -> bool:
         return scope in self.scopes or ADMIN in self.scopes
@@ -87,6 +88,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
         scopes=frozenset(str(claims["scope"]).split()),
         jkt=str(claims["cnf"]["jkt"]) if "cnf" in claims else None,
         actors=tuple(_actors(claims)),
+        expires_at=int(claims["exp"]),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader
-from mesh_shared.auth import tokens
+from mesh_shared.auth import dpop, tokens
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
@@ -14,8 +14,10 @@ from mesh_shared.wire import Uuid
 from mesh_security_gateway.schemas.sessions import (
     ApiKeyRequest,
     ApiKeyView,
+    DelegationRequest,
     JwkSet,
     NewApiKeyView,
+    ProtectedResource,
     SessionRequest,
     SessionView,
 )
@@ -56,6 +58,46 @@ async def open_session(
     jkt = await prove(request, needs_nonce=True) if "dpop" in request.headers else None
     session = gateway.keys.open_session(holder, audiences=asked.audiences, scopes=asked.scopes, jkt=jkt)
     return SessionView.model_validate(session)
+
+
+@router.post(
+    "/v1/delegations",
+    status_code=201,
+    operation_id="delegate_session",
+    summary="Act for somebody",
+    tags=["sessions"],
+)
+async def delegate_session(
+    request: Request, body: DelegationRequest, caller: Annotated[Principal, allow()]
+) -> SessionView:
+    """A token with which the caller acts for the holder of `subject_token` (RFC 8693).
+
+    The subject stays who it is, `act` names who acts, and the audit keeps both. It never allows more, or
+    lasts longer, than that token. One that is bound to a key cannot be handed on: only its holder can prove
+    the key.
+    """
+    gateway: Gateway = request.app.state.service
+    subject = await request.app.state.platform.verifier.verify(body.subject_token.get_secret_value())
+    session = await gateway.keys.delegate(caller, subject, audiences=body.audiences, scopes=body.scopes)
+    return SessionView.model_validate(session)
+
+
+@router.get(
+    "/.well-known/oauth-protected-resource",
+    operation_id="get_protected_resource",
+    summary="How to be let in",
+    tags=["sessions"],
+)
+async def get_protected_resource(request: Request) -> ProtectedResource:
+    """Metadata of this service as an OAuth resource (RFC 9728)."""
+    url: str = request.app.state.platform.public_url
+    return ProtectedResource(
+        resource=url,
+        jwks_uri=f"{url}/.well-known/jwks.json",
+        bearer_methods_supported=["header"],
+        dpop_signing_alg_values_supported=list(dpop.ALGORITHMS),
+        dpop_bound_access_tokens_required=False,
+    )
 
 
 # No idempotency key here: a replay would have to keep the answer, and with it the key in clear.

@@ -24,11 +24,12 @@ Flaw = Literal["head-missing", "head-forged", "entry-missing", "entry-changed", 
 class Happening:
     """What there is to say about one step; members that do not apply are null, and none is ever a secret.
 
-    `target` is what a change is about (a key's or grant's id, a provider's name) and `holder` who it
-    concerns. `fingerprint` names a secret's version without telling it; `query_keys` are names without
-    values; `intent` is the id of the intent that an outcome belongs to; `private_origin` says that a
-    provider's exception was used. `grant` is what a call went out under, `policies` are the ids of those that
-    decided, and `policy_hash` is SHA-256 of the text that was published at that time.
+    `actors` are those who act for `agent`, the present one first. `target` is what a change is about (a key's
+    or grant's id, a provider's name) and `holder` who it concerns. `fingerprint` names a secret's version
+    without telling it; `query_keys` are names without values; `intent` is the id of the intent that an
+    outcome belongs to; `private_origin` says that a provider's exception was used. `grant` is what a call
+    went out under, `policies` are the ids of those that decided, and `policy_hash` is SHA-256 of the text
+    that was published at that time.
     """
 
     phase: Phase
@@ -36,6 +37,7 @@ class Happening:
     agent: str
     target: str | None = None
     holder: str | None = None
+    actors: tuple[str, ...] = ()
     connection: str | None = None
     secret_version: int | None = None
     fingerprint: str | None = None

@@ -20,6 +20,7 @@ class AuditEntryView(BaseModel):
     agent: str
     target: str | None
     holder: str | None
+    actors: list[str] = Field(description="Who acts for the agent, the present one first (RFC 8693).")
     connection: str | None
     secret_version: int | None
     fingerprint: str | None

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from mesh_shared.wire import Uuid, WireModel
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, Secret, StringConstraints
 
 from mesh_security_gateway.schemas.fields import (
     MAX_AUDIENCES,
@@ -39,6 +39,24 @@ class SessionRequest(WireModel):
         max_length=MAX_SCOPES,
         description="What the token allows; default all that the key holds, and never more.",
         examples=[["events:read"]],
+    )
+
+
+class DelegationRequest(WireModel):
+    subject_token: Secret[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,8192}$")]] = Field(
+        description="A bearer's session of whom the caller is to act for, with this service as an audience.",
+        examples=["eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"],
+        json_schema_extra={"format": "password", "writeOnly": True},
+    )
+    audiences: list[Audience] | None = Field(
+        default=None, min_length=1, max_length=MAX_AUDIENCES, examples=[["registry"]]
+    )
+    scopes: list[Scope] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_SCOPES,
+        description="Some of those that the subject's token holds; default all of them.",
+        examples=[["gateway:proxy"]],
     )
 
 
@@ -92,3 +110,13 @@ class ApiKeyView(View):
 
 class NewApiKeyView(ApiKeyView):
     key: str = Field(description="Shown once and kept nowhere: send it as `X-API-Key`.")
+
+
+class ProtectedResource(BaseModel):
+    """RFC 9728 §2."""
+
+    resource: str = Field(examples=["http://127.0.0.1:8374"])
+    jwks_uri: str
+    bearer_methods_supported: list[str]
+    dpop_signing_alg_values_supported: list[str]
+    dpop_bound_access_tokens_required: bool

@@ -18,13 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.scopes import SERVICES, exceeding, may_name, service_scopes
-from mesh_security_gateway.errors import KeyNotFound, KeyRefused, KeyUnproved, ScopesExceeded, SubjectForeign
+from mesh_security_gateway.errors import (
+    DelegationTooLong,
+    KeyNotFound,
+    KeyRefused,
+    KeyUnproved,
+    ScopesExceeded,
+    SubjectForeign,
+)
 from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRescoped, ApiKeyRevoked
 from mesh_security_gateway.ports import HeadKey, KeyFile, KeyFileUnfit
 from mesh_security_gateway.repository.audit import AuditChain
 from mesh_security_gateway.repository.keys import ApiKey, ApiKeys
 
 SESSION_S = 900
+MOST_ACTORS = 8
 FIRST_START = "first-start"
 ADMIN_SUBJECT = "admin"
 
@@ -95,6 +103,52 @@ class Keys:
             token_type="Bearer" if jkt is None else "DPoP",
             expires_at=expires_at,
             subject=holder.subject,
+            scopes=tuple(granted),
+        )
+
+    async def delegate(
+        self,
+        actor: Principal,
+        subject: Principal,
+        *,
+        audiences: Sequence[str] | None,
+        scopes: Sequence[str] | None,
+    ) -> Session:
+        """A token with which `actor` acts for `subject`: with no more scopes, and no longer, than its token.
+
+        It is bound to the key that the actor proved, if any, and names all who act (RFC 8693 §4.1).
+        Raises `ScopesExceeded` naming the scopes that the subject's token does not hold, and
+        `DelegationTooLong`.
+        """
+        if lacking := exceeding(subject, scopes or ()):
+            raise ScopesExceeded(lacking)
+        actors = (actor.subject, *actor.actors, *subject.actors)
+        if len(actors) > MOST_ACTORS:
+            raise DelegationTooLong
+        granted = sorted(subject.scopes if scopes is None else set(scopes))
+        async with self.database.write() as session:
+            delegated = Happening(
+                phase="change",
+                action="delegated",
+                agent=actor.subject,
+                holder=subject.subject,
+                actors=actors,
+            )
+            await AuditChain(session, self.head_key).append(delegated)
+        token, expires_at = tokens.issue(
+            self.signing_key,
+            subject=subject.subject,
+            scopes=granted,
+            audiences=set(audiences or SERVICES),
+            ttl_s=max(0, min(SESSION_S, subject.expires_at - int(time.time()))),
+            jkt=actor.jkt,
+            actors=actors,
+        )
+        return Session(
+            token=token,
+            token_type="Bearer" if actor.jkt is None else "DPoP",
+            expires_at=expires_at,
+            subject=subject.subject,
             scopes=tuple(granted),
         )
 
