@@ -29,7 +29,8 @@ dev: setup ## Run the same mesh and keep it running
 test: setup kubo ## Prove everything
 	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz" $(ARGS)
 
-fuzz: setup ## Let schemathesis look for what no document promises: all phases, all five services
+fuzz: setup ## Look for what nobody promises: schemathesis on all services in all phases, forge for longer
+	cd contracts && FOUNDRY_PROFILE=ci ./forge test --quiet
 	$(UV) run --locked pytest -n 3 -m fuzz $(ARGS)
 
 check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
