@@ -19,6 +19,7 @@ from mesh_security_gateway.adapters.rates import RedisRates
 from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
 from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
 from mesh_security_gateway.api import (
+    approvals,
     audit,
     connections,
     grants,
@@ -30,6 +31,8 @@ from mesh_security_gateway.api import (
 )
 from mesh_security_gateway.domain.scopes import SERVICES
 from mesh_security_gateway.repository.connections import Connections
+from mesh_security_gateway.service.admitting import Admitting
+from mesh_security_gateway.service.approving import Approving
 from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.credentials import Credentials
@@ -59,6 +62,7 @@ ROUTERS = (
     connections.connections,
     grants.router,
     policies.router,
+    approvals.router,
     proxy.router,
     operations.router,
     audit.router,
@@ -121,11 +125,16 @@ def _wire(
     head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
     trail = Trail(database=database, head_key=head_key)
     deciding = Deciding(compile=CedarRules.compile)
+    approving = Approving(database=database, head_key=head_key, lasts_s=settings.approval_s)
     calls = Calls(
         database=database,
         recorder=Recorder(database=database, head_key=head_key),
         deciding=deciding,
-        limiting=Limiting(database=database, rates=RedisRates(platform.redis)),
+        admitting=Admitting(
+            limiting=Limiting(database=database, rates=RedisRates(platform.redis)),
+            approving=approving,
+            max_bytes=settings.max_operation_bytes,
+        ),
         sender=Sender(
             credentials=Credentials(
                 vault=vault,
@@ -149,6 +158,7 @@ def _wire(
         wiring=Wiring(database=database, vault=vault, keys=keys, head_key=head_key),
         rotation=Rotation(database=database, vault=vault, keys=keys, head_key=head_key),
         granting=Granting(database=database, head_key=head_key),
+        approving=approving,
         publishing=Publishing(database=database, head_key=head_key, deciding=deciding),
         calls=calls,
         operations=Operations(calls=calls, max_bytes=settings.max_operation_bytes),

@@ -37,13 +37,6 @@ class DelegationTooLong(Conflict, title="Delegation too long"):
         super().__init__("Too many act for each other here.")
 
 
-class DelegationTooLong(Conflict, title="Delegation too long"):
-    """So many act for each other already that nobody may act for them."""
-
-    def __init__(self) -> None:
-        super().__init__("Too many act for each other here.")
-
-
 class SubjectForeign(Forbidden, title="Subject foreign"):
     """Grants and connections hang on a subject, so a key for somebody else's would be a key to those."""
 

@@ -37,6 +37,7 @@ async def give_grant(
         key=key,
         rate=body.rate and body.rate.rate(),
         budget=body.budget and body.budget.budget(),
+        needs_approval=body.needs_approval,
     )
     return _view(given)
 
@@ -81,6 +82,7 @@ def _view(given: Recorded) -> GrantView:
         expires_at=grant.expires_at,
         rate=grant.rate and RateModel(calls=grant.rate.calls, per_s=grant.rate.per_s),
         budget=grant.budget and _budget(grant.budget, given.spent),
+        needs_approval=grant.needs_approval,
         created_by=given.created_by,
         created_at=given.created_at,
         is_revoked=grant.is_revoked,

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import Response
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.errors import BodyTooLarge, MeshError
@@ -39,6 +40,10 @@ PathRest = Annotated[
     ),
 ]
 Caller = Annotated[Principal, allow("gateway:proxy")]
+Approval = Annotated[
+    UUID | None,
+    Header(alias="X-Mesh-Approval", description="A person's word on this request; see `/v1/approvals`."),
+]
 NamePath = Annotated[str, Path(pattern=NAME, examples=["github"])]
 
 
@@ -118,7 +123,9 @@ class Relay(Response):
             pass
 
 
-async def proxy(request: Request, connection: NamePath, path: PathRest, caller: Caller) -> Response:
+async def proxy(
+    request: Request, connection: NamePath, path: PathRest, caller: Caller, approval: Approval = None
+) -> Response:
     """Passes the request on under the connection's credential, and the answer back without it.
 
     Answers of the gateway itself carry `X-Mesh-Gateway-Error`; all others are the upstream's, redirects
@@ -135,13 +142,16 @@ async def proxy(request: Request, connection: NamePath, path: PathRest, caller: 
         fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.raw),
         body=upload.pieces() if upload.is_there else None,
         length=upload.length if upload.is_there else None,
+        approval=approval,
     )
     return Relay(await gateway.calls.open(caller, asked), upload)
 
 
-async def proxy_root(request: Request, connection: NamePath, caller: Caller) -> Response:
+async def proxy_root(
+    request: Request, connection: NamePath, caller: Caller, approval: Approval = None
+) -> Response:
     """The connection's base path itself."""
-    return await proxy(request, connection, "", caller)
+    return await proxy(request, connection, "", caller, approval)
 
 
 def _rest(raw: bytes, connection: str) -> bytes:
@@ -158,6 +168,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     "3XX": {"description": "The upstream's answer; it is not followed", "content": _ANYTHING},
     "4XX": {"description": "The upstream's answer", "content": _ANYTHING},
     "5XX": {"description": "The upstream's answer", "content": _ANYTHING},
+    202: {"description": "The upstream's answer, or a person must approve this first", "content": _ANYTHING},
     400: {"description": "The upstream's answer, or a spelling that is not forwarded", "content": _ANYTHING},
     401: {"description": "The upstream's answer, or not authenticated here", "content": _ANYTHING},
     403: {"description": "The upstream's answer, or no live grant covers this", "content": _ANYTHING},

@@ -31,7 +31,7 @@ class BudgetModel(WireModel):
     """Every call takes `per_call` of `units` before it goes out. What was not sent is given back."""
 
     units: LimitedUnits
-    per_call: LimitedUnits = Field(default="1", examples=["1"])
+    per_call: str = Field(default="1", pattern=r"^[1-9][0-9]{0,17}$", examples=["1"])
 
     def budget(self) -> Budget:
         return Budget(units=int(self.units), per_call=int(self.per_call))
@@ -58,6 +58,11 @@ class GrantRequest(WireModel):
     expires_at: ExpiresAt = None
     rate: RateModel | None = Field(default=None, description="How often; null for as often as one likes.")
     budget: BudgetModel | None = Field(default=None, description="How much in all; null for no end.")
+    needs_approval: bool = Field(
+        default=False,
+        description="Whether a person must approve each request; see `/v1/approvals`.",
+        examples=[False],
+    )
 
 
 class GrantView(BaseModel):
@@ -69,6 +74,7 @@ class GrantView(BaseModel):
     expires_at: ExpiresAt
     rate: RateModel | None
     budget: BudgetView | None
+    needs_approval: bool
     created_by: str = Field(examples=["admin"])
     created_at: datetime
     is_revoked: bool

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 
 import orjson
-from mesh_shared.wire import WireModel
+from mesh_shared.wire import Uuid, WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
 from mesh_security_gateway.domain.headers import joined
@@ -35,6 +35,9 @@ class OperationRequest(WireModel):
     content: Any = Field(
         default=None, alias="json", description="Any JSON value; null for no body.", examples=[None]
     )
+    approval: Uuid | None = Field(
+        default=None, description="A person's word on this request; see `/v1/approvals`.", examples=[None]
+    )
 
     def operation(self) -> Operation:
         return Operation(
@@ -43,6 +46,7 @@ class OperationRequest(WireModel):
             path=self.path,
             fields=tuple(self.headers.items()),
             json=None if self.content is None else orjson.dumps(self.content),
+            approval=self.approval,
         )
 
 

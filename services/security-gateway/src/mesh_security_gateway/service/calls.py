@@ -28,8 +28,9 @@ from mesh_security_gateway.errors import (
 )
 from mesh_security_gateway.ports import Incoming
 from mesh_security_gateway.repository.connections import Connections, Wired
+from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.deciding import Call, Deciding, Slice
-from mesh_security_gateway.service.limiting import Limiting, Reservation
+from mesh_security_gateway.service.limiting import Reservation
 from mesh_security_gateway.service.recording import Pending, Recorder
 from mesh_security_gateway.service.sending import Asked, Sender, Sent
 
@@ -122,7 +123,7 @@ class Calls:
     database: Database
     recorder: Recorder
     deciding: Deciding
-    limiting: Limiting
+    admitting: Admitting
     sender: Sender
     max_response_bytes: int
 
@@ -130,7 +131,7 @@ class Calls:
         """Sends the request with its credential, and is back when the head of the answer is here.
 
         Raises `ConnectionNotFound` for a connection that is unknown or none of the caller's business, what
-        `Verdict.granted` and `Limiting.reserve` raise, `AuditUnavailable`, and after the intent is on record
+        `Verdict.granted` and `Admitting.admit` raise, `AuditUnavailable`, and after the intent is on record
         what `Sender.send` raises; `Unavailable` without the database.
         """
         wired, known = await self._find(caller, asked)
@@ -141,7 +142,7 @@ class Calls:
         verdict = known.decide(_call(caller, asked))
         intent = intent.decided(verdict.grant and verdict.grant.id, verdict.policies, verdict.policy_hash)
         try:
-            reserved = await self.limiting.reserve(verdict.granted())
+            asked, reserved = await self.admitting.admit(caller.subject, asked, wired, verdict.granted())
         except MeshError as refusal:
             await self.recorder.write(intent.refused(refusal.code()))
             raise

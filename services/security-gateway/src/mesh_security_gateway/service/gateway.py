@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mesh_security_gateway.service.approving import Approving
 from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.grants import Granting
@@ -22,6 +23,7 @@ class Gateway:
     rotation: Rotation
     granting: Granting
     publishing: Publishing
+    approving: Approving
     calls: Calls
     operations: Operations
     trail: Trail

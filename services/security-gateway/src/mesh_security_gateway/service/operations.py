@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import orjson
 from mesh_shared.auth.tokens import Principal
@@ -25,6 +26,7 @@ class Operation:
     path: str
     fields: Fields
     json: bytes | None
+    approval: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ def _asked(operation: Operation, key: str | None) -> Asked:
         fields=fields,
         body=None if operation.json is None else _once(operation.json),
         length=None if operation.json is None else len(operation.json),
+        approval=operation.approval,
     )
 
 

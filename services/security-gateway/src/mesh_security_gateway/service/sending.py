@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from uuid import UUID
 
 from mesh_shared.errors import BodyTooLarge, MeshError
 
@@ -21,7 +22,10 @@ _REPEATABLE = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What an agent wants done: `path` is canonical, `fields` are all that it sent, `length` is in bytes."""
+    """What an agent wants done: `path` is canonical, `fields` are all that it sent, `length` is in bytes.
+
+    `approval` is a person's word on it, as the agent says.
+    """
 
     action: str
     connection: str
@@ -31,6 +35,7 @@ class Asked:
     fields: Fields
     body: AsyncIterator[bytes] | None = None
     length: int | None = None
+    approval: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
