@@ -94,7 +94,7 @@ async def test_what_is_no_bearers_token_of_ours_is_handed_on_by_nobody(
 ):
     key = operator.app.state.service.keys.signing_key
     stated: dict[str, Any] = {"subject": "user", "scopes": ["a:b"]}
-    ours = {"audiences": ["security-gateway"], "ttl_s": 60}
+    ours: dict[str, Any] = {"audiences": ["security-gateway"], "ttl_s": 60}
     foreign = {
         "bound to a key": tokens.issue(key, **stated, **ours, jkt="k" * 43)[0],
         "for another service": tokens.issue(key, **stated, audiences=["registry"], ttl_s=60)[0],

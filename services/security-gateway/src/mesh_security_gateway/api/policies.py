@@ -34,7 +34,7 @@ async def publish_policies(request: Request, body: PolicyRequest, caller: Policy
     Checked against the schema of agents, connections and grants. Publishing what holds is harmless.
     """
     gateway: Gateway = request.app.state.service
-    return PublishedView.model_validate(await gateway.publishing.publish(caller, body.text))
+    return PublishedView.model_validate(await gateway.publishing.adopt(caller, body.text))
 
 
 @router.get("", operation_id="list_policies", summary="List policies")

@@ -28,7 +28,7 @@ class Policies:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def publish(self, text: str, *, hash: str, author: str) -> Policy:
+    async def adopt(self, text: str, *, hash: str, author: str) -> Policy:
         """Makes `text` what holds from the next call on, on every replica.
 
         The caller holds the audit's turn, so that no connection is made meanwhile that would miss it.

@@ -27,7 +27,7 @@ class Publishing:
     head_key: HeadKey
     deciding: Deciding
 
-    async def publish(self, caller: Principal, text: str) -> Policy:
+    async def adopt(self, caller: Principal, text: str) -> Policy:
         """Makes `text` what holds beside the baseline, from the next call on. Repeating it is harmless.
 
         Raises `PolicyUnfit` for what is no policies, does not fit the schema, or does more than forbid.
@@ -41,7 +41,7 @@ class Publishing:
             current = await policies.current()
             if current is not None and current.hash == hash:
                 return current
-            published = await policies.publish(text, hash=hash, author=caller.subject)
+            published = await policies.adopt(text, hash=hash, author=caller.subject)
             await chain.append(_change(caller, hash))
             outbox.record(session, PolicyPublished(hash=hash, by=caller.subject))
             return published
