@@ -132,7 +132,7 @@ def facts() -> list[type[Event]]:
 def test_facts_are_told_under_the_services_name_and_a_version():
     topics = [fact.topic for fact in facts()]
 
-    assert len(topics) == len(set(topics)) == 12
+    assert len(topics) == len(set(topics)) == 14
     assert all(topic.startswith("security-gateway.") and topic.endswith(".v1") for topic in topics)
 
 

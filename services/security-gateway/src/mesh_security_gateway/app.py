@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from mesh_shared.app import About, build
@@ -45,6 +44,7 @@ from mesh_security_gateway.service.operations import Operations
 from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
 from mesh_security_gateway.service.recording import Recorder
+from mesh_security_gateway.service.rewrapping import Rewrapping
 from mesh_security_gateway.service.rotation import Rotation
 from mesh_security_gateway.service.sending import Sender
 from mesh_security_gateway.service.tokens import Fetching
@@ -75,9 +75,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def start(platform: Platform) -> AsyncGenerator[Gateway, None]:
-        kek = await _kek(settings.kek_file, platform.database)
+        vault = await _vault(settings, platform.database)
+        await Rewrapping(database=platform.database, vault=vault).run()
         async with open_upstream(settings.upstream_idle_s) as upstream:
-            gateway = _wire(settings, platform, own, kek, upstream)
+            gateway = _wire(settings, platform, own, vault, upstream)
             async with platform.database.sole("first-start"):
                 await gateway.trail.begin()
                 await gateway.keys.welcome(
@@ -108,20 +109,26 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return app
 
 
-async def _kek(file: Path, database: Database) -> bytes:
-    """The key-encryption key, made only while there are no secrets: a new one would open none of them."""
+async def _vault(settings: Settings, database: Database) -> EnvelopeVault:
+    """A key-encryption key is made only while there are no secrets: a new one would open none of them."""
     async with database.read() as session:
         is_needed = await Connections(session).exist()
-    return keyfiles.known(file) if is_needed else keyfiles.kept(file, keyfiles.random_seed)
+    file, also = settings.kek_file, settings.kek_also_file
+    kek = keyfiles.known(file) if is_needed else keyfiles.kept(file, keyfiles.random_seed)
+    others = (Kek(keyfiles.known(also)),) if also else ()
+    return EnvelopeVault(Kek(kek), _pepper(settings), others)
+
+
+def _pepper(settings: Settings) -> bytes:
+    return keyfiles.kept(settings.state_dir / "pepper", keyfiles.random_seed)
 
 
 def _wire(
-    settings: Settings, platform: Platform, own: OwnKeys, kek: bytes, upstream: AiohttpUpstream
+    settings: Settings, platform: Platform, own: OwnKeys, vault: EnvelopeVault, upstream: AiohttpUpstream
 ) -> Gateway:
     """The use cases on their adapters; makes the key files that are not there yet."""
     database, state = platform.database, settings.state_dir
-    pepper = keyfiles.kept(state / "pepper", keyfiles.random_seed)
-    vault, keys = EnvelopeVault(Kek(kek), pepper), PemKeys()
+    pepper, keys = _pepper(settings), PemKeys()
     head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
     trail = Trail(database=database, head_key=head_key)
     deciding = Deciding(compile=CedarRules.compile)

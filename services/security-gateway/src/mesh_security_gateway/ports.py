@@ -76,6 +76,11 @@ class Envelope:
 
 
 class Vault(Protocol):
+    @property
+    def kek_id(self) -> str:
+        """Of the key-encryption key that wraps what is sealed now."""
+        ...
+
     def seal(self, secret: str, sealing: Sealing) -> Envelope: ...
 
     def open(self, envelope: Envelope, sealing: Sealing) -> str:

@@ -22,6 +22,13 @@ def _usable_kek(path: Path) -> Path:
     return path
 
 
+def _usable_other(path: Path | None) -> Path | None:
+    """Refuses one that is named and not there, too."""
+    if path is not None and not _usable_kek(path).exists():
+        raise ValueError(f"the key-encryption key {path} is not there")
+    return path
+
+
 class Settings(ServiceSettings):
     """Settings from `MESH_…` environment variables."""
 
@@ -31,6 +38,11 @@ class Settings(ServiceSettings):
     migrations_dir: Path = Path(__file__).parents[2] / "migrations"
     kek_file: Annotated[Path, AfterValidator(_usable_kek)] = Field(
         default=Path(), description="32 bytes that wrap the keys of all secrets; default `state_dir`/kek."
+    )
+    kek_also_file: Annotated[Path | None, AfterValidator(_usable_other)] = Field(
+        default=None,
+        description="A key-encryption key that also opens secrets: the last one, whose secrets are wrapped"
+        " anew at start; or, for replicas, the next one.",
     )
     keys_dir: Path = Field(
         default=Path(), description="<service>/service.key for each service; default `state_dir`/keys."
