@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from mesh_cli import parts
@@ -17,6 +20,7 @@ from mesh_shared.auth.dpop import NonceNeeded, Nonces, ProofRefused, Proofs, Req
 from mesh_shared.auth.keys import StaticKeys
 from mesh_shared.auth.tokens import TokenVerifier, issue
 from mesh_shared.errors import Unauthenticated, Unavailable
+from mesh_shared.testing import Issuer, running
 from redis.asyncio import Redis
 
 KEY = ECKey.generate_key("P-256")
@@ -211,3 +215,104 @@ async def test_those_who_act_are_in_the_token_the_present_one_first():
 
     assert (caller.subject, caller.actors) == ("a", ("agent", "agent-before"))
     assert (await VERIFIER.verify(token())).actors == ()
+
+
+@pytest.fixture
+async def bound(app: FastAPI, issuer: Issuer) -> AsyncIterator[tuple[AsyncClient, str]]:
+    """A service like every other of the mesh, and a session of its reader that is bound to `KEY`."""
+    text, _ = issue(
+        issuer.key,
+        subject="reader",
+        scopes=["notes:write"],
+        audiences=["notes"],
+        ttl_s=60,
+        jkt=KEY.thumbprint(),
+    )
+    async with running(app) as http:
+        yield http, text
+
+
+def headers(token: str, key: Any = KEY, **claims: Any) -> dict[str, str]:
+    about = {"htm": "POST", "htu": "http://127.0.0.1:9999/v1/notes", "ath": dpop._digest(token)}
+    return {"Authorization": f"DPoP {token}", "DPoP": proof(key, **(about | claims))}
+
+
+NOTE = {"name": "shopping", "pages": 2}
+
+
+async def test_every_service_takes_a_bound_session_with_its_proof(bound: tuple[AsyncClient, str]):
+    http, text = bound
+
+    written = await http.post("/v1/notes", json=NOTE, headers=headers(text))
+    told = await http.post("/v1/notes", json=NOTE, headers=headers(text))
+
+    assert (written.status_code, told.status_code) == (201, 409)
+
+
+STOLEN: dict[str, Callable[[str], dict[str, str]]] = {
+    "as a bearer's": lambda text: {"Authorization": f"Bearer {text}"},
+    "without a proof": lambda text: {"Authorization": f"DPoP {text}"},
+    "with another key's proof": lambda text: headers(text, ECKey.generate_key("P-256")),
+    "with a proof for another service": lambda text: headers(text, htu="http://127.0.0.1:8374/v1/notes"),
+    "with a proof for another route": lambda text: headers(text, htu="http://127.0.0.1:9999/v1/payments"),
+    "with a proof for another method": lambda text: headers(text, htm="GET"),
+    "with a proof without the token": lambda text: headers(text, ath=dpop._digest("another")),
+    "with a proof of last minute": lambda text: headers(text, iat=int(time.time()) - 90),
+}
+
+
+@pytest.mark.parametrize("theft", STOLEN)
+async def test_no_service_takes_a_stolen_session(bound: tuple[AsyncClient, str], theft: str):
+    http, text = bound
+
+    refused = await http.post("/v1/notes", json=NOTE, headers=STOLEN[theft](text))
+
+    assert refused.status_code == 401
+    assert (await http.get("/v1/notes/shopping")).status_code == 404
+
+
+async def test_a_proof_that_was_used_writes_nothing_more(bound: tuple[AsyncClient, str]):
+    http, text = bound
+    used = headers(text)
+
+    first = await http.post("/v1/notes", json=NOTE, headers=used)
+    again = await http.post("/v1/notes", json=NOTE | {"name": "other"}, headers=used)
+
+    assert (first.status_code, again.status_code) == (201, 401)
+    assert again.json()["code"] == "proof-refused"
+    assert 'algs="ES256 EdDSA"' in again.headers["www-authenticate"]
+
+
+async def test_a_proof_that_is_repeated_in_one_request_is_none(bound: tuple[AsyncClient, str]):
+    http, text = bound
+    both = [
+        ("Authorization", f"DPoP {text}"),
+        ("DPoP", headers(text)["DPoP"]),
+        ("DPoP", headers(text)["DPoP"]),
+    ]
+
+    assert (await http.post("/v1/notes", json=NOTE, headers=both)).status_code == 401
+
+
+async def test_a_refused_proof_is_not_repeated(bound: tuple[AsyncClient, str]):
+    http, text = bound
+    sent = headers(text, htm="PUT")
+
+    refused = await http.post("/v1/notes", json=NOTE, headers=sent)
+
+    assert sent["DPoP"] not in refused.text
+    assert text not in refused.text
+
+
+async def test_a_stranger_leaves_nothing_in_redis(bound: tuple[AsyncClient, str], redis_url: str):
+    """A proof is remembered only after the token that it came with held."""
+    http, _ = bound
+    redis = Redis.from_url(redis_url)
+    before = await redis.dbsize()
+
+    for _ in range(5):
+        assert (await http.post("/v1/notes", json=NOTE, headers=headers("a.b.c"))).status_code == 401
+
+    after = await redis.dbsize()
+    await redis.aclose()
+    assert after <= before

@@ -131,3 +131,54 @@ async def test_the_service_says_how_to_be_let_in(operator: Operator):
         "dpop_signing_alg_values_supported": ["ES256", "EdDSA"],
         "dpop_bound_access_tokens_required": False,
     }
+
+
+async def test_a_token_that_is_handed_in_is_never_said_back(
+    operator: Operator, user: dict[str, str], actor: dict[str, str]
+):
+    token = token_of(user)
+    wrong: list[dict[str, Any]] = [
+        {"subject_token": [token]},
+        {"subject_token": f"{token}\n"},
+        {"subject_token": token, "surprise": token},
+        {"subject_token": token[:-4] + "AAAA"},
+        {"subject_token": token, "scopes": [token]},
+    ]
+
+    answers = [await operator.http.post("/v1/delegations", json=body, headers=actor) for body in wrong]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 401, 422]
+    assert not [answer.text for answer in answers if token[20:60] in answer.text]
+
+
+async def test_what_somebody_acted_out_lasts_no_longer_than_the_grant_of_the_subject(
+    operator: Operator, user: dict[str, str], actor: dict[str, str], origin: Origin
+):
+    await operator.connect(origin.url)
+    grant = await operator.grant("user")
+    acting = {"Authorization": f"Bearer {(await delegate(operator, actor, token_of(user))).json()['token']}"}
+
+    before = await operator.http.get("/v1/proxy/github/user", headers=acting)
+    await operator.post(f"/v1/grants/{grant['id']}/revoke", {})
+    after = await operator.http.get("/v1/proxy/github/user", headers=acting)
+    own = await operator.http.get("/v1/proxy/github/user", headers=actor)
+
+    assert (before.status_code, after.status_code, own.status_code) == (200, 403, 404)
+    assert len(origin.seen) == 1
+
+
+async def test_of_two_who_act_the_audit_says_which(
+    operator: Operator, user: dict[str, str], actor: dict[str, str], origin: Origin
+):
+    await operator.connect(origin.url)
+    await operator.grant("user", rate={"calls": 10, "per_s": 60})
+    other = await operator.agent("agent-8")
+    for who in (actor, other):
+        token = (await delegate(operator, who, token_of(user))).json()["token"]
+        await operator.http.get("/v1/proxy/github/user", headers={"Authorization": f"Bearer {token}"})
+
+    entries = (await operator.get("/v1/audit", agent="user")).json()["items"]
+
+    intents = [entry["actors"] for entry in entries if entry["phase"] == "intent"]
+    assert intents == [["agent-8"], ["agent-7"]]
+    assert (await operator.get("/v1/audit/verification")).json()["valid"]
