@@ -49,7 +49,7 @@ def microseconds(run: Callable[[], object]) -> float:
 
 def measure(count: int) -> None:
     rules, given = CedarRules.compile(""), grants(count)
-    held = Slice(revision=0, target=TARGET, holding=Holding(given, 0), rules=rules)
+    held = Slice(revision=(0, 0), target=TARGET, holding=Holding(given, 0), rules=rules)
     for what, path in (("first", "/repos/owner-0/a"), ("last", f"/users/{count - 1}"), ("none", "/orgs")):
         call = Call(subject="agent-7", method="GET", path=path, query_keys=(), now=1.0)
         seconds = count_up()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.providers import Provider
@@ -14,7 +14,13 @@ from mesh_security_gateway.domain.versions import LIVE, Version
 from mesh_security_gateway.errors import ConnectionNotFound
 from mesh_security_gateway.ports import Envelope, Sealing
 from mesh_security_gateway.repository.providers import provider_of
-from mesh_security_gateway.repository.tables import ConnectionRow, ProviderRow, SecretVersionRow, TokenRow
+from mesh_security_gateway.repository.tables import (
+    ConnectionRow,
+    PolicyRow,
+    ProviderRow,
+    SecretVersionRow,
+    TokenRow,
+)
 from mesh_security_gateway.repository.tokens import envelope_of
 
 
@@ -49,11 +55,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
-    """A connection with all that a call needs of it; `secrets` are those that may be live, newest first."""
+    """A connection with all that a call needs of it; `secrets` are those that may be live, newest first.
+
+    `policies` is the place of the newest publication, 0 before the first.
+    """
 
     connection: Connection
     provider: Provider
     secrets: tuple[Stored, ...]
+    policies: int
 
     def live(self, now: float) -> tuple[Stored, ...]:
         """The secrets that a call may go out under at `now` (Unix seconds), newest first."""
@@ -122,8 +132,9 @@ class Connections:
         return [_connection(row) for row in await self._session.scalars(query.limit(limit))]
 
 
+_NEWEST = select(func.coalesce(func.max(PolicyRow.position), 0)).scalar_subquery()
 _WIRED = (
-    select(ConnectionRow, ProviderRow, SecretVersionRow, TokenRow)
+    select(ConnectionRow, ProviderRow, SecretVersionRow, TokenRow, _NEWEST)
     .join(ProviderRow, ProviderRow.name == ConnectionRow.provider)
     .outerjoin(
         SecretVersionRow,
@@ -138,16 +149,17 @@ _WIRED = (
 )
 
 
-_Found = tuple[ConnectionRow, ProviderRow, SecretVersionRow | None, TokenRow | None]
+_Found = tuple[ConnectionRow, ProviderRow, SecretVersionRow | None, TokenRow | None, int]
 """What an outer join really brings; its type says that nothing is missing."""
 
 
 def _wired(found: Sequence[_Found]) -> Wired:
-    connection, provider, *_ = found[0]
+    connection, provider, _, _, policies = found[0]
     return Wired(
         connection=_connection(connection),
         provider=provider_of(provider),
-        secrets=tuple(_stored((secret, token) for _, _, secret, token in found)),
+        secrets=tuple(_stored((secret, token) for _, _, secret, token, _ in found)),
+        policies=policies,
     )
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.errors import PolicyNotFound
-from mesh_security_gateway.repository.tables import ConnectionRow, PolicyRow
+from mesh_security_gateway.repository.tables import PolicyRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,10 @@ class Policies:
         self._session = session
 
     async def adopt(self, text: str, *, hash: str, author: str) -> Policy:
-        """Makes `text` what holds from the next call on, on every replica.
-
-        The caller holds the audit's turn, so that no connection is made meanwhile that would miss it.
-        """
+        """Makes `text` what holds from the next call on, on every replica."""
         row = PolicyRow(hash=hash, text=text, author=author)
         self._session.add(row)
         await self._session.flush()
-        await self._session.execute(update(ConnectionRow).values(rules=ConnectionRow.rules + 1))
         return _policy(row)
 
     async def current(self) -> Policy | None:

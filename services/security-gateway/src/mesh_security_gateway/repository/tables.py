@@ -48,8 +48,8 @@ class ProviderRow(Base):
 
 
 class ConnectionRow(Base):
-    """`version` and `fingerprint` are those of the newest secret. `rules` changes with every grant and every
-    policy that may change what is allowed here, so that whoever read them before knows that they are old.
+    """`version` and `fingerprint` are those of the newest secret. `rules` changes with every grant that is
+    given or revoked here, so that whoever read them before knows that they are old.
     """
 
     __tablename__ = "connections"

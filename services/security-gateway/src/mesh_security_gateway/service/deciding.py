@@ -51,9 +51,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """All that bears on one subject at one connection, as of the connection's `revision` of its rules."""
+    """All that bears on one subject at one connection; `revision` is that of its grants and of the policies."""
 
-    revision: int
+    revision: tuple[int, int]
     target: Target
     holding: Holding
     rules: Rules
@@ -116,20 +116,22 @@ class Deciding:
 
     async def slice(self, session: AsyncSession, subject: str, wired: Wired) -> Slice:
         """What bears on `subject` at the connection, as it is in the transaction that read `wired`."""
-        key, revision = (subject, wired.connection.id), wired.connection.rules
+        key, revision = (subject, wired.connection.id), (wired.connection.rules, wired.policies)
         known = self.kept.get(key)
         if known is None or known.revision != revision:
-            known = await self._read(session, subject, wired)
+            known = await self._read(session, subject, wired, revision)
             self.kept[key] = known
         self.kept.move_to_end(key)
         while len(self.kept) > KEPT:
             self.kept.popitem(last=False)
         return known
 
-    async def _read(self, session: AsyncSession, subject: str, wired: Wired) -> Slice:
+    async def _read(
+        self, session: AsyncSession, subject: str, wired: Wired, revision: tuple[int, int]
+    ) -> Slice:
         grants = await Grants(session).of(subject, wired.connection.id)
         return Slice(
-            revision=wired.connection.rules,
+            revision=revision,
             target=target(wired),
             holding=Holding(grants, time.time()),
             rules=await self._rules(session),

@@ -34,9 +34,8 @@ class Publishing:
         """
         hash = self.deciding.compile(text).hash
         async with self.database.write() as session:
-            # Connections are made under the same lock: none may miss what is published here.
             chain = AuditChain(session, self.head_key)
-            await chain.turn()
+            await chain.turn()  # two who publish at once come one after the other
             policies = Policies(session)
             current = await policies.current()
             if current is not None and current.hash == hash:
