@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """All that bears on one subject at one connection; `revision` is that of its grants and of the policies."""
+    """What bears on one subject at one connection; `revision` is that of its grants and of the policies."""
 
     revision: tuple[int, int]
     target: Target
