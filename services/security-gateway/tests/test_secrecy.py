@@ -103,6 +103,7 @@ CONNECTIONS: dict[str, dict[str, str]] = {
     "basic": {"kind": "basic"},
     "header": {"kind": "header", "name": "X-Api-Key"},
     "query": {"kind": "query", "name": "key"},
+    "cookie": {"kind": "cookie", "name": "sid"},
 }
 
 
