@@ -237,6 +237,25 @@ async def test_an_answer_is_on_record_and_told(operator: Operator, watched: dict
     assert "security-gateway.approval-asked.v1" in told
 
 
+async def test_the_audit_ties_a_call_to_the_word_that_let_it_out(
+    operator: Operator, watched: dict[str, str], origin: Origin
+):
+    approval = await asked(operator, watched)
+    await decide(operator, approval)
+    await call(operator, watched, approval)
+    await call(operator, watched, approval)
+
+    entries = (await operator.get("/v1/audit", agent="agent-7")).json()["items"]
+
+    said = [(entry["phase"], entry["decision"], entry["code"], entry["approval"]) for entry in entries]
+    assert said == [
+        ("intent", "deny", "approval-unfit", approval),
+        ("outcome", "allow", None, approval),
+        ("intent", "allow", None, approval),
+        ("intent", "deny", "approval-required", None),
+    ]
+
+
 async def test_an_approved_call_still_needs_room_in_its_budget(operator: Operator, origin: Origin):
     await operator.connect(origin.url)
     await operator.grant("agent-7", needs_approval=True, budget={"units": "1"})

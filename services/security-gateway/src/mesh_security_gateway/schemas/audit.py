@@ -33,6 +33,7 @@ class AuditEntryView(BaseModel):
     grant: str | None = Field(description="What the call went out under.")
     policies: list[str] = Field(description="Ids of the policies that decided.")
     policy_hash: str | None = Field(description="SHA-256 of the policies that held; see `/v1/policies`.")
+    approval: str | None = Field(description="The person's word that came with the call.")
     code: str | None
     intent: str | None
     status: int | None

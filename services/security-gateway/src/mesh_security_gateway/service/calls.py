@@ -214,4 +214,5 @@ def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
         path=asked.path,
         query_keys=paths.query_keys(asked.query),
         decision="allow",
+        approval=asked.approval and str(asked.approval),
     )
