@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +17,7 @@ from redis.asyncio import Redis
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Exchange, Operator, Origin, Program, Seen
+    from conftest import Answer, Exchange, Operator, Origin, Program, Seen
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -217,3 +218,53 @@ async def test_no_secret_is_anywhere_but_at_its_upstream(
     admin_key = str(program.state_dir / "admin.key")
     assert places(operator.admin_key.encode()) == [admin_key, f"{admin_key} at rest"]
     assert {place for token in tokens for place in places(token.encode())} <= {"POST /v1/sessions"}
+
+
+async def test_what_is_made_or_fetched_with_a_secret_is_nowhere_but_at_its_upstream(
+    program: Program, origin: Origin, traces: Traces, redis_url: str
+):
+    token, key = (f"sk-{secrets.token_urlsafe(24)}" for _ in range(2))
+    kinds = {
+        "hmac": {"kind": "hmac", "template": "{target}", "signature_header": "X-Sig", "key_header": "X-Id"},
+        "aws": {"kind": "aws-sigv4", "region": "eu-west-1", "service": "s3"},
+        "oauth": {"kind": "client-credentials", "token_url": f"{origin.url}/token"},
+    }
+    ears = Ears()
+    program.environment |= {"MESH_OTLP_ENDPOINT": traces.url, "MESH_LOG_LEVEL": "DEBUG"}
+    listening = asyncio.create_task(ears.listen(redis_url))
+    operator = await program.start()
+    agent = await operator.agent("agent-7")
+    operator.http.event_hooks["response"].append(ears.on_response)
+
+    for name, injector in kinds.items():
+        await operator.connect(origin.url, f"id:{key}", name=name, injector=injector)
+        await operator.grant("agent-7", connection=name)
+        for answer in ANSWERS:
+            origin.says = partial(issuing, token, answer)
+            asked = {"connection": name, "method": "GET", "path": "/user"}
+            await operator.http.post("/v1/secure-operations", json=asked, headers=agent)
+    await read_everything(operator)
+    kept: dict[str, bytes | bytearray] = {**files(program.state_dir), **ears.heard}
+    async with asyncio.timeout(30):
+        while len(traces.received) < 1000:  # they come every few seconds
+            await asyncio.sleep(0.05)
+    program.stop()
+    listening.cancel()
+    kept |= {"log": program.log.read_bytes(), "traces": bytes(traces.received)}
+
+    signatures = {value for seen in origin.seen for value in seen.values("x-sig")}
+    signed = [value for seen in origin.seen for value in seen.values("authorization") if "AWS4" in value]
+    signatures |= {value.rpartition("Signature=")[2] for value in signed}
+    assert len(signatures) >= 2
+    assert len(signed) == len(ANSWERS)
+    assert f"Bearer {token}".encode() in origin.record
+    assert min(len(kept["traces"]), len(kept["log"]), len(kept["redis"])) > 1000
+    for secret in (token, key, *signatures):
+        assert [place for place, data in kept.items() for s in spellings(secret) if s in data] == []
+
+
+def issuing(token: str, answer: Answer, seen: Seen) -> list[bytes]:
+    """`answer`, and at its token endpoint a token."""
+    if seen.target == "/token":
+        return seen.answer(f'{{"access_token": "{token}", "expires_in": 3600}}'.encode())
+    return answer(seen)
