@@ -19,7 +19,9 @@ class ApprovalView(BaseModel):
     query_keys: list[str] = Field(description="Names without values.")
     body_digest: str = Field(description="SHA-256 of the body, hex.")
     body_bytes: int
-    digest: str = Field(description="SHA-256 of all that leaves; an answer is good for this request alone.")
+    request_digest: str = Field(
+        description="SHA-256 of all that leaves; an answer is good for this request alone."
+    )
     approver: str | None = Field(examples=["admin"])
     created_at: datetime
     expires_at: int = Field(description="Unix seconds.", examples=[1764000900])
@@ -36,7 +38,7 @@ class ApprovalView(BaseModel):
             query_keys=list(approval.query_keys),
             body_digest=approval.body_digest,
             body_bytes=approval.body_bytes,
-            digest=approval.digest,
+            request_digest=approval.digest,
             approver=approval.approver,
             created_at=datetime.fromtimestamp(approval.created_at, UTC),
             expires_at=approval.expires_at,
