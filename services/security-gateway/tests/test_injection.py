@@ -193,6 +193,9 @@ def provider(origin: str, *, allow_private: bool = False, injector: Injector | N
         provider("http://api.example"),
         provider("https://[::zz]", allow_private=True),
         provider("https://[1:2]:80", allow_private=True),
+        provider("http://0.0.300.0", allow_private=True),
+        provider("https://0.0.00.0:8443", allow_private=True),
+        provider("https://0177.0.0.1", allow_private=True),
         *(
             provider("https://api.example", injector=Header(name))
             for name in ("Host", "content-length", "Transfer-Encoding", "Connection", "Cookie")

@@ -18,6 +18,7 @@ from mesh_security_gateway.domain.injectors import (
 from mesh_security_gateway.errors import ProviderUnfit
 
 _BRACKETED = re.compile(r"//\[(.*)\]")
+_FOUR_NUMBERS = re.compile(r"//([0-9]+(\.[0-9]+){3})(:|/|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +69,10 @@ def check_provider(provider: Provider) -> None:
 def _check_address(address: str, *, allow_private: bool) -> None:
     if address.startswith("http://") and not allow_private:
         raise ProviderUnfit("An address without TLS must be a private one: set allow_private, or use https.")
-    if (literal := _BRACKETED.search(address)) and not _is_ipv6(literal[1]):
+    if (literal := _BRACKETED.search(address)) and not _is(ipaddress.IPv6Address, literal[1]):
         raise ProviderUnfit("What stands in brackets is not an IPv6 address.")
+    if (literal := _FOUR_NUMBERS.search(address)) and not _is(ipaddress.IPv4Address, literal[1]):
+        raise ProviderUnfit("A host of four numbers is an IPv4 address, in the spelling that all read alike.")
 
 
 def _check_injector(provider: Provider) -> None:
@@ -86,9 +89,9 @@ def _check_injector(provider: Provider) -> None:
         raise ProviderUnfit("That header field frames the message and cannot carry a credential.")
 
 
-def _is_ipv6(text: str) -> bool:
+def _is(kind: type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address], text: str) -> bool:
     try:
-        ipaddress.IPv6Address(text)
+        kind(text)
     except ValueError:
         return False
     return True
