@@ -22,6 +22,7 @@ Filter = Annotated[
         max_length=10,
         description="Values wanted at dotted paths of an entry; one of a list is enough.",
         examples=[{"type": [CARD]}],
+        json_schema_extra={"additionalProperties": False},  # other names; pydantic leaves it unsaid
     ),
 ]
 
