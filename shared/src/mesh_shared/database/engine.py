@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import event, text
@@ -25,8 +25,6 @@ BUSY_TIMEOUT_S = 10
 CACHE_KIB = 8192
 """Of a connection to SQLite, as far as needed: rows of large tables come a third faster than from 2 MiB."""
 ALONE_S, AMONG_REPLICAS_S = 10.0, 1.0
-_UNREACHABLE = (SQLAlchemyError, OSError)
-"""Drivers raise the socket's own errors."""
 HAS_EVENT = "has_event"
 """In the `info` of a session that records one."""
 
@@ -64,10 +62,8 @@ class Database:
     async def glance(self) -> AsyncGenerator[AsyncConnection, None]:
         """For one statement of tables, which is of one moment anyway: what is around it takes no time."""
         connection = self._glancing.connect()
-        try:
+        with reachable():
             await connection.start()
-        except _UNREACHABLE:
-            raise Unavailable("database") from None
         try:
             yield connection
         finally:
@@ -115,11 +111,18 @@ def connect(url: str) -> Database:
     return Database(engine)
 
 
-async def _begin(session: AsyncSession) -> None:
+@contextmanager
+def reachable() -> Generator[None]:
+    """For who must tell a database that goes away in the middle of a block: raises `Unavailable` then."""
     try:
-        await session.connection()
-    except _UNREACHABLE:
+        yield
+    except (SQLAlchemyError, OSError):  # drivers raise the socket's own errors
         raise Unavailable("database") from None
+
+
+async def _begin(session: AsyncSession) -> None:
+    with reachable():
+        await session.connection()
 
 
 def _is_sqlite(url: str) -> bool:

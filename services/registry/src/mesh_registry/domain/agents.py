@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from mesh_shared.content import cid as cids
 
 from mesh_registry.domain import naming, ranking, search
-from mesh_registry.domain.chain import AgentFact, Occurrence, Staked, Status
+from mesh_registry.domain.chain import AgentFact, Depths, Occurrence, Staked, Status
 from mesh_registry.domain.metadata import AgentMetadata
 from mesh_registry.domain.ranking import Rank
 from mesh_registry.domain.registration_files import says_active
@@ -145,6 +145,19 @@ class Listing:
     rank: Rank
     match: Match | None = None
     """How it matches the text that was searched for; None when there was none."""
+
+    @classmethod
+    def at(
+        cls, head: int, depths: Depths, agent: Agent, document: Document, match: Match | None = None
+    ) -> Self:
+        """The agent as it is shown when `head` is the newest block."""
+        return cls(
+            agent=agent,
+            document=document,
+            status=depths.status(agent.stated_in, head),
+            rank=ranking.rank(agent.standing, agent.stake_units, agent.since_block, head),
+            match=match,
+        )
 
     @property
     def capabilities(self) -> list[str]:

@@ -32,8 +32,9 @@ from mesh_registry.domain.agents import NOWHERE, Agent, Document
 from mesh_registry.domain.reputation import Standing
 from mesh_registry.domain.search import Criteria, Prices
 from mesh_registry.repository.documents import document_from
+from mesh_registry.repository.ledger import HEIGHT
 from mesh_registry.repository.portions import portions
-from mesh_registry.repository.tables import AgentRow, BlockRow, DocumentRow, OfferRow
+from mesh_registry.repository.tables import AgentRow, DocumentRow, OfferRow
 
 Found = tuple[Agent, Document]
 
@@ -74,7 +75,7 @@ def conditions(shape: Shape, first: int = 0) -> list[ColumnElement[bool]]:
     """On `agents`, having the labels of `shape` from number `first` on among theirs."""
     having = [exists().where(*offering(shape, n, _OFFERS.alias())) for n in range(first, len(shape))]
     is_enough = _AGENT.reputation_ppm >= bindparam("least")
-    is_deep = _AGENT.stated_in <= _HEAD - bindparam("depth", type_=BigInteger()) + 1
+    is_deep = _AGENT.stated_in <= HEIGHT - bindparam("depth", type_=BigInteger()) + 1
     is_on = _AGENT.is_active.is_not(False)  # for `is_(True)` SQLite would go through all that are on
     return [is_on, is_enough, is_deep, *having]
 
@@ -89,7 +90,7 @@ def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElemen
 @lru_cache(64)
 def page_of(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Found agents in the order of one index. Making a statement takes longer than its answer."""
-    query, place = _WITH_DOCUMENT.add_columns(_HEAD), _AGENT.place
+    query, place = _WITH_DOCUMENT.add_columns(HEIGHT), _AGENT.place
     if not shape:
         query = query.where(_AGENT.is_active.is_(True))
     else:
@@ -179,7 +180,6 @@ _AGENTS, _OFFERS, _DOCUMENTS = (
     typing.cast("Table", row.__table__) for row in (AgentRow, OfferRow, DocumentRow)
 )
 _AGENT, _DOCUMENT = _AGENTS.c, _DOCUMENTS.c
-_HEAD = select(func.coalesce(func.max(BlockRow.number), 0)).scalar_subquery()
 _STANDING = [field.name for field in fields(Standing)]
 _OWN = [field.name for field in fields(Agent) if field.name not in ("standing", "capability_hashes")]
 _COLUMNS = [_AGENT[name] for name in ("capability_hashes", *_OWN, *_STANDING)]

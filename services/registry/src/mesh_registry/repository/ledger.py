@@ -12,7 +12,8 @@ from mesh_registry.repository.tables import BlockRow, OccurrenceRow, SettlementR
 WINDOW = 128
 """Blocks that are remembered: a reorganisation deeper than this starts the index anew."""
 _OF_OWNERS = ("announced", "located", "owned", "offering", "updated", "switched")
-_HEIGHT = select(func.max(BlockRow.__table__.c.number))
+HEIGHT = select(func.coalesce(func.max(BlockRow.__table__.c.number), 0)).scalar_subquery()
+"""The number of the newest indexed block, within a statement; 0 before the first."""
 _FACT: TypeAdapter[AnyFact] = TypeAdapter(AnyFact)
 
 
@@ -28,7 +29,7 @@ class Ledger:
 
     async def height(self) -> int:
         """The number of the newest indexed block; 0 before the first."""
-        return await self._session.scalar(_HEIGHT) or 0
+        return await self._session.scalar(select(HEIGHT)) or 0
 
     async def recent(self) -> Sequence[BlockRow]:
         """The remembered blocks, newest first."""

@@ -6,18 +6,18 @@ from uuid import UUID
 
 from mesh_shared.chain.journal import State, TransactionRow
 from pydantic import TypeAdapter
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import DocumentState
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.intents import Change, Intent, Registration, cid_of
 from mesh_registry.domain.operations import Operation, OperationStatus
+from mesh_registry.repository.ledger import HEIGHT
 from mesh_registry.repository.portions import portions
-from mesh_registry.repository.tables import AgentRow, BlockRow, DocumentRow, OperationRow
+from mesh_registry.repository.tables import AgentRow, DocumentRow, OperationRow
 
 INTENT: TypeAdapter[Registration | Change] = TypeAdapter(Intent)
-_HEAD = select(func.max(BlockRow.number)).scalar_subquery()
 
 
 class Operations:
@@ -71,17 +71,17 @@ class Operations:
         transaction: TransactionRow,
         agent: AgentRow | None,
         document_state: str | None,
-        head: int | None,
+        head: int,
     ) -> Operation:
         intent = INTENT.validate_python(operation.intent)
         seen = _registered(transaction, agent) if isinstance(intent, Registration) else _mined(transaction)
         hash, block = seen or (transaction.hash, None)
-        is_indexed = block is not None and block <= (head or 0)
+        is_indexed = block is not None and block <= head
         return Operation(
             id=operation.id,
             intent=intent,
             transaction_hash=hash,
-            status=self._status(transaction, block if is_indexed else None, head or 0),
+            status=self._status(transaction, block if is_indexed else None, head),
             refusal=transaction.error,
             is_listed=is_indexed and document_state != DocumentState.WAITING,
         )
@@ -108,12 +108,12 @@ def _mined(transaction: TransactionRow) -> tuple[str, int] | None:
     return transaction.hash, transaction.block_number
 
 
-_Whole = Select[OperationRow, TransactionRow, AgentRow | None, str | None, int | None]
+_Whole = Select[OperationRow, TransactionRow, AgentRow | None, str | None, int]
 
 
 def _whole() -> _Whole:
     query = (
-        select(OperationRow, TransactionRow, AgentRow, DocumentRow.state, _HEAD)
+        select(OperationRow, TransactionRow, AgentRow, DocumentRow.state, HEIGHT)
         .join(TransactionRow, TransactionRow.id == OperationRow.transaction_id)
         .outerjoin(AgentRow, AgentRow.agent_id == OperationRow.agent_id)
         .outerjoin(DocumentRow, DocumentRow.cid == OperationRow.cid)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from mesh_shared.database.engine import Database
 
-from mesh_registry.domain import ranking
 from mesh_registry.domain.agents import Agent, Feedback, Listing, Match, Validation
 from mesh_registry.domain.chain import Depths, Status
 from mesh_registry.domain.search import Criteria
@@ -90,14 +89,7 @@ class Discovery:
             return await validations.summary(token_id), await validations.newest(token_id, before, limit)
 
     def _listing(self, found: Found, head: int, match: Match | None = None) -> Listing:
-        agent, document = found
-        return Listing(
-            agent=agent,
-            document=document,
-            status=self.depths.status(agent.stated_in, head),
-            rank=ranking.rank(agent.standing, agent.stake_units, agent.since_block, head),
-            match=match,
-        )
+        return Listing.at(head, self.depths, *found, match=match)
 
     def _depth(self, status: Status) -> int:
         """How many blocks deep something is that has `status` at least."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from mesh_shared.database.engine import Database
 
-from mesh_registry.domain import ranking
 from mesh_registry.domain.agents import Agent, Document, Listing
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.servers import LATEST, Edition, Sought, past
@@ -62,7 +61,5 @@ class McpServers:
     def _edition(
         self, agent: Agent, document: Document, found_at: int, head: int, latest: int | None = None
     ) -> Edition:
-        status = self.depths.status(agent.stated_in, head)
-        rank = ranking.rank(agent.standing, agent.stake_units, agent.since_block, head)
-        listing = Listing(agent=agent, document=document, status=status, rank=rank)
+        listing = Listing.at(head, self.depths, agent, document)
         return Edition(listing, max(agent.stated_at, found_at), latest in (None, agent.version))

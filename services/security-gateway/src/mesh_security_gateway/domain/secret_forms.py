@@ -14,6 +14,7 @@ from mesh_security_gateway.domain.injectors import (
     GithubApp,
     Injector,
     MintedJwt,
+    OAuth,
     RefreshToken,
     RequestHmac,
     TokenExchange,
@@ -87,7 +88,7 @@ def secret_parts(injector: Injector, secret: str) -> tuple[str, ...]:
             return (secret,)
 
 
-def client(injector: ClientCredentials | RefreshToken | TokenExchange, secret: str) -> Client:
+def client(injector: OAuth, secret: str) -> Client:
     """Reads `id:secret`, and `id:secret:token` where a token is held; a public client's secret is empty.
 
     Raises `SecretUnfit` when a part is missing.

@@ -168,7 +168,7 @@ def _stored(found: Iterable[tuple[SecretVersionRow | None, TokenRow | None]]) ->
         if secret is not None:
             yield Stored(
                 version=version_of(secret),
-                envelope=secret_of(secret),
+                envelope=envelope_of(secret),
                 token=token and envelope_of(token),
             )
 
@@ -182,10 +182,6 @@ def version_of(row: SecretVersionRow) -> Version:
         created_at=row.created_at,
         not_after=row.not_after,
     )
-
-
-def secret_of(row: SecretVersionRow) -> Envelope:
-    return Envelope(kek_id=row.kek_id, wrapped_key=row.wrapped_key, ciphertext=row.ciphertext)
 
 
 def _connection(row: ConnectionRow) -> Connection:

@@ -9,6 +9,7 @@ from mesh_security_gateway.ports import Envelope, Sealing
 from mesh_security_gateway.repository.connections import sealing
 from mesh_security_gateway.repository.providers import provider_of
 from mesh_security_gateway.repository.tables import ConnectionRow, ProviderRow, SecretVersionRow, TokenRow
+from mesh_security_gateway.repository.tokens import envelope_of
 
 PORTION = 100
 
@@ -44,7 +45,6 @@ class Envelopes:
         )
         found = (await self._session.execute(query)).all()
         for row, provider in found:
-            old = Envelope(kek_id=row.kek_id, wrapped_key=row.wrapped_key, ciphertext=row.ciphertext)
-            new = wrap(old, sealing(row.connection_id, row.version, provider_of(provider), use))
+            new = wrap(envelope_of(row), sealing(row.connection_id, row.version, provider_of(provider), use))
             row.kek_id, row.wrapped_key = new.kek_id, new.wrapped_key
         return len(found)

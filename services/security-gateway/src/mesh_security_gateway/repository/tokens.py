@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.ports import Envelope
-from mesh_security_gateway.repository.tables import TokenRow
+from mesh_security_gateway.repository.tables import SecretVersionRow, TokenRow
 
 
 class Tokens:
@@ -36,5 +36,6 @@ class Tokens:
         await self._session.execute(delete(TokenRow).where(*own))
 
 
-def envelope_of(row: TokenRow) -> Envelope:
+def envelope_of(row: TokenRow | SecretVersionRow) -> Envelope:
+    """What is sealed in there."""
     return Envelope(kek_id=row.kek_id, wrapped_key=row.wrapped_key, ciphertext=row.ciphertext)

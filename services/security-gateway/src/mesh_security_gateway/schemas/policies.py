@@ -45,7 +45,7 @@ class SimulationRequest(WireModel):
         description="Percent-encoded, with its query if any.",
         examples=["/user"],
     )
-    at: ExpiresAt = Field(default=None, description="Unix seconds; null for now.")
+    at: ExpiresAt = Field(default=None, description="Unix seconds; null for the present moment.")
     text: PolicyText | None = Field(
         default=None, description="A draft in place of what was published.", examples=[None]
     )

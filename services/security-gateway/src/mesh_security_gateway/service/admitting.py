@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, replace
 
-from mesh_shared.errors import MeshError
+from mesh_shared.errors import BodyTooLarge, MeshError
 
 from mesh_security_gateway.domain import headers
 from mesh_security_gateway.domain.approvals import Subject
 from mesh_security_gateway.domain.grants import Grant
 from mesh_security_gateway.repository.connections import Wired
 from mesh_security_gateway.service.approving import Approving
+from mesh_security_gateway.service.bodies import once, whole
 from mesh_security_gateway.service.limiting import Limiting, Reservation
-from mesh_security_gateway.service.sending import Asked, once, whole
+from mesh_security_gateway.service.sending import Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Admitting:
         """
         if not grant.needs_approval:
             return asked, await self.limiting.reserve(grant)
-        body = b"" if asked.body is None else await whole(asked.body, self.max_bytes)
+        too_large = BodyTooLarge(self.max_bytes)
+        body = b"" if asked.body is None else await whole(asked.body, self.max_bytes, too_large)
         subject = _subject(agent, asked, wired, grant, body)
         if asked.approval is None:
             await self.approving.ask(subject, wired.connection)

@@ -7,10 +7,8 @@ from typing import Literal, NoReturn
 from uuid import UUID, uuid4
 
 from mesh_shared.auth.tokens import ADMIN, Principal
-from mesh_shared.database.engine import Database
-from mesh_shared.errors import Unavailable
+from mesh_shared.database.engine import Database, reachable
 from mesh_shared.events import outbox
-from sqlalchemy.exc import SQLAlchemyError
 
 from mesh_security_gateway.domain.approvals import Approval, Subject
 from mesh_security_gateway.domain.audit import Happening
@@ -51,7 +49,7 @@ class Approving:
 
     async def _question(self, subject: Subject, connection: Connection) -> UUID:
         now = int(time.time())
-        try:
+        with reachable():
             async with self.database.write() as session:
                 approvals = Approvals(session)
                 known = await approvals.open(subject.digest, now)
@@ -65,8 +63,6 @@ class Approving:
                     session, ApprovalAsked(id=asked.id, agent=asked.agent, connection=connection.name)
                 )
                 return asked.id
-        except (SQLAlchemyError, OSError):
-            raise Unavailable("database") from None
 
     async def use(self, id: UUID, subject: Subject) -> None:
         """Uses the word up; it is durable when the method is back, so that no crash makes it good twice.
@@ -74,11 +70,9 @@ class Approving:
         Raises `ApprovalUnfit` for one that is unknown, used, denied, expired, not given yet, or about another
         request: the answer never says which. Raises `Unavailable` without the database.
         """
-        try:
+        with reachable():
             async with self.database.write() as session:
                 is_used = await Approvals(session).use(id, subject.digest, int(time.time()))
-        except (SQLAlchemyError, OSError):
-            raise Unavailable("database") from None
         if not is_used:
             raise ApprovalUnfit
 

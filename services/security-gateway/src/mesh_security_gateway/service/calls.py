@@ -6,9 +6,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from mesh_shared.auth.tokens import Principal
-from mesh_shared.database.engine import Database
-from mesh_shared.errors import BodyTooLarge, MeshError, Unavailable
-from sqlalchemy.exc import SQLAlchemyError
+from mesh_shared.database.engine import Database, reachable
+from mesh_shared.errors import BodyTooLarge, MeshError
 
 from mesh_security_gateway.domain import grants, headers, paths
 from mesh_security_gateway.domain.audit import Happening
@@ -157,12 +156,10 @@ class Calls:
         )
 
     async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None]:
-        try:
+        with reachable():
             async with self.database.read() as session:
                 wired = await Connections(session).find(asked.connection)
                 return wired, wired and await self.deciding.slice(session, caller.subject, wired)
-        except (SQLAlchemyError, OSError):
-            raise Unavailable("database") from None
 
     async def _intend(self, intent: Happening, reserved: Reservation) -> Pending:
         try:

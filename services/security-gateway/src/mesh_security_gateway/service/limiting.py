@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from mesh_shared.database.engine import Database
+from mesh_shared.database.engine import Database, reachable
 from mesh_shared.errors import Unavailable
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,11 +34,9 @@ class Limiting:
             raise RateExceeded(math.ceil(early))
         if grant.budget is None:
             return Reservation(database=self.database, grant=None)
-        try:
+        with reachable():
             async with self.database.write() as session:
                 has_room = await Grants(session).reserve(grant.id)
-        except (SQLAlchemyError, OSError):
-            raise Unavailable("database") from None
         if not has_room:
             raise BudgetSpent
         return Reservation(database=self.database, grant=grant.id)

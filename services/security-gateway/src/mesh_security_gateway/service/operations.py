@@ -1,6 +1,6 @@
 """Secure operations: the data path for who wants one whole answer and the context it came about in."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from mesh_shared.auth.tokens import Principal
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import OperationUnfit, PathRefused
+from mesh_security_gateway.service.bodies import once
 from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.sending import Asked
 
@@ -83,14 +84,10 @@ def _asked(operation: Operation, key: str | None) -> Asked:
         path=canonical_path(path.encode()),
         query=checked_query(query.encode()),
         fields=fields,
-        body=None if operation.json is None else _once(operation.json),
+        body=None if operation.json is None else once(operation.json),
         length=None if operation.json is None else len(operation.json),
         approval=operation.approval,
     )
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
 
 
 def _read(body: bytes, clean: Callable[[bytes], bytes]) -> Any:

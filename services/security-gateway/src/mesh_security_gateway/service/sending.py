@@ -14,6 +14,7 @@ from mesh_security_gateway.domain.providers import Provider
 from mesh_security_gateway.errors import UpstreamEncoding, UpstreamStatus
 from mesh_security_gateway.ports import Incoming, Outgoing, Upstream
 from mesh_security_gateway.repository.connections import Stored, Wired
+from mesh_security_gateway.service.bodies import once, whole
 from mesh_security_gateway.service.credentials import Attempt, Credentials
 
 _NO_STATUS = 600
@@ -64,7 +65,7 @@ class Sender:
         """
         fields = headers.for_upstream(asked.fields, injectors.written_fields(wired.provider.injector))
         if asked.body is not None and injectors.signs_body(wired.provider.injector):
-            body = await whole(asked.body, self.max_signed_bytes)
+            body = await whole(asked.body, self.max_signed_bytes, BodyTooLarge(self.max_signed_bytes))
             asked = replace(asked, body=once(body), length=len(body))
         else:
             body = b""
@@ -122,18 +123,3 @@ def _refusal(incoming: Incoming) -> MeshError | None:
     if not HTTPStatus.OK <= incoming.status < _NO_STATUS:
         return UpstreamStatus()
     return UpstreamEncoding() if headers.is_encoded(incoming.fields) else None
-
-
-async def once(body: bytes) -> AsyncIterator[bytes]:
-    """A body that is here already."""
-    yield body
-
-
-async def whole(pieces: AsyncIterator[bytes], limit: int) -> bytes:
-    """All of a body. Raises `BodyTooLarge` beyond `limit` bytes."""
-    body = bytearray()
-    async for piece in pieces:
-        body += piece
-        if len(body) > limit:
-            raise BodyTooLarge(limit)
-    return bytes(body)

@@ -2,14 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field, replace
 from uuid import UUID
 
 import orjson
-from mesh_shared.database.engine import Database
-from mesh_shared.errors import Unavailable
-from sqlalchemy.exc import SQLAlchemyError
+from mesh_shared.database.engine import Database, reachable
 
 from mesh_security_gateway.domain import oauth
 from mesh_security_gateway.domain.audit import Happening
@@ -21,6 +19,7 @@ from mesh_security_gateway.ports import Envelope, HeadKey, Outgoing, PrivateKeys
 from mesh_security_gateway.repository.audit import AuditChain
 from mesh_security_gateway.repository.connections import Stored, Wired
 from mesh_security_gateway.repository.tokens import Tokens
+from mesh_security_gateway.service.bodies import once, whole
 
 MAX_ANSWER = 64 << 10
 FETCH_S = 20.0
@@ -72,7 +71,7 @@ class Fetching:
             await asyncio.wait(self.under_way.values(), timeout=within_s)
 
     async def _renew(self, wired: Wired, secret: Stored, text: str, by: str, stale: str) -> str:
-        try:
+        with reachable():
             # Another replica may be at it; what it fetches is ours too.
             async with self.database.sole(f"token:{wired.connection.id}"):
                 held = await self._newest(wired, secret)
@@ -81,8 +80,6 @@ class Fetching:
                 token = await self._fetch(wired, text, held)
                 await self._keep(wired, secret, token, by)
                 return token.access
-        except (SQLAlchemyError, OSError):
-            raise Unavailable("database") from None
 
     def _is_fresh(self, token: Token, stale: str) -> bool:
         is_young = token.fresh_until is None or self.clock() < token.fresh_until
@@ -124,7 +121,7 @@ class Fetching:
                 method="POST",
                 url=question.url,
                 fields=(*question.fields, ("accept-encoding", "identity")),
-                body=_once(question.body),
+                body=once(question.body),
                 length=len(question.body),
                 allow_private=allow_private,
             )
@@ -132,7 +129,7 @@ class Fetching:
         try:
             if not _OK <= incoming.status < _REDIRECT:
                 raise UpstreamToken
-            return await _whole(incoming.chunks())
+            return await whole(incoming.chunks(), MAX_ANSWER, UpstreamTooLarge())
         finally:
             incoming.close()
 
@@ -152,16 +149,3 @@ class Fetching:
                     private_origin=wired.provider.allow_private,
                 )
             )
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
-
-
-async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
-    body = b""
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            raise UpstreamTooLarge
-    return body
