@@ -118,6 +118,34 @@ def numbers(value: Any) -> list[float]:
             return []
 
 
+@pytest.mark.parametrize("service", PACKAGES)
+def test_every_number_that_a_caller_sends_has_a_greatest_value(
+    pages: dict[str, dict[str, Any]], service: str
+):
+    """Without one, a page says that 8e20 is fine, and no 64-bit column and no integer parser agrees."""
+    page = pages[service]
+    sent: list[Any] = [
+        [operation.get("parameters"), operation.get("requestBody")] for _, _, operation in operations(page)
+    ]
+    met: set[str] = set()
+    while new := set(references(sent)) - met:
+        met |= new
+        sent += [page["components"]["schemas"][reference.rsplit("/", 1)[1]] for reference in new]
+
+    assert [shape for shape in number_shapes(sent) if not shape.keys() & {"maximum", "enum"}] == []
+
+
+def number_shapes(value: Any) -> list[dict[str, Any]]:
+    match value:
+        case {"type": "integer" | "number"}:
+            return [value]
+        case dict() | list():
+            inner = value.values() if isinstance(value, dict) else value
+            return [shape for part in inner for shape in number_shapes(part)]
+        case _:
+            return []
+
+
 def test_every_service_has_a_channel_and_publishes_on_it(asyncapi: dict[str, Any]):
     assert asyncapi["asyncapi"].startswith("3.")
     assert asyncapi["channels"].keys() == PACKAGES.keys()

@@ -50,7 +50,7 @@ class CatalogSearch(WireModel):
 class Facet(WireModel):
     field: Path = Field(examples=["capabilities"])
     limit: int = Field(default=20, ge=1, le=100)
-    minCount: int = Field(default=1, ge=1)
+    minCount: int = Field(default=1, ge=1, le=1_000_000_000)
 
 
 class Facets(WireModel):
