@@ -23,6 +23,7 @@ ROUTES = {
     ("/v1/agents/{agent_id}/reputation", "get"): "get_reputation",
     ("/v1/agents/{agent_id}/validations", "get"): "list_validations",
     ("/v1/agents/{agent_id}/did.json", "get"): "get_agent_did",
+    ("/v1/agents/{agent_id}/signatures", "post"): "check_signature",
     ("/v1/dids/{did}", "get"): "resolve_did",
     ("/v1/operations/{operation_id}", "get"): "get_operation",
     ("/v1/cards", "post"): "look_at_card",

@@ -32,6 +32,7 @@ from mesh_registry.api import (
     registering,
     search,
     servers,
+    signatures,
 )
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.challenges import Asker
@@ -93,6 +94,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             catalog.router,
             servers.router,
             dids.router,
+            signatures.router,
             content.router,
         ],
         plugin=PLUGIN,

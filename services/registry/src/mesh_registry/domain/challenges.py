@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
-from eth_account.messages import encode_defunct
-from eth_utils.crypto import keccak
+from mesh_shared.auth.sign_in import SignIn
 
 from mesh_registry.domain.intents import Change, Stake, Switch, Unstake, Update, cid_of
+from mesh_registry.domain.signatures import text_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +24,8 @@ class Challenge:
 
     @property
     def digest(self) -> bytes:
-        """The 32 bytes that are signed (EIP-191, version 0x45)."""
-        signed = encode_defunct(text=self.message)
-        return keccak(b"\x19" + signed.version + signed.header + signed.body)
+        """The 32 bytes that are signed."""
+        return text_digest(self.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,29 +37,23 @@ class Asker:
 
     def ask(self, change: Change, owner: str, nonce: str, at: datetime, until: datetime) -> Challenge:
         """The question whether `owner` wants `change`. The nonce is 8 or more letters and digits."""
-        message = "\n".join(
-            [
-                f"{urlsplit(self.url).netloc} wants you to sign in with your Ethereum account:",
-                owner,
-                "",
-                _statement(change),
-                "",
-                f"URI: {self.url}/v1/agents/{change.agent_id}/changes",
-                "Version: 1",
-                f"Chain ID: {self.chain_id}",
-                f"Nonce: {nonce}",
-                f"Issued At: {_instant(at)}",
-                f"Expiration Time: {_instant(until)}",
-                "Resources:",
-                *(f"- {resource}" for resource in self._resources(change)),
-            ]
+        asked = SignIn(
+            url=self.url,
+            path=f"/v1/agents/{change.agent_id}/changes",
+            account=owner,
+            chain_id=self.chain_id,
+            statement=_statement(change),
+            nonce=nonce,
+            issued_at=at,
+            expires_at=until,
+            resources=self._resources(change),
         )
-        return Challenge(nonce=nonce, owner=owner, change=change, message=message, expires_at=until)
+        return Challenge(nonce=nonce, owner=owner, change=change, message=asked.text, expires_at=until)
 
-    def _resources(self, change: Change) -> list[str]:
+    def _resources(self, change: Change) -> tuple[str, ...]:
         """What it is for: the agent, and the metadata that it is going to have."""
         cid = cid_of(change)
-        return [f"{self.url}/v1/agents/{change.agent_id}"] + ([f"ipfs://{cid}"] if cid else [])
+        return (f"{self.url}/v1/agents/{change.agent_id}", *([f"ipfs://{cid}"] if cid else ()))
 
 
 def _statement(change: Change) -> str:
@@ -76,7 +68,3 @@ def _statement(change: Change) -> str:
             return f"Release {change.units} base units of the agent's stake."
         case _:
             return "Withdraw the agent's released stake to me."
-
-
-def _instant(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -129,9 +129,9 @@ class Agents:
         found = [_found(row) for row in await self._session.execute(query)]
         return {one[0].token_id: one for one in found}
 
-    async def located_at(self, cid: str) -> list[Agent]:
-        """The agents whose document is `cid`."""
-        query = select(*_COLUMNS).where(_AGENT.cid == cid).order_by(_AGENT.token_id)
+    async def located_at(self, cids: Iterable[str]) -> list[Agent]:
+        """The agents whose documents are these."""
+        query = select(*_COLUMNS).where(_AGENT.cid.in_(cids)).order_by(_AGENT.token_id)
         return [_agent(row) for row in await self._session.execute(query)]
 
     async def best(self, narrowing: Narrowing, after: str, limit: int) -> tuple[list[Found], int]:

@@ -47,41 +47,49 @@ class Documents:
 
     async def is_due(self, now: datetime) -> bool:
         """Whether there is something to look for."""
-        return await self._session.scalar(_due(now).with_only_columns(DocumentRow.cid)) is not None
+        return await self._session.scalar(_due(now).with_only_columns(DocumentRow.cid).limit(1)) is not None
 
-    async def lease(self, instance: str, now: datetime, until: datetime) -> Search | None:
-        """The document to look for next, which nobody else looks for before `until`.
+    async def lease(self, instance: str, now: datetime, until: datetime, most: int) -> list[Search]:
+        """The documents, `most` at most, to look for next, which nobody else looks for before `until`.
 
         New ones come first, so that those that were not found again and again hold up nobody; those that no
         agent names any more are let be.
         """
-        row = await self._session.scalar(_due(now).with_for_update(skip_locked=True))
-        if row is None:
-            return None
-        row.due_at, row.leased_by = until, instance
-        return Search(row.cid, row.attempts)
+        query = _due(now).with_only_columns(DocumentRow.cid, DocumentRow.attempts).limit(most)
+        rows = await self._session.execute(query.with_for_update(skip_locked=True))
+        searches = [Search(cid, attempts) for cid, attempts in rows]
+        await self._schedule((search.cid for search in searches), due_at=until, leased_by=instance)
+        return searches
 
     async def free(self, instance: str, now: datetime) -> None:
         """Ends the leases of a replica that is at its start: it looks for nothing yet."""
         query = update(DocumentRow).where(DocumentRow.leased_by == instance)
         await self._session.execute(query.values(due_at=now, leased_by=None))
 
-    async def postpone(self, search: Search, due_at: datetime, state: DocumentState | None = None) -> None:
-        """Looks for it again at `due_at`; with `state`, one more attempt has ended so."""
-        tried = {} if state is None else {"state": state, "attempts": search.attempts + 1}
-        query = update(DocumentRow).where(DocumentRow.cid == search.cid)
-        await self._session.execute(query.values(due_at=due_at, leased_by=None, **tried))
+    async def release(self, searches: Iterable[Search], now: datetime) -> None:
+        """Ends leases under which nobody could look."""
+        await self._schedule((search.cid for search in searches), due_at=now, leased_by=None)
 
-    async def decide(self, cid: str, document: Document, now: datetime) -> bool:
-        """Ends the search at `now`; false when another replica has ended it before."""
-        row = await self._session.get_one(DocumentRow, cid)
-        if row.state not in SOUGHT:
-            return False
-        row.state, row.leased_by = document.state, None
-        row.metadata_ = document.metadata and document.metadata.model_dump_json()
-        row.found_at = int(now.timestamp())
-        row.server_title = _server_title(document)
-        return True
+    async def postpone(self, searches: Iterable[tuple[Search, datetime]]) -> None:
+        """One more attempt has found nothing; looks for each again at the time beside it."""
+        missed = [
+            {"cid": search.cid, "due_at": due_at, "attempts": search.attempts + 1} | _MISSED
+            for search, due_at in searches
+        ]
+        if missed:
+            await self._session.execute(update(DocumentRow), missed)
+
+    async def decide(self, found: Mapping[str, Document], now: datetime) -> set[str]:
+        """Ends the searches for these CIDs at `now`; those that another replica has not ended before."""
+        query = select(DocumentRow.cid).where(DocumentRow.cid.in_(found), DocumentRow.state.in_(SOUGHT))
+        open = set(await self._session.scalars(query))
+        if decided := [_decided(cid, found[cid], now) for cid in open]:
+            await self._session.execute(update(DocumentRow), decided)
+        return open
+
+    async def _schedule(self, cids: Iterable[str], **lease: object) -> None:
+        for some in portions(cids):
+            await self._session.execute(update(DocumentRow).where(DocumentRow.cid.in_(some)).values(**lease))
 
 
 def document_from(state: str, said: str | None) -> Document:
@@ -97,6 +105,20 @@ _remembered = lru_cache(REMEMBERED)(_read)
 """The best are found again and again, and reading what they say takes longer than finding them."""
 
 
+_MISSED = {"state": DocumentState.UNAVAILABLE, "leased_by": None}
+
+
+def _decided(cid: str, document: Document, now: datetime) -> dict[str, object]:
+    return {
+        "cid": cid,
+        "state": document.state,
+        "leased_by": None,
+        "metadata_": document.metadata and document.metadata.model_dump_json(),
+        "found_at": int(now.timestamp()),
+        "server_title": _server_title(document),
+    }
+
+
 def _server_title(document: Document) -> str | None:
     """Under which name servers are searched, if it is one."""
     metadata = document.metadata
@@ -106,4 +128,4 @@ def _server_title(document: Document) -> str | None:
 def _due(now: datetime) -> Select[DocumentRow]:
     is_named = exists().where(AgentRow.cid == DocumentRow.cid)
     query = select(DocumentRow).where(DocumentRow.state.in_(SOUGHT), DocumentRow.due_at <= now, is_named)
-    return query.order_by(DocumentRow.attempts, DocumentRow.due_at).limit(1)
+    return query.order_by(DocumentRow.attempts, DocumentRow.due_at)

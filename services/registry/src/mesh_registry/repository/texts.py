@@ -18,9 +18,13 @@ class Texts:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def add(self, cid: str, weights: Mapping[str, int]) -> None:
-        """Makes a document findable. It never changes, since its CID is its hash."""
-        postings = [{"term": term, "cid": cid, "weight": weight} for term, weight in weights.items()]
+    async def add(self, documents: Mapping[str, Mapping[str, int]]) -> None:
+        """Makes documents findable, each by its terms. They never change, since a CID is a hash."""
+        postings = [
+            {"term": term, "cid": cid, "weight": weight}
+            for cid, weights in documents.items()
+            for term, weight in weights.items()
+        ]
         if postings:
             await self._session.execute(insert(PostingRow), postings)
 

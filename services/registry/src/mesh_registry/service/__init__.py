@@ -7,6 +7,7 @@ from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.content.store import ContentStore, Stored
 
 from mesh_registry.domain import dids
+from mesh_registry.domain.signatures import text_digest
 from mesh_registry.service.changing import Changer
 from mesh_registry.service.discovery import Discovery
 from mesh_registry.service.importing import Importer
@@ -15,6 +16,7 @@ from mesh_registry.service.registering import Registrar
 from mesh_registry.service.resolving import Resolver
 from mesh_registry.service.servers import McpServers
 from mesh_registry.service.showing import Showing
+from mesh_registry.service.wallets import has_signed
 
 WRITE = "registry:write"
 DISCOVER = "registry:discover"
@@ -41,6 +43,12 @@ class Registry:
         agent, metadata = listing.agent, listing.document.metadata
         endpoint = metadata and metadata.endpoint
         return dids.of_agent(agent.owner, self.operating.contracts.chain_id, agent.did, endpoint)
+
+    async def has_signed(self, agent_id: str, text: str, signature: bytes) -> tuple[str, bool]:
+        """The agent's owner, and whether it signed `text`. Raises `AgentNotFound`, `ChainUnavailable`."""
+        owner = (await self.discovery.agent(agent_id)).agent.owner
+        digest = text_digest(text)
+        return owner, await has_signed(self.operating.contracts, owner, digest, signature)
 
     async def keep(self, data: AsyncIterator[bytes]) -> Stored:
         """Stores and pins `data`. Raises `StoreUnavailable`."""

@@ -1,6 +1,8 @@
 """Looks for the documents that agents name, beside the indexing, so that a dead CID holds up nothing."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,14 +18,22 @@ from mesh_registry.errors import MetadataInvalid
 from mesh_registry.repository.documents import Documents, Search
 from mesh_registry.service.projection import INDEX_ROLE, Projection
 
+AT_ONCE = 50
+"""So many small documents are one commit, and so many dead ones take no longer than one."""
+TOGETHER_S = 0.05
+"""Those that are found within it are written together; who is slower holds up nobody."""
 LEASE = timedelta(seconds=60)
 LONGEST_PAUSE_S = 3600
 IDLE_S = 1.0
+MISSED = Document(DocumentState.UNAVAILABLE)
+
+Found = Mapping[Search, Document | None]
+"""None where there was no store to look in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Several may run side by side, in one process or many: each takes a document on lease."""
+    """Several may run side by side, in one process or many: each takes documents on lease."""
 
     database: Database
     store: ContentStore
@@ -32,6 +42,7 @@ class Fetcher:
     """Rings when there may be something to look for, and when we found it."""
     look_s: float = 30.0
     """Half a lease. A document that takes longer, such as one of very many blocks, counts as not there."""
+    at_once: int = AT_ONCE
 
     async def recover(self) -> None:
         """Frees what this replica was looking for when it died."""
@@ -39,47 +50,68 @@ class Fetcher:
             await Documents(session).free(self.instance, datetime.now(UTC))
 
     async def turn(self) -> None:
-        """Looks for one document, or waits when none is due. Raises `StoreUnavailable`, to be tried again."""
+        """Looks for some documents, or waits when none is due.
+
+        Raises `StoreUnavailable` when one could not be looked for, to be tried again.
+        """
         ticket = self.indexed.ticket()
-        search = await self._next()
-        if search is None:
+        searches = await self._next()
+        if not searches:
             await wait(ticket, IDLE_S)
             return
-        try:
-            document = await self._look(search.cid)
-        except StoreUnavailable:
-            async with self.database.write() as session:
-                await Documents(session).postpone(search, datetime.now(UTC))
-            raise
-        await self._end(search, document)
+        is_down = False
+        async with aclosing(self._found(searches)) as portions:
+            async for found in portions:
+                await self._end(found)
+                is_down |= None in found.values()
+        if is_down:
+            raise StoreUnavailable
 
-    async def _next(self) -> Search | None:
+    async def _next(self) -> Sequence[Search]:
         now = datetime.now(UTC)
         async with self.database.read() as session:
             if not await Documents(session).is_due(now):
-                return None
+                return []
         async with self.database.write() as session:
-            return await Documents(session).lease(self.instance, now, now + LEASE)
+            return await Documents(session).lease(self.instance, now, now + LEASE, self.at_once)
 
-    async def _look(self, cid: str) -> Document:
-        """What the store has under `cid`. Bytes that do not match it count as not there."""
+    async def _found(self, searches: Sequence[Search]) -> AsyncGenerator[Found, None]:
+        """What there is, as it comes: those of a moment together."""
+        looks = {asyncio.create_task(self._look(search.cid)): search for search in searches}
+        try:
+            while looks:
+                done, _ = await asyncio.wait(looks, timeout=TOGETHER_S)
+                if done:
+                    yield {looks.pop(look): look.result() for look in done}
+        finally:
+            for look in looks:
+                look.cancel()
+
+    async def _look(self, cid: str) -> Document | None:
+        """What the store has under `cid`; None while there is no store.
+
+        Bytes that do not match count as not there.
+        """
         try:
             async with asyncio.timeout(self.look_s):
                 data = await collect(self.store.cat(cid), MAX_DOCUMENT_BYTES)
             return Document(DocumentState.FETCHED, registration_files.read(data))
         except (ContentNotFound, ContentCorrupt, TimeoutError):
-            return Document(DocumentState.UNAVAILABLE)
+            return MISSED
         except (ContentTooLarge, MetadataInvalid):
             return Document(DocumentState.INVALID)
+        except StoreUnavailable:
+            return None
 
-    async def _end(self, search: Search, document: Document) -> None:
+    async def _end(self, found: Found) -> None:
         now = datetime.now(UTC)
-        if document.state is DocumentState.UNAVAILABLE:
-            async with self.database.write() as session:
-                await Documents(session).postpone(search, now + pause(search.attempts), document.state)
-        else:
-            async with self.database.sole(INDEX_ROLE), self.database.write() as session:
-                await Projection(session, now).learn(search.cid, document)
+        missed = [search for search, document in found.items() if document == MISSED]
+        decided = {s.cid: document for s, document in found.items() if document not in (None, MISSED)}
+        async with self.database.sole(INDEX_ROLE), self.database.write() as session:
+            documents = Documents(session)
+            await documents.release([search for search, document in found.items() if document is None], now)
+            await documents.postpone([(search, now + pause(search.attempts)) for search in missed])
+            await Projection(session, now).learn(decided)
         self.indexed.ring()
 
 

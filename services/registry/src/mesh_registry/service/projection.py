@@ -49,14 +49,15 @@ class Projection:
             agents = await self._fold({}, _by_token(await Ledger(self.session).about(some)))
             await self._report(before, agents, reverted=True)
 
-    async def learn(self, cid: str, document: Document) -> None:
-        """Ends the search for a document; its agents can be found by it from now on."""
-        if not await Documents(self.session).decide(cid, document, self.now):
-            return
-        if document.metadata is not None:
-            await Texts(self.session).add(cid, weights(document.metadata))
-        agents = await Agents(self.session).located_at(cid)
-        await Agents(self.session).save([(agent, findable(agent, document)) for agent in agents])
+    async def learn(self, found: Mapping[str, Document]) -> None:
+        """Ends the searches for documents; their agents can be found by them from now on."""
+        decided = await Documents(self.session).decide(found, self.now)
+        said = {cid: found[cid].metadata for cid in decided}
+        await Texts(self.session).add({cid: weights(one) for cid, one in said.items() if one is not None})
+        agents = await Agents(self.session).located_at(decided)
+        await Agents(self.session).save(
+            [(agent, findable(agent, found[agent.cid])) for agent in agents if agent.cid is not None]
+        )
         await outbox.record_all(self.session, [_updated(agent, reverted=False) for agent in agents])
 
     async def _fold(self, before: ByToken, said: Mapping[int, Sequence[Occurrence]]) -> ByToken:
