@@ -28,6 +28,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_api_keys_subject", "api_keys", ["subject"])
     op.create_table(
+        "wallet_answers",
+        sa.Column("nonce", sa.String(56), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("nonce", name="pk_wallet_answers"),
+    )
+    op.create_index("ix_wallet_answers_expires_at", "wallet_answers", ["expires_at"])
+    op.create_table(
         "providers",
         sa.Column("name", sa.String(63), nullable=False),
         sa.Column("origin", sa.String(270), nullable=False),

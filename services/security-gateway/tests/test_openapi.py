@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ROUTES = {
     ("/.well-known/jwks.json", "get"): "get_jwks",
     ("/v1/sessions", "post"): "open_session",
+    ("/v1/agents/{agent_id}/challenge", "post"): "challenge_agent",
     ("/v1/delegations", "post"): "delegate_session",
     ("/.well-known/oauth-protected-resource", "get"): "get_protected_resource",
     ("/v1/api-keys", "post"): "create_api_key",

@@ -15,7 +15,7 @@ from mesh_shared import background, http
 from mesh_shared.auth.dpop import Nonces, Proofs
 from mesh_shared.auth.keys import RemoteKeys
 from mesh_shared.auth.session import Sessions
-from mesh_shared.auth.tokens import KeySource, TokenVerifier
+from mesh_shared.auth.tokens import KeySource, TokenVerifier, Verifier
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 from mesh_shared.database.secret import service_secret
@@ -39,7 +39,7 @@ class Platform:
     redis: Redis
     http: httpx.AsyncClient
     sessions: Sessions
-    verifier: TokenVerifier
+    verifier: Verifier
     proofs: Proofs
     idempotency: IdempotencyKeys
     relay: Relay

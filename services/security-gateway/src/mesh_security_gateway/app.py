@@ -15,6 +15,7 @@ from mesh_security_gateway.adapters.cedar import CedarRules
 from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, TextKeyFile
 from mesh_security_gateway.adapters.private_keys import PemKeys
 from mesh_security_gateway.adapters.rates import RedisRates
+from mesh_security_gateway.adapters.registry import HttpRegistry
 from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
 from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
 from mesh_security_gateway.api import (
@@ -28,6 +29,7 @@ from mesh_security_gateway.api import (
     refusals,
     sessions,
 )
+from mesh_security_gateway.domain.challenges import Asker
 from mesh_security_gateway.domain.scopes import SERVICES
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.admitting import Admitting
@@ -49,6 +51,8 @@ from mesh_security_gateway.service.rotation import Rotation
 from mesh_security_gateway.service.sending import Sender
 from mesh_security_gateway.service.tokens import Fetching
 from mesh_security_gateway.service.trail import Trail
+from mesh_security_gateway.service.wallets import Wallets
+from mesh_security_gateway.service.watching import WatchedVerifier, Watching
 from mesh_security_gateway.settings import Settings
 
 DRAIN_S = 5
@@ -79,6 +83,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         await Rewrapping(database=platform.database, vault=vault).run()
         async with open_upstream(settings.upstream_idle_s) as upstream:
             gateway = _wire(settings, platform, own, vault, upstream)
+            platform.verifier = WatchedVerifier(platform.verifier, gateway.wallets.watching)
             async with platform.database.sole("first-start"):
                 await gateway.trail.begin()
                 await gateway.keys.welcome(
@@ -87,7 +92,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 )
             yield gateway
             await gateway.calls.recorder.drain(DRAIN_S)
-            await gateway.calls.sender.credentials.fetching.drain(DRAIN_S)
+            await gateway.calls.sender.credentials.fetching.under_way.drain(DRAIN_S)
 
     app = build(
         ABOUT,
@@ -99,13 +104,14 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         # Sessions must open and calls must pass while Redis is down; both need the database only.
         always_open=(
             "/v1/sessions",
+            "/v1/agents/",
             f"{proxy.PREFIX}/",
             "/v1/secure-operations",
             "/actions/SECURE_OPERATION",
         ),
         body_limits={f"{proxy.PREFIX}/": settings.max_proxied_body_bytes},
     )
-    refusals.install(app)
+    refusals.install(app, settings.public_url)
     return app
 
 
@@ -155,10 +161,11 @@ def _wire(
         ),
         max_response_bytes=settings.max_proxied_response_bytes,
     )
+    signing_key = own.load(state / "signing.key")
     return Gateway(
         keys=Keys(
             database=database,
-            signing_key=own.load(state / "signing.key"),
+            signing_key=signing_key,
             head_key=head_key,
             pepper=pepper,
         ),
@@ -171,4 +178,16 @@ def _wire(
         operations=Operations(calls=calls, max_bytes=settings.max_operation_bytes),
         trail=trail,
         profiles=Profiles(database=database, trail=trail),
+        wallets=Wallets(
+            database=database,
+            head_key=head_key,
+            signing_key=signing_key,
+            asker=Asker(url=settings.public_url, chain_id=settings.chain_id, pepper=pepper),
+            watching=_watching(settings, platform),
+        ),
     )
+
+
+def _watching(settings: Settings, platform: Platform) -> Watching:
+    registry = HttpRegistry(platform.http, settings.registry_url, platform.sessions.auth("registry"))
+    return Watching(registry=registry, least_stake_units=settings.least_stake_units)

@@ -23,6 +23,32 @@ class KeyUnproved(Unauthenticated, title="Key unproved"):
         return {"WWW-Authenticate": 'DPoP algs="ES256 EdDSA"'}
 
 
+class WalletRefused(Unauthenticated, title="Wallet refused"):
+    """The answer is none of the agent's owner to an open question, or was used; it never says which."""
+
+    def __init__(self) -> None:
+        super().__init__("That is no answer of the agent's owner.")
+
+
+class AgentNotFound(NotFound, title="Agent not found"):
+    def __init__(self) -> None:
+        super().__init__("The registry knows no such agent.")
+
+
+class AgentBarred(Forbidden, title="Agent barred"):
+    """On the chain the agent is switched off, has too little at stake, or belongs to somebody else by now."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent is not in good standing on the chain.")
+
+
+class AudienceExceeded(Forbidden, title="Audience exceeded"):
+    """A session that hangs on the chain is asked for a service that does not look there."""
+
+    def __init__(self) -> None:
+        super().__init__("A wallet's session is for the gateway alone.")
+
+
 class ScopesExceeded(Forbidden, title="Scopes exceeded"):
     """More was asked for than the caller's own key holds."""
 

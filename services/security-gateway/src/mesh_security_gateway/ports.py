@@ -9,6 +9,7 @@ from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.injectors import JwtAlgorithm
 from mesh_security_gateway.domain.providers import Provider
 from mesh_security_gateway.domain.rules import Decision, Question
+from mesh_security_gateway.domain.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -107,6 +108,18 @@ class PrivateKeys(Protocol):
 
     def check_certificate(self, pem: str) -> None:
         """Raises `SecretUnfit` unless `pem` is a chain of certificates and the private key of the first."""
+        ...
+
+
+class AgentRegistry(Protocol):
+    """What the chain says, as the registry reads it. Raises `Unavailable` when it does not answer."""
+
+    async def standing(self, agent: str) -> Standing | None:
+        """Of the agent with that id; None when there is none."""
+        ...
+
+    async def has_signed(self, agent: str, owner: str, text: str, signature: str) -> bool:
+        """Whether the agent still belongs to `owner`, who signed `text` by key or in its contract's word."""
         ...
 
 

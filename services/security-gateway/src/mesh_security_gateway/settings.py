@@ -47,6 +47,10 @@ class Settings(ServiceSettings):
     keys_dir: Path = Field(
         default=Path(), description="<service>/service.key for each service; default `state_dir`/keys."
     )
+    chain_id: int = Field(default=31337, ge=1, description="Of the chain whose wallets sign for agents.")
+    least_stake_units: int = Field(
+        default=0, ge=0, description="An agent with less at stake does not come in by its wallet."
+    )
     max_proxied_body_bytes: int = Field(default=10 << 20, ge=1024)
     max_proxied_response_bytes: int = Field(default=100 << 20, ge=1024)
     max_signed_body_bytes: int = Field(

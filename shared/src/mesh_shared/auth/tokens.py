@@ -29,13 +29,15 @@ class Principal:
     """An authenticated caller; `scopes` are what its token allows, never more than its key does.
 
     `jkt` is the thumbprint of the key that its token is bound to, null for a bearer's. `actors` are those who
-    act for the subject, the present one first (RFC 8693 §4.1). `expires_at` is in Unix seconds.
+    act for the subject, the present one first (RFC 8693 §4.1). `wallets` are (agent, owner) pairs: it holds
+    only while each of these agents belongs to that account. `expires_at` is in Unix seconds.
     """
 
     subject: str
     scopes: frozenset[str]
     jkt: str | None = None
     actors: tuple[str, ...] = ()
+    wallets: tuple[tuple[str, str], ...] = ()
     expires_at: int = field(default=0, compare=False)
 
     def can(self, scope: str) -> bool:
@@ -45,6 +47,15 @@ class Principal:
 class KeySource(Protocol):
     async def key(self, kid: str) -> OKPKey:
         """The public key with that id. Raises `Unauthenticated` when there is none."""
+        ...
+
+
+class Verifier(Protocol):
+    async def verify(self, token: str, *, is_bound: bool = False) -> Principal:
+        """The caller behind `token`. With `is_bound` its proof of the key `jkt` is still to be seen.
+
+        Raises `Unauthenticated`, and `Unavailable` when that cannot be told now.
+        """
         ...
 
 
@@ -88,6 +99,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
         scopes=frozenset(str(claims["scope"]).split()),
         jkt=str(claims["cnf"]["jkt"]) if "cnf" in claims else None,
         actors=tuple(_actors(claims)),
+        wallets=tuple((str(agent), str(owner)) for agent, owner in claims.get("wallets", {}).items()),
         expires_at=int(claims["exp"]),
     )
 
@@ -113,8 +125,12 @@ def issue(
     ttl_s: int,
     jkt: str | None = None,
     actors: Sequence[str] = (),
+    wallets: Iterable[tuple[str, str]] = (),
 ) -> tuple[str, int]:
-    """A signed token and its expiry in Unix seconds; bound to the key with thumbprint `jkt` if given."""
+    """A signed token and its expiry in Unix seconds; bound to the key with thumbprint `jkt` if given.
+
+    See `Principal` for `actors` and `wallets`.
+    """
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": ISSUER,
@@ -130,6 +146,8 @@ def issue(
         claims["cnf"] = {"jkt": jkt}
     if actors:
         claims["act"] = _acting(actors)
+    if held := dict(wallets):
+        claims["wallets"] = held
     header = {"alg": ALGORITHM, "kid": key.thumbprint(), "typ": "JWT"}
     return jwt.encode(header, claims, key, algorithms=[ALGORITHM]), now + ttl_s
 

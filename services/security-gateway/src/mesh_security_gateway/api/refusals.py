@@ -13,9 +13,9 @@ from mesh_security_gateway.api.proxy import RELAYED
 FIELD = "x-mesh-gateway-error"
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, public_url: str) -> None:
     """Marks the refusals of all routes, and the answer to a bug, which the framework sends by itself."""
-    app.add_middleware(Refusals)
+    app.add_middleware(Refusals, metadata_url=f"{public_url}/.well-known/oauth-protected-resource")
     on_bug: Any = app.exception_handlers[Exception]
 
     async def marked(request: Request, raised: Exception) -> Response:
@@ -27,10 +27,13 @@ def install(app: FastAPI) -> None:
 
 
 class Refusals:
-    """Adds `X-Mesh-Gateway-Error` with the problem's code, spelled with underscores."""
+    """Adds `X-Mesh-Gateway-Error` with the problem's code, spelled with underscores, and to every challenge
+    where it is written how to be let in (RFC 9728 §5.1).
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metadata_url: str) -> None:
         self._app = app
+        self._hint = f', resource_metadata="{metadata_url}"'.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         waiting: Message | None = None
@@ -43,12 +46,16 @@ class Refusals:
             if waiting is not None:
                 code: str = orjson.loads(message["body"])["code"]
                 field = (FIELD.encode(), code.replace("-", "_").encode())
-                waiting["headers"] = [*waiting["headers"], field]
+                waiting["headers"] = [*map(self._hinted, waiting["headers"]), field]
                 await send(waiting)
                 waiting = None
             await send(message)
 
         await self._app(scope, receive, mark)
+
+    def _hinted(self, field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        name, value = field
+        return (name, value + self._hint) if name.lower() == b"www-authenticate" else field
 
 
 def _is_ours(scope: Scope, message: Message) -> bool:

@@ -1,19 +1,20 @@
 """Sessions, the keys that sign them, and the API keys that open them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.security import APIKeyHeader
 from mesh_shared.auth import dpop, tokens
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow, prove
-from mesh_shared.wire import Uuid
+from mesh_shared.wire import Hex32, Uuid
 
 from mesh_security_gateway.schemas.sessions import (
     ApiKeyRequest,
     ApiKeyView,
+    ChallengeView,
     DelegationRequest,
     JwkSet,
     NewApiKeyView,
@@ -22,6 +23,7 @@ from mesh_security_gateway.schemas.sessions import (
     SessionView,
 )
 from mesh_security_gateway.service.gateway import Gateway
+from mesh_security_gateway.service.wallets import Answer
 
 router = APIRouter(route_class=MeshRoute)
 
@@ -49,15 +51,50 @@ async def open_session(
 ) -> SessionView:
     """A token for 15 minutes. An unknown, revoked or expired key is answered like none at all.
 
+    With the `proof` of an agent's owner no API key is needed: the agent is the subject, and the session ends
+    when the agent changes hands, is switched off or loses its stake on the chain.
+
     With a `DPoP` proof (RFC 9449) the token is bound to the key that made it. The proof needs a nonce: the
     first answer has one in `DPoP-Nonce`.
     """
     gateway: Gateway = request.app.state.service
     asked = body or SessionRequest()
+    narrowed: dict[str, Any] = {"audiences": asked.audiences, "scopes": asked.scopes}
+    if (proof := asked.proof) is not None:
+        jkt = await _proved(request)
+        answer = Answer(agent=proof.agent_id, nonce=proof.nonce, signature=proof.signature)
+        return SessionView.model_validate(await gateway.wallets.open(answer, jkt=jkt, **narrowed))
     holder = await gateway.keys.holder(key)
-    jkt = await prove(request, needs_nonce=True) if "dpop" in request.headers else None
-    session = gateway.keys.open_session(holder, audiences=asked.audiences, scopes=asked.scopes, jkt=jkt)
-    return SessionView.model_validate(session)
+    jkt = await _proved(request)
+    return SessionView.model_validate(gateway.keys.open_session(holder, jkt=jkt, **narrowed))
+
+
+async def _proved(request: Request) -> str | None:
+    """The thumbprint of the key that the request proves; None when it proves none."""
+    return await prove(request, needs_nonce=True) if "dpop" in request.headers else None
+
+
+@router.post(
+    "/v1/agents/{agent_id}/challenge",
+    operation_id="challenge_agent",
+    summary="Ask what an agent's owner signs to let it in",
+    tags=["sessions"],
+)
+async def challenge_agent(
+    request: Request, agent_id: Annotated[Hex32, Path(description="Keccak-256 of the agent's name.")]
+) -> ChallengeView:
+    """A text for the wallet that owns the agent on the chain (EIP-4361), good for one session within five
+    minutes; send nonce and signature as the `proof` of `POST /v1/sessions`.
+    """
+    gateway: Gateway = request.app.state.service
+    asked = await gateway.wallets.ask(agent_id)
+    return ChallengeView(
+        agent_id=asked.agent,
+        owner=asked.owner,
+        nonce=asked.nonce,
+        message=asked.text,
+        expires_at=asked.expires_at,
+    )
 
 
 @router.post(

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from mesh_shared.auth.tokens import ADMIN, Principal
 
 SERVICES = ("registry", "coordinator", "deployer", "security-gateway", "workspace-analyzer")
+HERE = frozenset({"security-gateway"})
+WALLET_SCOPES = ("gateway:proxy",)
+"""What an agent may that came in by its owner's signature; a call needs a grant besides."""
 
 _EVERY_SERVICE = ("events:read", "registry:write")
 _MORE = {
@@ -16,6 +19,7 @@ _MORE = {
         "workspace:analyze",
     ),
     "deployer": ("gateway:compile", "gateway:proxy"),
+    "security-gateway": ("registry:discover",),
 }
 
 

@@ -36,6 +36,15 @@ class ApiKeyRow(Base):
     jkt: Mapped[str | None] = mapped_column(String(43))
 
 
+class WalletAnswerRow(Base):
+    """An answer that opened a session, until it is too old to come again. Unix seconds."""
+
+    __tablename__ = "wallet_answers"
+
+    nonce: Mapped[str] = mapped_column(String(56), primary_key=True)
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
 class ProviderRow(Base):
     __tablename__ = "providers"
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from mesh_shared.wire import Uuid, WireModel
+from mesh_shared.wire import Hex32, Uuid, WireModel
 from pydantic import BaseModel, Field, Secret, StringConstraints
 
 from mesh_security_gateway.schemas.fields import (
@@ -25,7 +25,30 @@ Thumbprint = Annotated[
 ]
 
 
+class WalletProof(WireModel):
+    """The answer of an agent's owner to `POST /v1/agents/{agent_id}/challenge`."""
+
+    agent_id: Hex32
+    nonce: str = Field(pattern=r"^[0-9a-f]{56}$", examples=["5e" * 28])
+    signature: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){65,4096}$")] = Field(
+        description="Of `message`, as `personal_sign` makes it (EIP-191), or what the owner's contract takes"
+        " (ERC-1271).",
+        examples=["0x" + "1b" * 65],
+    )
+
+
+class ChallengeView(BaseModel):
+    agent_id: Hex32
+    owner: str = Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])
+    nonce: str = Field(examples=["5e" * 28])
+    message: str = Field(description="EIP-4361; the owner signs it with `personal_sign`, for one session.")
+    expires_at: int = Field(description="Unix seconds; five minutes from now.", examples=[1764000300])
+
+
 class SessionRequest(WireModel):
+    proof: WalletProof | None = Field(
+        default=None, description="In stead of an API key: who owns the agent.", examples=[None]
+    )
     audiences: list[Audience] | None = Field(
         default=None,
         min_length=1,

@@ -12,6 +12,7 @@ from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
 from mesh_security_gateway.service.rotation import Rotation
 from mesh_security_gateway.service.trail import Trail
+from mesh_security_gateway.service.wallets import Wallets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +29,4 @@ class Gateway:
     operations: Operations
     trail: Trail
     profiles: Profiles
+    wallets: Wallets

@@ -5,19 +5,17 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID, uuid4
 
 import structlog
 from joserfc.jwk import OKPKey
-from mesh_shared.auth import tokens
 from mesh_shared.auth.tokens import ADMIN, Principal
 from mesh_shared.database.engine import Database
 from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
-from mesh_security_gateway.domain.scopes import SERVICES, exceeding, may_name, service_scopes
+from mesh_security_gateway.domain.scopes import exceeding, may_name, service_scopes
 from mesh_security_gateway.errors import (
     DelegationTooLong,
     KeyNotFound,
@@ -30,24 +28,13 @@ from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRescoped, ApiKeyRe
 from mesh_security_gateway.ports import HeadKey, KeyFile, KeyFileUnfit
 from mesh_security_gateway.repository.audit import AuditChain
 from mesh_security_gateway.repository.keys import ApiKey, ApiKeys
+from mesh_security_gateway.service.sessions import SESSION_S, Session, sign
 
-SESSION_S = 900
 MOST_ACTORS = 8
 FIRST_START = "first-start"
 ADMIN_SUBJECT = "admin"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A signed token and what it says; `expires_at` is in Unix seconds, `token_type` how it is sent."""
-
-    token: str
-    token_type: Literal["Bearer", "DPoP"]
-    expires_at: int
-    subject: str
-    scopes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +76,12 @@ class Keys:
         principal = Principal(holder.subject, frozenset(holder.scopes))
         if lacking := exceeding(principal, scopes or ()):
             raise ScopesExceeded(lacking)
-        granted = sorted(holder.scopes if scopes is None else set(scopes))
-        token, expires_at = tokens.issue(
+        return sign(
             self.signing_key,
             subject=holder.subject,
-            scopes=granted,
-            audiences=set(audiences or SERVICES),
-            ttl_s=SESSION_S,
+            scopes=holder.scopes if scopes is None else scopes,
+            audiences=audiences,
             jkt=jkt,
-        )
-        return Session(
-            token=token,
-            token_type="Bearer" if jkt is None else "DPoP",
-            expires_at=expires_at,
-            subject=holder.subject,
-            scopes=tuple(granted),
         )
 
     async def delegate(
@@ -116,16 +94,15 @@ class Keys:
     ) -> Session:
         """A token with which `actor` acts for `subject`: with no more scopes, and no longer, than its token.
 
-        It is bound to the key that the actor proved, if any, and names all who act (RFC 8693 §4.1).
-        Raises `ScopesExceeded` naming the scopes that the subject's token does not hold, and
-        `DelegationTooLong`.
+        It is bound to the key that the actor proved, if any, hangs on the wallets of both, and names all who
+        act (RFC 8693 §4.1). Raises `ScopesExceeded` naming the scopes that the subject's token does not hold,
+        `DelegationTooLong` and `AudienceExceeded`.
         """
         if lacking := exceeding(subject, scopes or ()):
             raise ScopesExceeded(lacking)
         actors = (actor.subject, *actor.actors, *subject.actors)
         if len(actors) > MOST_ACTORS:
             raise DelegationTooLong
-        granted = sorted(subject.scopes if scopes is None else set(scopes))
         async with self.database.write() as session:
             delegated = Happening(
                 phase="change",
@@ -135,21 +112,15 @@ class Keys:
                 actors=actors,
             )
             await AuditChain(session, self.head_key).append(delegated)
-        token, expires_at = tokens.issue(
+        return sign(
             self.signing_key,
             subject=subject.subject,
-            scopes=granted,
-            audiences=set(audiences or SERVICES),
+            scopes=subject.scopes if scopes is None else scopes,
+            audiences=audiences,
             ttl_s=max(0, min(SESSION_S, subject.expires_at - int(time.time()))),
             jkt=actor.jkt,
             actors=actors,
-        )
-        return Session(
-            token=token,
-            token_type="Bearer" if actor.jkt is None else "DPoP",
-            expires_at=expires_at,
-            subject=subject.subject,
-            scopes=tuple(granted),
+            wallets=(*subject.wallets, *actor.wallets),
         )
 
     async def create(

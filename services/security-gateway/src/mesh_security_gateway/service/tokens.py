@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from mesh_security_gateway.repository.audit import AuditChain
 from mesh_security_gateway.repository.connections import Stored, Wired
 from mesh_security_gateway.repository.tokens import Tokens
 from mesh_security_gateway.service.bodies import once, whole
+from mesh_security_gateway.service.sharing import Sharing
 
 MAX_ANSWER = 64 << 10
 FETCH_S = 20.0
@@ -38,7 +39,8 @@ class Fetching:
     keys: PrivateKeys
     upstream: Upstream
     clock: Callable[[], float] = time.time
-    under_way: dict[Key, asyncio.Task[str]] = field(default_factory=dict[Key, asyncio.Task[str]])
+    under_way: Sharing[Key, str] = field(default_factory=Sharing[Key, str])
+    """Waited for at the end: a refresh token that is replaced there must be kept here."""
 
     async def token(self, wired: Wired, secret: Stored, text: str, by: str, stale: str) -> str:
         """The token of the secret, whose `text` is open; another one than `stale`, which was refused.
@@ -50,25 +52,7 @@ class Fetching:
         if held is not None and self._is_fresh(held, stale):
             return held.access
         key = (wired.connection.id, secret.version.number)
-        return await self._shared(key, lambda: self._renew(wired, secret, text, by, stale))
-
-    async def _shared(self, key: Key, fetch: Callable[[], Coroutine[None, None, str]]) -> str:
-        """What the fetch under way brings, or the one that begins now; it goes on when its caller leaves."""
-        task = self.under_way.get(key)
-        if task is None:
-            task = self.under_way[key] = asyncio.create_task(fetch())
-            task.add_done_callback(lambda done: self._landed(key, done))
-        return await asyncio.shield(task)
-
-    def _landed(self, key: Key, done: asyncio.Task[str]) -> None:
-        del self.under_way[key]
-        if not done.cancelled():
-            done.exception()  # nobody may be waiting any more
-
-    async def drain(self, within_s: float) -> None:
-        """Waits for the fetches under way: a refresh token that is replaced there must be kept here."""
-        if self.under_way:
-            await asyncio.wait(self.under_way.values(), timeout=within_s)
+        return await self.under_way.result(key, lambda: self._renew(wired, secret, text, by, stale))
 
     async def _renew(self, wired: Wired, secret: Stored, text: str, by: str, stale: str) -> str:
         with reachable():

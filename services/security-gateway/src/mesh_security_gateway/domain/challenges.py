@@ -1,0 +1,71 @@
+"""Questions to the owners of agents. Nobody keeps them: a nonce says by itself when it was asked whom.
+
+So a stranger who asks for a million questions fills no table.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mesh_shared.auth.sign_in import SignIn
+from mesh_shared.canonical import canonical_json
+
+from mesh_security_gateway.errors import WalletRefused
+
+LASTS_S = 300
+_TIME, _RANDOM = 8, 16
+"""Hex digits of a nonce: the second in which it was made, then what nobody can guess, then the seal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """What `owner` signs to let its agent in: `text`, and nothing else. `expires_at` is in Unix seconds."""
+
+    agent: str
+    owner: str
+    nonce: str
+    text: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks: our public address, the chain that the agents are on, and the key that seals nonces."""
+
+    url: str
+    chain_id: int
+    pepper: bytes
+
+    def ask(self, agent: str, owner: str, now: int) -> Challenge:
+        """A question that no one asked before."""
+        return self._challenge(agent, owner, f"{now:08x}{secrets.token_hex(_RANDOM // 2)}")
+
+    def asked(self, agent: str, owner: str, nonce: str, now: int) -> Challenge:
+        """The question that we asked under `nonce`.
+
+        Raises `WalletRefused` for one that is not ours, was about another agent or to another owner, or is
+        too old.
+        """
+        known = self._challenge(agent, owner, nonce[: _TIME + _RANDOM])
+        if not hmac.compare_digest(known.nonce, nonce) or now >= known.expires_at:
+            raise WalletRefused
+        return known
+
+    def _challenge(self, agent: str, owner: str, begin: str) -> Challenge:
+        asked = canonical_json([agent, owner, begin])
+        nonce = begin + hmac.digest(self.pepper, b"wallet-challenge\0" + asked, "sha256")[:16].hex()
+        issued = int(begin[:_TIME], 16)
+        until = issued + LASTS_S
+        signed = SignIn(
+            url=self.url,
+            path="/v1/sessions",
+            account=owner,
+            chain_id=self.chain_id,
+            statement="Open a session for my agent.",
+            nonce=nonce,
+            issued_at=datetime.fromtimestamp(issued, UTC),
+            expires_at=datetime.fromtimestamp(until, UTC),
+            resources=(f"{self.url}/v1/agents/{agent}",),
+        )
+        return Challenge(agent=agent, owner=owner, nonce=nonce, text=signed.text, expires_at=until)
