@@ -124,7 +124,9 @@ async def test_unknown_revoked_expired_and_missing_keys_get_the_same_answer(oper
     said = {
         (a.status_code, a.json()["code"], a.json()["detail"], a.headers["www-authenticate"]) for a in answers
     }
-    assert said == {(401, "key-refused", "The API key does not open a session.", 'Bearer realm="mesh"')}
+    hint = 'resource_metadata="http://127.0.0.1:8374/.well-known/oauth-protected-resource"'
+    challenge = f'Bearer realm="mesh", {hint}'
+    assert said == {(401, "key-refused", "The API key does not open a session.", challenge)}
 
 
 async def test_a_new_key_is_shown_once_and_its_scopes_are_among_its_makers(operator_everywhere: Operator):
