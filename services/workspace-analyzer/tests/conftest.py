@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.app import create_app
+from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import SecretStr
+from sqlalchemy import insert, select
 
 ROOT = Path(__file__).parents[3]
 MODULES = ROOT / "node_modules"
@@ -131,10 +134,29 @@ def app(make_app: MakeApp) -> FastAPI:
     return make_app()
 
 
+@pytest.fixture(scope="session")
+def read_before() -> dict[str, Any]:
+    """What Nx found for other tests, by the tree that it read: a second for each."""
+    return {}
+
+
 @pytest.fixture
-async def http(app: FastAPI, caller: dict[str, str], nx: Path) -> AsyncIterator[AsyncClient]:
+async def http(
+    app: FastAPI, caller: dict[str, str], nx: Path, read_before: dict[str, Any]
+) -> AsyncIterator[AsyncClient]:
+    """The service, which remembers the trees of other tests."""
     async with running(app, caller) as http:
+        database: Database = app.state.platform.database
+        async with database.write() as session:
+            known = [
+                {"key": key, "body": body, "created_at": datetime.now(UTC)}
+                for key, body in read_before.items()
+            ]
+            if known:
+                await session.execute(insert(GraphRow), known)
         yield http
+        async with database.read() as session:
+            read_before |= {row.key: row.body for row in await session.scalars(select(GraphRow))}
 
 
 @pytest.fixture

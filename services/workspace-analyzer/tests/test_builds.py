@@ -53,8 +53,17 @@ async def built(http: AsyncClient, workspace: str = "tiny", **body: str) -> dict
     return await settled(http, response.headers["location"])
 
 
-async def test_the_example_builds_what_its_change_affects(builder: AsyncClient, storefront: Path):
-    analysis_id = await analyzed(builder, "storefront")
+async def test_what_is_affected_is_built_after_what_it_needs_and_the_workspace_stays_as_it_was(
+    builder: AsyncClient, tiny: Tiny, git: Run
+):
+    folder = tiny(a="mkdir dist", b="test -d dist")
+    git(folder, "branch", "-f", "main", "change")
+    needing = {"command": "test -d dist", "dependsOn": ["^build"]}
+    (folder / "libs/b/project.json").write_text(
+        json.dumps({"name": "b", "implicitDependencies": ["a"], "targets": {"build": needing}})
+    )
+    git(folder, "commit", "-qam", "Change b")
+    analysis_id = await analyzed(builder)
     response = await start(builder, analysis_id)
     accepted = response.json()
     assert (response.status_code, accepted["status"]) == (202, "queued")
@@ -65,9 +74,8 @@ async def test_the_example_builds_what_its_change_affects(builder: AsyncClient, 
     assert (build["status"], build["success"]) == ("succeeded", True)
     assert (build["id"], build["analysis_id"]) == (accepted["id"], analysis_id)
     assert build["duration"] > 0
-    assert "Successfully ran target build for 5 projects and 3 tasks they depend on" in build["log_tail"]
-    assert not (storefront / "dist").exists()
-    assert not (storefront / "node_modules").exists()
+    assert "target build for project b and 1 task it depends on" in build["log_tail"]
+    assert git(folder, "status", "--porcelain", "--ignored") == ""
 
 
 async def test_a_build_that_fails_says_why_and_saw_nothing_of_our_environment(

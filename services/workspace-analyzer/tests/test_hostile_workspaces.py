@@ -23,7 +23,9 @@ def fired(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def payload(fired: Path) -> str:
-    write = f"require('fs').writeFileSync({json.dumps(str(fired))}, JSON.stringify(process.env))"
+    write = (
+        f"require('fs').writeFileSync({json.dumps(str(fired))}, JSON.stringify([__filename, process.env]))"
+    )
     return f"{write}; module.exports = {{}};"
 
 
@@ -106,22 +108,32 @@ async def test_a_preset_of_nx_is_extended(sources: GitSources, tool: NxTool, sto
     assert graph.gaps == ()
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        {".nx/nxw.js": "PAYLOAD", ".nx/installation/node_modules/nx/bin/nx.js": "PAYLOAD"},
-        {"node_modules/nx/dist/bin/nx.js": "PAYLOAD", "node_modules/nx/package.json": '{"bin": {"nx": "x"}}'},
-        {"libs/ui/node_modules/typescript/lib/typescript.js": "PAYLOAD"},
-        {".pnp.cjs": "PAYLOAD", "yarn.lock": "# yarn lockfile v1\n"},
-        {".yarnrc.yml": "yarnPath: ./y.js\n", "y.js": "PAYLOAD", "yarn.lock": "__metadata:\n  version: 6\n"},
-        {".env": "NODE_OPTIONS=--require ./p.js\nNX_ISOLATE_PLUGINS=true\n", "p.js": "PAYLOAD"},
-        {".local.env": "NX_WORKSPACE_ROOT_PATH=/\n"},
-        {
-            "nx.json": '{"installation": {}, "tasksRunnerOptions": {"x": {"runner": "./p.js"}}}',
-            "p.js": "PAYLOAD",
-        },
-    ],
-)
+PLANTED = [
+    {
+        ".nx/nxw.js": "PAYLOAD",
+        ".nx/installation/node_modules/nx/bin/nx.js": "PAYLOAD",
+        "node_modules/nx/dist/bin/nx.js": "PAYLOAD",
+        "node_modules/nx/package.json": '{"bin": {"nx": "x"}}',
+        "libs/ui/node_modules/typescript/lib/typescript.js": "PAYLOAD",
+        ".pnp.cjs": "PAYLOAD",
+        "yarn.lock": "# yarn lockfile v1\n",
+        ".local.env": "NX_WORKSPACE_ROOT_PATH=/\n",
+    },
+    {
+        ".yarnrc.yml": "yarnPath: ./y.js\n",
+        "y.js": "PAYLOAD",
+        "yarn.lock": "__metadata:\n  version: 6\n",
+        ".env": "NODE_OPTIONS=--require ./p.js\nNX_ISOLATE_PLUGINS=true\n",
+        "p.js": "PAYLOAD",
+    },
+    {
+        "nx.json": '{"installation": {}, "tasksRunnerOptions": {"x": {"runner": "./p.js"}}}',
+        "p.js": "PAYLOAD",
+    },
+]
+
+
+@pytest.mark.parametrize("files", PLANTED)
 async def test_nothing_else_of_the_workspace_runs_either(
     sources: GitSources,
     tool: NxTool,
@@ -135,7 +147,7 @@ async def test_nothing_else_of_the_workspace_runs_either(
 
     graph = await read(sources, tool, storefront, git, planted)
 
-    assert not fired.exists()
+    assert not fired.exists(), fired.read_text()
     assert len(graph.projects) == 10
 
 
