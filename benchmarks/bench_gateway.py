@@ -12,9 +12,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -103,7 +104,9 @@ def pinned(core: str, *argv: object) -> list[str]:
 
 
 @contextmanager
-def started(name: str, argv: list[str], folder: Path, env: dict[str, str] | None = None) -> Iterator[Process]:
+def started(
+    name: str, argv: list[str], folder: Path, env: dict[str, str] | None = None
+) -> Generator[Process]:
     process = processes.start(name, argv, folder / f"{name}.log", env)
     try:
         yield process
@@ -112,7 +115,7 @@ def started(name: str, argv: list[str], folder: Path, env: dict[str, str] | None
 
 
 def answers(process: Process, url: str) -> None:
-    process.wait_until(lambda: processes.status_of(url) == httpx.codes.OK, 30)
+    process.wait_until(lambda: processes.status_of(url) == HTTPStatus.OK, 30)
 
 
 def open_gateway(stack: ExitStack, folder: Path, origin_port: int) -> Stack:
