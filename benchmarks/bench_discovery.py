@@ -97,8 +97,7 @@ async def fill(database: Database, agents: int) -> None:
             await session.execute(insert(DocumentRow), [found_document(*one) for one in made])
             await Agents(session).save([(one, findable(one, document)) for one, document in made])
             if first <= TEXTS:
-                for one, document in made:
-                    await Texts(session).add(one.cid or "", weights(said_in(document)))
+                await Texts(session).add({one.cid or "": weights(said_in(said)) for one, said in made})
 
 
 def said_in(document: Document) -> AgentMetadata:

@@ -42,7 +42,7 @@ async def indexed(caller: Caller, *agents: Agent, names: tuple[str, ...] = ("tex
         documents = Documents(session)
         await documents.ensure([WHERE], datetime.now(UTC))
         metadata = AgentMetadata.model_validate(caller.metadata(*names))
-        await documents.decide(WHERE, Document(DocumentState.FETCHED, metadata), datetime.now(UTC))
+        await documents.decide({WHERE: Document(DocumentState.FETCHED, metadata)}, datetime.now(UTC))
         for agent in agents:
             await Agents(session).save([(agent, labels(metadata, names))])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from mesh_shared.canonical import canonical_json
 from mesh_shared.content import cid
 from mesh_shared.content.errors import ContentNotFound, StoreUnavailable
 from mesh_shared.content.store import Stored, once
+from sqlalchemy import event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,7 +165,7 @@ async def test_new_documents_come_before_those_that_were_missed(fetcher: Fetcher
     await asyncio.sleep(pause(0).total_seconds())
     await named(fetcher.database, 9, (await shelf.add(once(good))).cid)
 
-    await fetcher.turn()
+    await replace(fetcher, at_once=1).turn()
 
     assert shelf.asked[-1] == name_of(good)
 
@@ -174,12 +175,47 @@ async def test_a_document_without_end_holds_up_nothing_for_long(fetcher: Fetcher
     await named(fetcher.database, 1, name_of(b"endless"))
     await named(fetcher.database, 2, (await shelf.add(once(good))).cid)
 
-    async with asyncio.timeout(60):
-        await fetcher.turn()
-        await fetcher.turn()
+    await asyncio.wait_for(fetcher.turn(), 60)
 
     assert await state_of(fetcher.database, 1) is DocumentState.UNAVAILABLE
     assert await state_of(fetcher.database, 2) is DocumentState.FETCHED
+
+
+async def test_what_is_there_is_written_while_others_are_still_looked_for(
+    shelf: Shelf, good: bytes, database_lite: Database
+):
+    fetcher = Fetcher(database_lite, shelf, "replica-0", Bell())
+    shelf.endless.add(name_of(b"endless"))
+    await named(database_lite, 1, name_of(b"endless"))
+    await named(database_lite, 2, (await shelf.add(once(good))).cid)
+
+    found = fetcher.indexed.ticket()
+    turn = asyncio.create_task(fetcher.turn())
+    await asyncio.wait_for(found.wait(), 60)
+    turn.cancel()
+
+    assert await state_of(database_lite, 1) is DocumentState.WAITING
+    assert await state_of(database_lite, 2) is DocumentState.FETCHED
+
+
+async def test_many_documents_are_one_commit_whatever_they_are(
+    shelf: Shelf, good: bytes, database_lite: Database
+):
+    fetcher = Fetcher(database_lite, shelf, "replica-0", Bell())
+    texts = [good.replace(b"Summarizer", b"Summarizer %d" % n) for n in range(5)]
+    for token_id, text in enumerate([b"dead", b"<html>", *texts], start=1):
+        await named(database_lite, token_id, name_of(text))
+    for text in (b"<html>", *texts):
+        await shelf.add(once(text))
+    commits: list[object] = []
+    event.listen(database_lite.engine.sync_engine, "commit", commits.append)
+
+    await fetcher.turn()
+
+    missed, spoilt, *fetched = [await state_of(database_lite, n) for n in range(1, 8)]
+    assert (missed, spoilt) == (DocumentState.UNAVAILABLE, DocumentState.INVALID)
+    assert set(fetched) == {DocumentState.FETCHED}
+    assert len(commits) == 2  # the lease, and what was found
 
 
 async def test_while_the_store_is_down_nothing_counts_as_missing(fetcher: Fetcher, shelf: Shelf, good: bytes):
@@ -212,7 +248,7 @@ async def test_what_a_dead_replica_was_looking_for_is_free_at_its_next_start(
     await named(fetcher.database, 1, (await shelf.add(once(good))).cid)
     now = datetime.now(UTC)
     async with fetcher.database.write() as session:
-        await Documents(session).lease("replica-0", now, now + timedelta(hours=1))
+        await Documents(session).lease("replica-0", now, now + timedelta(hours=1), 1)
 
     await fetcher.recover()
     await fetcher.turn()
@@ -224,7 +260,7 @@ async def test_what_another_replica_is_looking_for_stays_its_own(fetcher: Fetche
     await named(fetcher.database, 1, (await shelf.add(once(good))).cid)
     now = datetime.now(UTC)
     async with fetcher.database.write() as session:
-        await Documents(session).lease("replica-1", now, now + timedelta(hours=1))
+        await Documents(session).lease("replica-1", now, now + timedelta(hours=1), 1)
 
     await fetcher.recover()
     await fetcher.turn()

@@ -95,7 +95,7 @@ class Index:
         )
         async with self.database.write() as session:
             found = Document(DocumentState.FETCHED, metadata)
-            await Projection(session, datetime.now(UTC)).learn(where, found)
+            await Projection(session, datetime.now(UTC)).learn({where: found})
 
     async def rate(self, name: str, value: int, client: str = "0x" + "c1" * 20) -> None:
         """A paid score."""

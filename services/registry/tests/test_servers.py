@@ -90,7 +90,7 @@ class Index:
         if not self.is_lost:
             async with self.database.write() as session:
                 found = Document(DocumentState.FETCHED, metadata)
-                await Projection(session, self._time()).learn(where.uri.removeprefix("ipfs://"), found)
+                await Projection(session, self._time()).learn({where.uri.removeprefix("ipfs://"): found})
 
     async def page(self, after: int = 0, limit: int = 30, **sought: Any) -> list[Edition]:
         return await self.servers.page(Sought(**sought), SPACE, after, limit)

@@ -18,8 +18,8 @@ from mesh_registry.errors import MetadataInvalid
 from mesh_registry.repository.documents import Documents, Search
 from mesh_registry.service.projection import INDEX_ROLE, Projection
 
-AT_ONCE = 50
-"""So many small documents are one commit, and so many dead ones take no longer than one."""
+AT_ONCE = 20
+"""So many are looked for together and end in one commit. Each may be 256 KiB, and more when it is read."""
 TOGETHER_S = 0.05
 """Those that are found within it are written together; who is slower holds up nobody."""
 LEASE = timedelta(seconds=60)
@@ -105,12 +105,13 @@ class Fetcher:
 
     async def _end(self, found: Found) -> None:
         now = datetime.now(UTC)
-        missed = [search for search, document in found.items() if document == MISSED]
-        decided = {s.cid: document for s, document in found.items() if document not in (None, MISSED)}
+        denied = [search for search, document in found.items() if document is None]
+        missed = [(s, now + pause(s.attempts)) for s, document in found.items() if document == MISSED]
+        known = {search.cid: document for search, document in found.items() if document}
+        decided = {cid: document for cid, document in known.items() if document != MISSED}
         async with self.database.sole(INDEX_ROLE), self.database.write() as session:
-            documents = Documents(session)
-            await documents.release([search for search, document in found.items() if document is None], now)
-            await documents.postpone([(search, now + pause(search.attempts)) for search in missed])
+            await Documents(session).release(denied, now)
+            await Documents(session).postpone(missed)
             await Projection(session, now).learn(decided)
         self.indexed.ring()
 

@@ -52,6 +52,8 @@ class Projection:
     async def learn(self, found: Mapping[str, Document]) -> None:
         """Ends the searches for documents; their agents can be found by them from now on."""
         decided = await Documents(self.session).decide(found, self.now)
+        if not decided:
+            return
         said = {cid: found[cid].metadata for cid in decided}
         await Texts(self.session).add({cid: weights(one) for cid, one in said.items() if one is not None})
         agents = await Agents(self.session).located_at(decided)
