@@ -126,20 +126,12 @@ async def entered(port: int) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "line"),
-    [
-        ("MESH_PORT", "70000", "MESH_PORT: Input should be less than or equal to 65535"),
-        ("MESH_EVENTS_KEPT", "1", "MESH_EVENTS_KEPT: Input should be greater than or equal to 1000"),
-        ("MESH_MAX_BODY_BYTES", "much", "MESH_MAX_BODY_BYTES: Input should be a valid integer"),
-    ],
-)
-def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_2(
-    environment: dict[str, str], name: str, value: str, line: str
-):
+def test_settings_that_make_no_sense_are_one_line_each_that_never_repeats_them(environment: dict[str, str]):
+    wrong = {"MESH_PORT": "70000", "MESH_EVENTS_KEPT": "1", "MESH_MAX_BODY_BYTES": "sk-misplaced"}
+
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=environment | {name: value},
+        env=environment | wrong,
         capture_output=True,
         text=True,
         check=False,
@@ -147,18 +139,9 @@ def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_2(
     )
 
     assert done.returncode == 2
-    assert done.stderr.startswith(line)
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_a_setting_is_never_repeated_in_its_complaint(environment: dict[str, str]):
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=environment | {"MESH_EVENTS_KEPT": "sk-misplaced"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-    assert "sk-misplaced" not in done.stdout + done.stderr
+    assert set(done.stderr.splitlines()) == {
+        "MESH_PORT: Input should be less than or equal to 65535",
+        "MESH_EVENTS_KEPT: Input should be greater than or equal to 1000",
+        "MESH_MAX_BODY_BYTES: Input should be a valid integer",
+    }
+    assert done.stdout == ""

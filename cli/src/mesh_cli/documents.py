@@ -19,20 +19,22 @@ DESCRIBE = """
 import importlib, inspect, json, sys
 from mesh_shared.events.event import Event
 
-package = sys.argv[1]
-settings = importlib.import_module(package + ".settings").Settings()
-app = importlib.import_module(package + ".app").create_app(settings)
-events = importlib.import_module(package + ".events")
-classes = [c for _, c in inspect.getmembers(events, inspect.isclass)]
-facts = [c for c in classes if issubclass(c, Event) and "topic" in vars(c)]
-described = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": f.model_json_schema()} for f in facts]
-print(json.dumps({"openapi": app.openapi(), "events": described}))
+def described(package, port):
+    settings = importlib.import_module(package + ".settings").Settings(port=port)
+    app = importlib.import_module(package + ".app").create_app(settings)
+    events = importlib.import_module(package + ".events")
+    classes = [c for _, c in inspect.getmembers(events, inspect.isclass)]
+    facts = [c for c in classes if issubclass(c, Event) and "topic" in vars(c)]
+    told = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": f.model_json_schema()} for f in facts]
+    return {"openapi": app.openapi(), "events": told}
+
+print(json.dumps({name: described(*where) for name, where in json.loads(sys.argv[1]).items()}))
 """
 
 
 def generate() -> dict[Path, str]:
     """Every document by the path where it is committed."""
-    described = {service: _describe(service) for service in PACKAGES}
+    described = _describe()
     pages = {DOCS / "openapi" / f"{name}.json": _text(it["openapi"]) for name, it in described.items()}
     return pages | {
         DOCS / "asyncapi.json": _text(_asyncapi({n: it["events"] for n, it in described.items()}))
@@ -50,9 +52,10 @@ def write(documents: dict[Path, str]) -> None:
         path.write_text(text)
 
 
-def _describe(service: str) -> dict[str, Any]:
-    argv = [sys.executable, "-c", DESCRIBE, PACKAGES[service]]
-    env = inherited() | SETTINGS | {"MESH_PORT": str(Ports().services[service])}
+def _describe() -> dict[str, Any]:
+    where = {service: (package, Ports().services[service]) for service, package in PACKAGES.items()}
+    argv = [sys.executable, "-c", DESCRIBE, json.dumps(where)]
+    env = inherited() | SETTINGS
     done = subprocess.run(argv, capture_output=True, check=True, timeout=120, env=env)  # noqa: S603 - ours
     return json.loads(done.stdout)
 
