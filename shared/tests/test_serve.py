@@ -142,6 +142,6 @@ def test_settings_that_make_no_sense_are_one_line_each_that_never_repeats_them(e
     assert set(done.stderr.splitlines()) == {
         "MESH_PORT: Input should be less than or equal to 65535",
         "MESH_EVENTS_KEPT: Input should be greater than or equal to 1000",
-        "MESH_MAX_BODY_BYTES: Input should be a valid integer",
+        "MESH_MAX_BODY_BYTES: Input should be a valid integer, unable to parse string as an integer",
     }
     assert done.stdout == ""
