@@ -161,17 +161,33 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("agent", sa.String(128), nullable=False),
         sa.Column("connection", sa.String(63), nullable=True),
+        sa.Column("intent", sa.BigInteger(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_audit_entries"),
     )
     op.create_index("ix_audit_entries_agent_sequence", "audit_entries", ["agent", "sequence"])
     op.create_index("ix_audit_entries_connection_sequence", "audit_entries", ["connection", "sequence"])
+    op.create_index("ix_audit_entries_intent", "audit_entries", ["intent"])
+    op.create_table(
+        "audit_nodes",
+        sa.Column("height", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("index", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("height", "index", name="pk_audit_nodes"),
+    )
     op.create_table(
         "audit_head",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.Column("hash", sa.String(64), nullable=False),
-        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("peaks", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
+    )
+    op.create_table(
+        "audit_checkpoints",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("size", name="pk_audit_checkpoints"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,12 @@ async def entries(operator: Operator, **params: Any) -> list[dict[str, Any]]:
     page = await operator.get("/v1/audit", limit=100, **params)
     assert page.status_code == 200, page.text
     return page.json()["items"][::-1]
+
+
+async def checkpoint(operator: Operator) -> str:
+    answer = await operator.get("/v1/audit/checkpoint")
+    assert answer.status_code == 200, answer.text
+    return answer.text
 
 
 async def call(operator: Operator, origin: Origin, path: str = "/user?page=2&token=kept-out") -> int:
@@ -48,7 +55,7 @@ async def test_a_call_leaves_its_intent_and_its_outcome(operator_everywhere: Ope
     assert (outcome["phase"], outcome["intent"], outcome["code"]) == ("outcome", intent["id"], None)
     assert (outcome["status"], outcome["bytes"]) == (200, 10)
     assert outcome["ms"] >= 0
-    assert outcome["prev"] == intent["hash"]
+    assert outcome["sequence"] == intent["sequence"] + 1
 
 
 async def test_the_intent_is_durable_before_a_byte_leaves(
@@ -124,9 +131,10 @@ async def test_a_record_that_nobody_touched_verifies(operator_everywhere: Operat
     assert verdict == {
         "valid": True,
         "entries": newest["sequence"],
-        "head": newest["hash"],
+        "root": verdict["root"],
         "broken": None,
     }
+    assert base64.b64encode(bytes.fromhex(verdict["root"])).decode() in await checkpoint(operator)
 
 
 TAMPERINGS: dict[str, tuple[list[str], dict[str, Any]]] = {
@@ -157,6 +165,13 @@ TAMPERINGS: dict[str, tuple[list[str], dict[str, Any]]] = {
         ],
         {"sequence": 3, "flaw": "entry-changed"},
     ),
+    "an entry and its leaf say another thing": (
+        [
+            "UPDATE audit_entries SET body = (SELECT body FROM audit_entries WHERE sequence = 6),"
+            " leaf = (SELECT leaf FROM audit_entries WHERE sequence = 6) WHERE sequence = 7"
+        ],
+        {"sequence": 7, "flaw": "entry-changed"},
+    ),
     "the newest entry is gone": (
         ["DELETE FROM audit_entries WHERE sequence = 8"],
         {"sequence": 8, "flaw": "entry-missing"},
@@ -164,19 +179,19 @@ TAMPERINGS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "the newest entry is gone, and the head says so": (
         [
             "DELETE FROM audit_entries WHERE sequence = 8",
-            "UPDATE audit_head SET sequence = 7, hash = (SELECT hash FROM audit_entries WHERE sequence = 7)",
+            "UPDATE audit_head SET size = 7",
         ],
         {"sequence": None, "flaw": "head-forged"},
     ),
     "everything is gone": (
-        ["DELETE FROM audit_entries", "UPDATE audit_head SET sequence = 0, hash = '" + "0" * 64 + "'"],
+        ["DELETE FROM audit_entries", "UPDATE audit_head SET size = 0"],
         {"sequence": None, "flaw": "head-forged"},
     ),
     "the head is gone": (["DELETE FROM audit_head"], {"sequence": None, "flaw": "head-missing"}),
     "an entry was slipped in": (
         [
-            "INSERT INTO audit_entries (sequence, agent, connection, body, hash)"
-            " SELECT 9, agent, connection, body, hash FROM audit_entries WHERE sequence = 8"
+            "INSERT INTO audit_entries (sequence, agent, connection, body, leaf)"
+            " SELECT 9, agent, connection, body, leaf FROM audit_entries WHERE sequence = 8"
         ],
         {"sequence": 9, "flaw": "entry-beyond-head"},
     ),

@@ -182,7 +182,7 @@ async def test_the_deployments_own_live_grants_decide(operator_everywhere: Opera
 async def test_an_audit_that_does_not_hold_fails_its_criterion(operator: Operator):
     deployer = await operator.agent("some-deployer", "gateway:compile")
     async with operator.app.state.platform.database.write() as session:
-        await session.execute(text("UPDATE audit_head SET hash = 'forged'"))
+        await session.execute(text("UPDATE audit_head SET note = 'forged'"))
 
     report = await compiled(operator, deployer)
 

@@ -260,6 +260,19 @@ class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="
 
     def __init__(self) -> None:
         super().__init__("The stored secret does not open. Nothing was sent.")
+        self.sequence = sequence
+
+
+class EntryNotFound(NotFound, title="Audit entry not found"):
+    def __init__(self) -> None:
+        super().__init__("There is no such entry in the audit.")
+
+
+class ProofImpossible(NotFound, title="No such proof"):
+    """The record is not as long as that; see `/v1/audit/checkpoint`."""
+
+    def __init__(self) -> None:
+        super().__init__("The audit has not so many entries.")
 
 
 class Interrupted(MeshError, status=HTTPStatus.BAD_REQUEST, title="Interrupted"):

@@ -167,6 +167,11 @@ class KeyFile(Protocol):
         """The text; None when there is no file. Raises `KeyFileUnfit` for a text that could be guessed."""
         ...
 
+    """Signs what the record was; `public` are the 32 bytes of its Ed25519 public key."""
+
+    @property
+    def public(self) -> bytes: ...
+
     def create(self, text: str) -> str:
         """Writes `text` unless somebody was first; the text that is there now."""
         ...

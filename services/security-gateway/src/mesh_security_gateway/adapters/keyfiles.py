@@ -111,6 +111,7 @@ class Ed25519HeadKey:
     def __init__(self, seed: bytes) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self._public = self._private.public_key()
+        self.public = self._public.public_bytes_raw()
 
     def sign(self, statement: bytes) -> bytes:
         return self._private.sign(statement)

@@ -1,23 +1,25 @@
-"""The record of what was done with credentials: entries chained by hash, under a signed head.
+"""The record of what was done with credentials: entries under a tree of hashes, under a signed checkpoint.
 
-The chain shows an entry that was changed, taken out or moved. The signed head shows a tail that was cut off.
-What neither shows: a whole database put back to an earlier state together with the head of that time, and
-whatever somebody writes who holds the audit key.
+The tree shows an entry that was changed, taken out or moved. The signature shows a tail that was cut off.
+What neither shows: a whole database put back to an earlier state together with the checkpoint of that time,
+and whatever somebody writes who holds the audit key. A checkpoint that is noted elsewhere shows both.
 """
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 from mesh_shared.canonical import canonical_json
 
-GENESIS = "0" * 64
+from mesh_security_gateway.domain import tree
+from mesh_security_gateway.domain.tree import Edge
 
 Phase = Literal["intent", "outcome", "change"]
 Flaw = Literal["head-missing", "head-forged", "entry-missing", "entry-changed", "entry-beyond-head"]
+"""A leaf that was put in another's place together with its entry makes another tree: `head-forged`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,31 +76,27 @@ class Happening:
         return replace(self, phase="outcome", intent=intent, code=code, status=status, bytes=received, ms=ms)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The newest entry's place and hash; all zeros before the first."""
-
-    sequence: int
-    hash: str
-
-    def statement(self) -> bytes:
-        """What the audit key signs."""
-        return b"mesh-audit-head\0" + canonical_json({"entries": self.sequence, "head": self.hash})
+_NAMES = tuple(field.name for field in fields(Happening))
+_values = attrgetter(*_NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """An entry as it is kept: `body` is the canonical JSON that `hash` (SHA-256, hex) is taken of."""
+    """An entry as it is kept: `leaf` is what the tree has of the canonical JSON in `body`.
+
+    The other members only find it: `intent` is the sequence of the intent that an outcome belongs to.
+    """
 
     sequence: int
     agent: str
     connection: str | None
+    intent: int | None
     body: bytes
-    hash: str
+    leaf: bytes
 
     def members(self) -> dict[str, Any]:
-        """The entry's members, with its hash."""
-        return orjson.loads(self.body) | {"hash": self.hash}
+        """The entry's members, with the hash of its leaf."""
+        return orjson.loads(self.body) | {"leaf_hash": self.leaf.hex()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,45 +109,62 @@ class Break:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a look at the whole record found."""
+    """What a look at the whole record found; `root` is that of its tree, hex."""
 
     entries: int
-    head: str
+    root: str
     broken: Break | None
 
 
-def seal(happening: Happening, *, id: str, at: str, head: Head) -> Sealed:
-    """`happening` as the entry after `head`; `at` is an RFC 3339 instant in UTC."""
-    sequence = head.sequence + 1
-    members = asdict(happening) | {"v": 1, "id": id, "at": at, "sequence": sequence, "prev": head.hash}
+def seal(happening: Happening, *, random: int, at: str, sequence: int) -> Sealed:
+    """`happening` as the entry at `sequence`, counted from 1; `at` is an RFC 3339 instant in UTC.
+
+    `random` has 64 bits, which make the entry's id one that cannot be guessed.
+    """
+    members = dict(zip(_NAMES, _values(happening), strict=True))
+    members |= {"v": 1, "id": entry_id(sequence, random), "at": at, "sequence": sequence}
     body = canonical_json(members)
     return Sealed(
         sequence=sequence,
         agent=happening.agent,
         connection=happening.connection,
+        intent=None if happening.intent is None else sequence_of(UUID(happening.intent)),
         body=body,
-        hash=hashlib.sha256(body).hexdigest(),
+        leaf=tree.leaf(body),
     )
 
 
-def follow(head: Head, entries: Iterable[Sealed]) -> tuple[Head, Break | None]:
-    """Walks from `head` over the entries that should come next; stops at the first that does not hold."""
+def entry_id(sequence: int, random: int) -> str:
+    """A UUID of version 8 (RFC 9562 §5.8) with the sequence behind 58 bits of `random`."""
+    high = random & ~(0xF << 12) & (1 << 64) - 1 | 8 << 12
+    return str(UUID(int=high << 64 | 2 << 62 | sequence))
+
+
+def sequence_of(id: UUID) -> int:
+    """Where the entry with that id must be, if it is one of ours."""
+    return id.int & (1 << 62) - 1
+
+
+def follow(edge: Edge, entries: Iterable[Sealed]) -> tuple[Edge, Break | None]:
+    """Walks from `edge` over the entries that should come next; stops at the first that does not hold."""
     for entry in entries:
-        expected = head.sequence + 1
+        expected = edge.size + 1
         if entry.sequence != expected:
-            return head, Break(sequence=expected, flaw="entry-missing")
-        if not _holds(entry, head):
-            return head, Break(sequence=expected, flaw="entry-changed")
-        head = Head(sequence=expected, hash=entry.hash)
-    return head, None
+            return edge, Break(sequence=expected, flaw="entry-missing")
+        if not _holds(entry):
+            return edge, Break(sequence=expected, flaw="entry-changed")
+        edge, _ = edge.grown(entry.leaf)
+    return edge, None
 
 
-def _holds(entry: Sealed, head: Head) -> bool:
-    if hashlib.sha256(entry.body).hexdigest() != entry.hash:
+def _holds(entry: Sealed) -> bool:
+    """True when the row says what its body says, and the body is what was hashed."""
+    if tree.leaf(entry.body) != entry.leaf:
         return False
     try:
         members = orjson.loads(entry.body)
-        kept = (members["sequence"], members["prev"], members["agent"], members["connection"])
-    except (ValueError, TypeError, KeyError):
+        intent = members["intent"] and sequence_of(UUID(members["intent"]))
+        kept = (members["sequence"], members["agent"], members["connection"], intent)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return False
-    return kept == (entry.sequence, head.hash, entry.agent, entry.connection)
+    return kept == (entry.sequence, entry.agent, entry.connection, entry.intent)

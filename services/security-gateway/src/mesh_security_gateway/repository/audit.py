@@ -1,102 +1,190 @@
-"""The chain of audit entries and its signed head."""
+"""The record: entries, the tree over them, and its signed head."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_security_gateway.domain import audit
-from mesh_security_gateway.domain.audit import GENESIS, Happening, Head, Sealed
-from mesh_security_gateway.errors import AuditUnavailable
+from mesh_security_gateway.domain import audit, checkpoint, tree
+from mesh_security_gateway.domain.audit import Happening, Sealed
+from mesh_security_gateway.domain.checkpoint import NoteKey
+from mesh_security_gateway.domain.tree import HASH_BYTES, STEP, Edge, Range, Subtree
+from mesh_security_gateway.errors import AuditUnavailable, EntryUnreadable
 from mesh_security_gateway.ports import HeadKey
-from mesh_security_gateway.repository.tables import AuditEntryRow, AuditHeadRow
+from mesh_security_gateway.repository.tables import (
+    AuditCheckpointRow,
+    AuditEntryRow,
+    AuditHeadRow,
+    AuditNodeRow,
+)
 
-_HEAD = 1
+# Statements of tables, not of objects: this is on the path of every call.
+_ENTRIES, _NODES, _HEAD = (
+    cast("Table", row.__table__) for row in (AuditEntryRow, AuditNodeRow, AuditHeadRow)
+)
+_ONLY = 1
 
 
-class AuditChain:
-    """Every query on `audit_entries` and `audit_head`."""
+class AuditLog:
+    """Every query on the tables `audit_…`."""
 
     def __init__(self, session: AsyncSession, key: HeadKey) -> None:
         self._session = session
         self._key = key
+        self._note_key = NoteKey(key.public)
 
     async def begin(self) -> None:
         """Signs the empty record of a new installation; entries without a head are left for verification."""
         newest = await self._session.scalar(select(func.max(AuditEntryRow.sequence)))
-        if newest is None and await self._session.get(AuditHeadRow, _HEAD) is None:
-            empty = Head(sequence=0, hash=GENESIS)
-            signature = self._key.sign(empty.statement())
-            self._session.add(AuditHeadRow(id=_HEAD, sequence=0, hash=GENESIS, signature=signature))
+        if newest is None and await self._session.get(AuditHeadRow, _ONLY) is None:
+            self._session.add(AuditHeadRow(id=_ONLY, size=0, peaks=b"", note=self._note(Edge())))
 
-    async def turn(self) -> AuditHeadRow:
-        """The head, held until the transaction ends: whoever writes waits here for those before.
+    async def turn(self) -> Edge:
+        """The tree's edge, held until the transaction ends: whoever writes waits here for those before.
 
         Raises `AuditUnavailable` when the head is gone.
         """
-        row = await self._session.get(AuditHeadRow, _HEAD, with_for_update=True, populate_existing=True)
-        if row is None:
+        query = select(_HEAD.c.size, _HEAD.c.peaks).where(_HEAD.c.id == _ONLY).with_for_update()
+        found = (await self._session.execute(query)).first()
+        if found is None:
             raise AuditUnavailable
-        return row
+        return Edge(found.size, _cut(found.peaks))
 
     async def append(self, happening: Happening) -> str:
         """Adds an entry after the newest, and returns its id."""
-        row = await self.turn()
-        id, at = str(uuid4()), datetime.now(UTC).isoformat(timespec="milliseconds")
-        entry = audit.seal(happening, id=id, at=at, head=Head(sequence=row.sequence, hash=row.hash))
-        self._session.add(
-            AuditEntryRow(
-                sequence=entry.sequence,
-                agent=entry.agent,
-                connection=entry.connection,
-                body=entry.body,
-                hash=entry.hash,
-            )
-        )
-        row.sequence, row.hash = entry.sequence, entry.hash
-        row.signature = self._key.sign(Head(sequence=entry.sequence, hash=entry.hash).statement())
+        (id,) = await self.extend([happening])
         return id
 
-    async def head(self) -> tuple[Head | None, bool, int]:
-        """The head, whether its signature holds, and the newest entry's sequence, all of one moment."""
-        newest = select(func.coalesce(func.max(AuditEntryRow.sequence), 0)).scalar_subquery()
-        found = (await self._session.execute(select(AuditHeadRow, newest))).first()
-        if found is None:
-            return None, False, 0
-        row: AuditHeadRow = found[0]
-        head = Head(sequence=row.sequence, hash=row.hash)
-        return head, self._key.holds(head.statement(), row.signature), found[1]
+    async def extend(self, happenings: Sequence[Happening]) -> list[str]:
+        """Adds entries after the newest, in this order, and returns their ids."""
+        edge, at = await self.turn(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        ids, entries, full = list[str](), list[Sealed](), list[Subtree]()
+        for happening in happenings:
+            random, sequence = secrets.randbits(64), edge.size + 1
+            entries.append(audit.seal(happening, random=random, at=at, sequence=sequence))
+            ids.append(audit.entry_id(sequence, random))
+            edge, completed = edge.grown(entries[-1].leaf)
+            full += completed
+        await self._write(edge, entries, full)
+        return ids
 
-    async def at(self, sequence: int) -> Head | None:
-        """What the record looked like when `sequence` was its newest entry."""
-        if sequence == 0:
-            return Head(sequence=0, hash=GENESIS)
-        row = await self._session.get(AuditEntryRow, sequence)
-        return row and Head(sequence=row.sequence, hash=row.hash)
+    async def _write(self, edge: Edge, entries: Sequence[Sealed], full: Sequence[Subtree]) -> None:
+        await self._session.execute(insert(_ENTRIES), [_row(entry) for entry in entries])
+        if full:
+            nodes = [{"height": sub.height, "index": sub.index, "hash": sub.hash} for sub in full]
+            await self._session.execute(insert(_NODES), nodes)
+        head = {"size": edge.size, "peaks": b"".join(edge.peaks), "note": self._note(edge)}
+        await self._session.execute(update(_HEAD).where(_HEAD.c.id == _ONLY).values(head))
+
+    def _note(self, edge: Edge) -> str:
+        return checkpoint.note(self._note_key, self._key.sign, edge.size, edge.root())
+
+    async def head(self) -> tuple[Edge, str, int] | None:
+        """The tree's edge, the note that was signed of it, and the newest entry's sequence, of one moment."""
+        newest = select(func.coalesce(func.max(_ENTRIES.c.sequence), 0)).scalar_subquery()
+        query = select(_HEAD.c.size, _HEAD.c.peaks, _HEAD.c.note, newest).where(_HEAD.c.id == _ONLY)
+        found = (await self._session.execute(query)).first()
+        return None if found is None else (Edge(found[0], _cut(found[1])), found[2], found[3])
+
+    def is_signed(self, edge: Edge, note: str) -> bool:
+        """True when `note` says what the edge is, under our key."""
+        said = checkpoint.statement(self._note_key, edge.size, edge.root())
+        is_about = note.encode().startswith(said + b"\n")
+        return is_about and self._key.holds(said, checkpoint.signature(self._note_key, note))
 
     async def between(self, after: int, up_to: int, limit: int) -> list[Sealed]:
         """The entries above `after` up to and including `up_to`, oldest first."""
-        within = (AuditEntryRow.sequence > after, AuditEntryRow.sequence <= up_to)
-        query = select(AuditEntryRow).where(*within).order_by(AuditEntryRow.sequence).limit(limit)
-        return [_sealed(row) for row in await self._session.scalars(query)]
+        within = (_ENTRIES.c.sequence > after, _ENTRIES.c.sequence <= up_to)
+        query = select(_ENTRIES).where(*within).order_by(_ENTRIES.c.sequence).limit(limit)
+        return _sealed(await self._session.execute(query))
 
     async def before(
         self, sequence: int | None, *, limit: int, connection: str | None, agent: str | None
     ) -> Sequence[Sealed]:
         """The newest entries below `sequence`, newest first, of one connection or agent if so asked."""
-        query = select(AuditEntryRow).order_by(AuditEntryRow.sequence.desc()).limit(limit)
+        query = select(_ENTRIES).order_by(_ENTRIES.c.sequence.desc()).limit(limit)
         if sequence is not None:
-            query = query.where(AuditEntryRow.sequence < sequence)
+            query = query.where(_ENTRIES.c.sequence < sequence)
         if connection is not None:
-            query = query.where(AuditEntryRow.connection == connection)
+            query = query.where(_ENTRIES.c.connection == connection)
         if agent is not None:
-            query = query.where(AuditEntryRow.agent == agent)
-        return [_sealed(row) for row in await self._session.scalars(query)]
+            query = query.where(_ENTRIES.c.agent == agent)
+        return _sealed(await self._session.execute(query))
+
+    async def at(self, sequence: int) -> Sealed | None:
+        found = _sealed(await self._session.execute(select(_ENTRIES).where(_ENTRIES.c.sequence == sequence)))
+        return found[0] if found else None
+
+    async def outcome_of(self, intent: int) -> Sealed | None:
+        """How the call ended whose intent is the entry `intent`."""
+        query = select(_ENTRIES).where(_ENTRIES.c.intent == intent).order_by(_ENTRIES.c.sequence).limit(1)
+        found = _sealed(await self._session.execute(query))
+        return found[0] if found else None
+
+    async def edge(self, size: int) -> Edge:
+        """The right edge when the record had `size` entries. Raises `EntryUnreadable` for a hole."""
+        peaks = [await self._subtree(height, index) for height, index in tree.cover(0, size)]
+        return Edge(size, tuple(peaks))
+
+    async def roots(self, ranges: Iterable[Range]) -> list[bytes]:
+        """The root of each range of leaves. Raises `EntryUnreadable` where the record has a hole."""
+        return [
+            tree.root([await self._subtree(height, index) for height, index in tree.cover(low, high)])
+            for low, high in ranges
+        ]
+
+    async def _subtree(self, height: int, index: int) -> bytes:
+        """The root of a complete subtree, from the largest parts of it that are kept."""
+        kept = height - height % STEP
+        count = 1 << height - kept
+        hashes = await self._kept(kept, index * count, count)
+        if len(hashes) != count:
+            raise EntryUnreadable((index << height) + 1)
+        return tree.grown(Edge(), hashes).root()
+
+    async def _kept(self, height: int, first: int, count: int) -> Sequence[bytes]:
+        if height == 0:
+            place, hash = _ENTRIES.c.sequence - 1, _ENTRIES.c.leaf
+            query = select(hash).where(_ENTRIES.c.sequence > first, _ENTRIES.c.sequence <= first + count)
+        else:
+            place, hash = _NODES.c.index, _NODES.c.hash
+            within = (_NODES.c.index >= first, _NODES.c.index < first + count)
+            query = select(hash).where(_NODES.c.height == height, *within)
+        return (await self._session.scalars(query.order_by(place))).all()
+
+    async def keep(self, size: int, note: str) -> None:
+        """Keeps a checkpoint for good."""
+        self._session.add(AuditCheckpointRow(size=size, note=note))
+
+    async def newest_kept(self) -> int:
+        """Entries in the newest checkpoint that was kept; 0 before the first."""
+        return await self._session.scalar(select(func.coalesce(func.max(AuditCheckpointRow.size), 0))) or 0
+
+    async def checkpoints(self, below: int | None, limit: int) -> Sequence[AuditCheckpointRow]:
+        """Those that were kept, newest first, with fewer than `below` entries if so asked."""
+        query = select(AuditCheckpointRow).order_by(AuditCheckpointRow.size.desc()).limit(limit)
+        if below is not None:
+            query = query.where(AuditCheckpointRow.size < below)
+        return (await self._session.scalars(query)).all()
 
 
-def _sealed(row: AuditEntryRow) -> Sealed:
-    return Sealed(
-        sequence=row.sequence, agent=row.agent, connection=row.connection, body=row.body, hash=row.hash
-    )
+def _row(entry: Sealed) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "agent": entry.agent,
+        "connection": entry.connection,
+        "intent": entry.intent,
+        "body": entry.body,
+        "leaf": entry.leaf,
+    }
+
+
+def _sealed(rows: Iterable[Any]) -> list[Sealed]:
+    return [Sealed(**row._mapping) for row in rows]
+
+
+def _cut(peaks: bytes) -> tuple[bytes, ...]:
+    return tuple(peaks[at : at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES))

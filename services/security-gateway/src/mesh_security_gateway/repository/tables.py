@@ -174,7 +174,7 @@ class ApprovalRow(Base):
 
 
 class AuditEntryRow(Base):
-    """`body` is what `hash` is taken of; the other columns only find it, and are checked against it."""
+    """`leaf` is the tree's hash of `body`; the other columns only find it, and are checked against it."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (
@@ -185,16 +185,37 @@ class AuditEntryRow(Base):
     sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     agent: Mapped[str] = mapped_column(String(128))
     connection: Mapped[str | None] = mapped_column(String(63))
+    intent: Mapped[int | None] = mapped_column(BigInteger, index=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    hash: Mapped[str] = mapped_column(String(64))
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditNodeRow(Base):
+    """The root of a complete subtree with 2^`height` leaves, at every eighth height; `index` from left."""
+
+    __tablename__ = "audit_nodes"
+
+    height: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AuditHeadRow(Base):
-    """One row: the newest entry under the audit key's signature. Writers take turns by its lock."""
+    """One row: the tree's right edge, and what the audit key signed of it. Writers take turns by its lock."""
 
     __tablename__ = "audit_head"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    sequence: Mapped[int] = mapped_column(BigInteger)
-    hash: Mapped[str] = mapped_column(String(64))
-    signature: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int] = mapped_column(BigInteger)
+    peaks: Mapped[bytes] = mapped_column(LargeBinary)
+    note: Mapped[str] = mapped_column(Text)
+
+
+class AuditCheckpointRow(Base):
+    """A signed checkpoint that stays."""
+
+    __tablename__ = "audit_checkpoints"
+
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=_now)

@@ -5,11 +5,12 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from mesh_security_gateway.domain.audit import Flaw, Phase
+from mesh_security_gateway.domain.explanation import Result
 from mesh_security_gateway.schemas.fields import View
 
 
 class AuditEntryView(BaseModel):
-    """`hash` is SHA-256 over the canonical JSON (sorted keys, no blanks) of all the other members."""
+    """`leaf_hash` is SHA-256 over a zero byte and the canonical JSON (sorted keys) of the other members."""
 
     v: int
     sequence: int = Field(description="1, 2, 3, … without gaps.")
@@ -39,8 +40,7 @@ class AuditEntryView(BaseModel):
     status: int | None
     bytes: int | None
     ms: int | None
-    prev: str
-    hash: str
+    leaf_hash: str
 
 
 class BreakView(View):
@@ -53,5 +53,49 @@ class VerificationView(BaseModel):
 
     valid: bool
     entries: int
-    head: str = Field(description="Hash of the newest entry. Note it elsewhere to see a later rollback.")
+    root: str = Field(description="Of the tree, hex. Note the checkpoint elsewhere to see a later rollback.")
     broken: BreakView | None
+
+
+class AuditKeyView(BaseModel):
+    """Who signs checkpoints; `key` is the verifier key of C2SP's signed notes. Note it once, elsewhere."""
+
+    name: str
+    key: str
+
+
+class CheckpointView(View):
+    """A checkpoint that stays: the signed note over the first `size` entries."""
+
+    size: int
+    at: str = Field(description="RFC 3339, UTC.")
+    note: str
+
+
+class InclusionView(BaseModel):
+    """RFC 9162 §2.1.3: with `path`, the entry's leaf hash gives the root of the record of `size` entries."""
+
+    size: int
+    sequence: int
+    leaf_hash: str
+    path: list[str] = Field(description="Hashes in hex, from the leaf to the root.")
+
+
+class ConsistencyView(BaseModel):
+    """RFC 9162 §2.1.4: with `path`, the root of `first` entries gives that of `second`."""
+
+    first: int
+    second: int
+    path: list[str] = Field(description="Hashes in hex.")
+
+
+class ExplanationView(View):
+    """What became of a step and why, from what the audit has: no secret, header, query value or body."""
+
+    result: Result
+    code: str | None = Field(description="As in the problem document and in `X-Mesh-Gateway-Error`.")
+    because: str
+    advice: str | None = Field(description="What to do about it, if there is anything.")
+    reached_upstream: Literal["no", "yes", "maybe"]
+    entry: AuditEntryView
+    outcome: AuditEntryView | None

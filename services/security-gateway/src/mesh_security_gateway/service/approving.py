@@ -24,7 +24,7 @@ from mesh_security_gateway.errors import (
 from mesh_security_gateway.events import ApprovalAsked, ApprovalDecided
 from mesh_security_gateway.ports import HeadKey
 from mesh_security_gateway.repository.approvals import Approvals, Listed
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Connection
 from mesh_security_gateway.service.connections import sees
 
@@ -94,7 +94,7 @@ class Approving:
                 return asked
             if not await approvals.decide(id, state=state, approver=caller.subject, now=now):
                 raise ApprovalClosed
-            await AuditChain(session, self.head_key).append(_change(caller, asked, state))
+            await AuditLog(session, self.head_key).append(_change(caller, asked, state))
             outbox.record(session, ApprovalDecided(id=id, agent=asked.agent, by=caller.subject, state=state))
             return await approvals.get(id)
 

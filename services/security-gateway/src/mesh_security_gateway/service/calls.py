@@ -42,7 +42,7 @@ _BEFORE_SENDING = (
     UpstreamTls,
     UpstreamToken,
 )
-_NEVER_SENT = frozenset(failure.code() for failure in _BEFORE_SENDING)
+NEVER_SENT = frozenset(failure.code() for failure in _BEFORE_SENDING)
 """Codes of calls of which the upstream got nothing, so that they cost nothing."""
 
 
@@ -178,10 +178,10 @@ class Calls:
             raise
         finally:
             if code is not None:
-                await pending.settle(code)
-            if code in _NEVER_SENT:
-                await reserved.release()
-        return sent
+                await going.pending.settle(code)
+            if code in NEVER_SENT:
+                await going.reserved.release()
+        return begun
 
 
 def _call(caller: Principal, asked: Asked) -> Call:

@@ -27,7 +27,7 @@ from mesh_security_gateway.events import (
     ProviderRegistered,
 )
 from mesh_security_gateway.ports import HeadKey, PrivateKeys, Vault
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Connection, Connections, Wired, sealing
 from mesh_security_gateway.repository.providers import Providers
 from mesh_security_gateway.repository.versions import Versions
@@ -54,7 +54,7 @@ class Wiring:
         """
         check_provider(provider)
         async with self.database.write() as session:
-            await AuditChain(session, self.head_key).turn()
+            await AuditLog(session, self.head_key).turn()
             providers = Providers(session)
             known = await providers.find(provider.name)
             if known is not None and known != provider:
@@ -73,7 +73,7 @@ class Wiring:
             origin=provider.origin,
             private_origin=provider.allow_private,
         )
-        await AuditChain(session, self.head_key).append(happening)
+        await AuditLog(session, self.head_key).append(happening)
         outbox.record(
             session,
             ProviderRegistered(
@@ -101,7 +101,7 @@ class Wiring:
         id, fingerprint = uuid4(), self.vault.fingerprint(secret)
         envelope = self.vault.seal(secret, sealing(id, 1, target))
         async with self.database.write() as session:
-            await AuditChain(session, self.head_key).turn()
+            await AuditLog(session, self.head_key).turn()
             connections = Connections(session)
             if (known := await connections.find(name)) is not None:
                 return _same(known.connection, caller, provider, fingerprint)
@@ -149,7 +149,7 @@ class Wiring:
             secret_version=made.version,
             fingerprint=made.fingerprint,
         )
-        await AuditChain(session, self.head_key).append(happening)
+        await AuditLog(session, self.head_key).append(happening)
 
 
 async def own(session: AsyncSession, caller: Principal, name: str, *, lock: bool = False) -> Wired:

@@ -14,7 +14,7 @@ from mesh_security_gateway.domain.grants import Budget, Grant, Rate
 from mesh_security_gateway.errors import ConnectionNotFound, GrantNotFound
 from mesh_security_gateway.events import GrantGiven, GrantRevoked
 from mesh_security_gateway.ports import HeadKey
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.repository.grants import Grants, Recorded
 from mesh_security_gateway.service.connections import sees
@@ -70,7 +70,7 @@ class Granting:
                     raise IdempotencyKeyReused("This key belongs to another grant.")
                 return given
             await grants.add(grant, connection_id=target.id, by=caller.subject)
-            await AuditChain(session, self.head_key).append(_change("grant-given", caller, grant))
+            await AuditLog(session, self.head_key).append(_change("grant-given", caller, grant))
             outbox.record(session, _given(grant, caller))
             return await grants.get(grant.id)
 
@@ -96,7 +96,7 @@ class Granting:
                 raise GrantNotFound("There is no such grant.")
             if not given.grant.is_revoked:
                 await grants.revoke(id)
-                await AuditChain(session, self.head_key).append(_change("grant-revoked", caller, given.grant))
+                await AuditLog(session, self.head_key).append(_change("grant-revoked", caller, given.grant))
                 outbox.record(session, _revoked(given.grant, caller))
             return await grants.get(id)
 

@@ -26,7 +26,7 @@ from mesh_security_gateway.errors import (
 )
 from mesh_security_gateway.events import ApiKeyCreated, ApiKeyRescoped, ApiKeyRevoked
 from mesh_security_gateway.ports import HeadKey, KeyFile, KeyFileUnfit
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.keys import ApiKey, ApiKeys
 from mesh_security_gateway.service.sessions import SESSION_S, Session, sign
 
@@ -111,7 +111,7 @@ class Keys:
                 holder=subject.subject,
                 actors=actors,
             )
-            await AuditChain(session, self.head_key).append(delegated)
+            await AuditLog(session, self.head_key).append(delegated)
         return sign(
             self.signing_key,
             subject=subject.subject,
@@ -227,20 +227,20 @@ class Keys:
             expires_at=expires_at,
             jkt=jkt,
         )
-        await AuditChain(session, self.head_key).append(_change("api-key-created", by, key))
+        await AuditLog(session, self.head_key).append(_change("api-key-created", by, key))
         outbox.record(session, ApiKeyCreated(id=key.id, holder=subject, by=by, scopes=list(key.scopes)))
         return key
 
     async def _rescope(self, session: AsyncSession, key: ApiKey, scopes: tuple[str, ...]) -> None:
         await ApiKeys(session).rescope(key.id, scopes)
-        await AuditChain(session, self.head_key).append(_change("api-key-rescoped", FIRST_START, key))
+        await AuditLog(session, self.head_key).append(_change("api-key-rescoped", FIRST_START, key))
         outbox.record(
             session, ApiKeyRescoped(id=key.id, holder=key.subject, by=FIRST_START, scopes=list(scopes))
         )
 
     async def _end(self, session: AsyncSession, key: ApiKey, by: str) -> None:
         await ApiKeys(session).revoke(key.id)
-        await AuditChain(session, self.head_key).append(_change("api-key-revoked", by, key))
+        await AuditLog(session, self.head_key).append(_change("api-key-revoked", by, key))
         outbox.record(session, ApiKeyRevoked(id=key.id, holder=key.subject, by=by))
 
     def _digest(self, key: str) -> str:

@@ -12,7 +12,7 @@ from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.errors import ConnectionNotFound
 from mesh_security_gateway.events import PolicyPublished
 from mesh_security_gateway.ports import HeadKey
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.repository.policies import Policies, Policy
 from mesh_security_gateway.service.connections import sees
@@ -34,7 +34,7 @@ class Publishing:
         """
         hash = self.deciding.compile(text).hash
         async with self.database.write() as session:
-            chain = AuditChain(session, self.head_key)
+            chain = AuditLog(session, self.head_key)
             await chain.turn()  # two who publish at once come one after the other
             policies = Policies(session)
             current = await policies.current()

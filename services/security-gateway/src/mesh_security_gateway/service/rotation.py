@@ -13,7 +13,7 @@ from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.versions import Version
 from mesh_security_gateway.events import ConnectionRotated, SecretDestroyed, SecretRevoked
 from mesh_security_gateway.ports import HeadKey, PrivateKeys, Vault
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Connection, Connections, Wired, sealing
 from mesh_security_gateway.repository.tokens import Tokens
 from mesh_security_gateway.repository.versions import Versions
@@ -114,4 +114,4 @@ class Rotation:
             secret_version=version.number if version else made.version,
             fingerprint=version.fingerprint if version else made.fingerprint,
         )
-        await AuditChain(session, self.head_key).append(happening)
+        await AuditLog(session, self.head_key).append(happening)

@@ -16,7 +16,7 @@ from mesh_security_gateway.domain.oauth import Token, TokenQuestion
 from mesh_security_gateway.domain.secret_forms import client
 from mesh_security_gateway.errors import UpstreamToken, UpstreamTooLarge
 from mesh_security_gateway.ports import Envelope, HeadKey, Outgoing, PrivateKeys, Upstream, Vault
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Stored, Wired
 from mesh_security_gateway.repository.tokens import Tokens
 from mesh_security_gateway.service.bodies import once, whole
@@ -121,7 +121,7 @@ class Fetching:
         sealed = self.vault.seal(orjson.dumps(asdict(token)).decode(), wired.sealing(secret, "token"))
         async with self.database.write() as session:
             await Tokens(session).put(wired.connection.id, secret.version.number, sealed)
-            await AuditChain(session, self.head_key).append(
+            await AuditLog(session, self.head_key).append(
                 Happening(
                     phase="change",
                     action="token-fetched",

@@ -14,7 +14,7 @@ from mesh_security_gateway.domain.scopes import WALLET_SCOPES, exceeding
 from mesh_security_gateway.errors import ScopesExceeded, WalletRefused
 from mesh_security_gateway.ports import HeadKey
 from mesh_security_gateway.repository.answers import Answers
-from mesh_security_gateway.repository.audit import AuditChain
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.service.sessions import Session, sign
 from mesh_security_gateway.service.watching import Watching
 
@@ -78,7 +78,7 @@ class Wallets:
 
     async def _use(self, asked: Challenge) -> None:
         async with self.database.write() as session:
-            chain = AuditChain(session, self.head_key)
+            chain = AuditLog(session, self.head_key)
             await chain.turn()  # of two who come with the same answer one is the second
             if not await Answers(session).use(asked.nonce, asked.expires_at, int(self.clock())):
                 raise WalletRefused
