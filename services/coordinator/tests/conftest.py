@@ -64,7 +64,7 @@ async def eventually(look: Callable[[], Awaitable[Any]], timeout_s: float = 60) 
     """The first answer of `look` that is true."""
     async with asyncio.timeout(timeout_s):
         while not (found := await look()):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         return found
 
 

@@ -122,7 +122,7 @@ class Tenant:
         try:
             async with asyncio.timeout(60):
                 while (found := await self.read(deployment))["status"] not in states:
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"still {found['status']}: {found['explanation']}") from None
         return found
@@ -137,7 +137,7 @@ class Tenant:
         """The service's log once it has at least `count` events."""
         async with asyncio.timeout(60):
             while len(items := (await self.http.get("/v1/events")).json()["items"]) < count:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         return items
 
     async def fact(self, name: str) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class Tenant:
                 for event in await self.events(0):
                     if event["type"] == f"deployer.{name}.v1":
                         return event["data"]
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
     @staticmethod
     def with_attributes(sdl: str = HELLO_WEB, **attributes: str) -> str:

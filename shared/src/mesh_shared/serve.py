@@ -1,10 +1,11 @@
 """Runs a service's app under uvicorn."""
 
 import gc
+import logging
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +17,8 @@ from mesh_shared.database import migrate
 from mesh_shared.settings import ServiceSettings
 
 GRACE_S = 10
+MAX_MESSAGE_BYTES = 1 << 20
+"""Of a WebSocket's message, however many frames it comes in."""
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -33,10 +36,29 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def websockets(*, are_served: bool) -> dict[str, Any]:
+    """Settings of uvicorn. Messages are never compressed, so that their size is what was sent."""
+    if not are_served:
+        return {"ws": "none"}
+    logging.getLogger("uvicorn.error").addFilter(_is_telling)
+    return {
+        "ws": "websockets-sansio",
+        "ws_max_size": MAX_MESSAGE_BYTES,
+        "ws_per_message_deflate": False,
+    }
+
+
+def _is_telling(record: logging.LogRecord) -> bool:
+    """False for what uvicorn says of handshakes: their address with its query, and that a refusal is none."""
+    return "WebSocket" not in str(record.msg) and "without completing handshake" not in str(record.msg)
+
+
 def main(
     read: Callable[[], SettingsT],
     create_app: Callable[[SettingsT], FastAPI],
     loop: Literal["auto", "asyncio"] = "auto",
+    *,
+    with_websockets: bool = False,
 ) -> None:
     """Reads the settings, builds the app and serves it until told to stop.
 
@@ -67,7 +89,7 @@ def main(
         access_log=False,
         loop=loop,
         http="httptools",
-        ws="none",
+        **websockets(are_served=with_websockets),
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )

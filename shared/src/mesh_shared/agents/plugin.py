@@ -107,8 +107,10 @@ class Evaluator:
     validate: Validate = always
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plugin:
+    """What an agent does, knows and looks back at; each is equal to itself alone."""
+
     name: str
     description: str
     actions: Sequence[Action]

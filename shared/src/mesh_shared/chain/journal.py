@@ -1,13 +1,13 @@
 """Every transaction that a service wants on the chain, from before it is signed until it is final."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -95,6 +95,11 @@ class TransactionRow(ChainTables):
         return [h for h in (self.hash, *self.earlier_hashes) if h is not None]
 
 
+def _values(id: UUID, key: str, sender: str, call: Call) -> dict[str, object]:
+    to, data, value_wei = call.to, call.data, call.value_wei
+    return {"id": id, "key": key, "sender": sender, "to": to, "data": data, "value_wei": value_wei}
+
+
 class Journal:
     """Every query on `chain_transactions`. Takes part in a transaction; never commits."""
 
@@ -103,14 +108,17 @@ class Journal:
 
     async def prepare(self, key: str, sender: str, call: Call) -> UUID:
         """Puts `call` in the queue, once per `key`; returns its id, also when it was there already."""
-        known = await self._session.scalar(select(TransactionRow.id).where(TransactionRow.key == key))
-        if known is not None:
-            return known
-        row = TransactionRow(
-            id=uuid4(), key=key, sender=sender, to=call.to, data=call.data, value_wei=call.value_wei
-        )
-        self._session.add(row)
-        return row.id
+        return (await self.prepare_all(sender, {key: call}))[key]
+
+    async def prepare_all(self, sender: str, calls: Mapping[str, Call]) -> Mapping[str, UUID]:
+        """The same for many at once, in order: what it takes is as good as what one takes."""
+        rows = TransactionRow.id, TransactionRow.key
+        known = await self._session.execute(select(*rows).where(TransactionRow.key.in_(calls)))
+        ids = {key: id for id, key in known}
+        new = {key: uuid4() for key in calls if key not in ids}
+        if queued := [_values(new[key], key, sender, calls[key]) for key in new]:
+            await self._session.execute(insert(TransactionRow), queued)
+        return ids | new
 
     async def get(self, id: UUID) -> TransactionRow | None:
         return await self._session.scalar(select(TransactionRow).where(TransactionRow.id == id))

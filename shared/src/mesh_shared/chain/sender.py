@@ -170,10 +170,10 @@ class TransactionSender:
         answers = await self.rpc.batch(
             ("eth_sendRawTransaction", ["0x" + (row.raw or b"").hex()]) for row in rows
         )
-        fees = await self._fees()
+        fees = await self._fees() if any(map(_is_refused, answers)) else None
         async with self.database.write() as session:
             for row, answer in zip(rows, answers, strict=True):
-                if isinstance(answer, RpcError) and not _has_reached_node(answer):
+                if fees is not None and _is_refused(answer):
                     log.warning("broadcast_refused", hash=row.hash, reason=answer.message)
                     self._raise_fee(row, _above(fees, row) if "underpriced" in answer.message else fees)
                     session.add(row)
@@ -311,8 +311,8 @@ def _above(fees: Fees, row: TransactionRow) -> Fees:
     )
 
 
-def _has_reached_node(error: RpcError) -> bool:
-    """The node refuses what it has already; receipts tell the rest."""
-    return any(
-        text in error.message.lower() for text in ("already known", "nonce too low", "already imported")
+def _is_refused(answer: object) -> bool:
+    """A node refuses what it has already, too; receipts tell the rest."""
+    return isinstance(answer, RpcError) and not any(
+        text in answer.message.lower() for text in ("already known", "nonce too low", "already imported")
     )

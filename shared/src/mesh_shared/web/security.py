@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.requests import HTTPConnection
 
 from mesh_shared.auth import dpop
 from mesh_shared.auth.tokens import Principal
@@ -20,7 +21,7 @@ bearer = HTTPBearer(
 )
 
 
-async def authenticate(request: Request) -> Principal | None:
+async def authenticate(request: HTTPConnection) -> Principal | None:
     """The caller, or None without credentials. Raises `Unauthenticated` for credentials that do not hold."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not scheme:
@@ -30,7 +31,7 @@ async def authenticate(request: Request) -> Principal | None:
     return request.state.principal
 
 
-async def _principal(request: Request, scheme: str, token: str) -> Principal:
+async def _principal(request: HTTPConnection, scheme: str, token: str) -> Principal:
     platform: Platform = request.app.state.platform
     match scheme:
         case "bearer":
@@ -45,11 +46,12 @@ async def _principal(request: Request, scheme: str, token: str) -> Principal:
             raise Unauthenticated("Only bearer and DPoP tokens are accepted.")
 
 
-async def prove(request: Request, token: str | None = None, *, needs_nonce: bool = False) -> str:
+async def prove(request: HTTPConnection, token: str | None = None, *, needs_nonce: bool = False) -> str:
     """The thumbprint of the key that the request's `DPoP` field proves; see `dpop.Proofs.check`."""
     platform: Platform = request.app.state.platform
+    method: str = request.scope.get("method", "GET")  # a WebSocket's opening is one
     path = request.scope["raw_path"].decode("ascii", "replace")
-    about = dpop.Request(method=request.method, url=f"{platform.public_url}{path}", token=token)
+    about = dpop.Request(method=method, url=f"{platform.public_url}{path}", token=token)
     return await platform.proofs.check(request.headers.getlist("dpop"), about, needs_nonce=needs_nonce)
 
 
@@ -58,10 +60,15 @@ async def _authorize(
     scopes: SecurityScopes,
     _: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Principal:
+    return await authorize(request, *scopes.scopes)
+
+
+async def authorize(request: HTTPConnection, *scopes: str) -> Principal:
+    """The caller, who holds `scopes`. Raises `Unauthenticated` and `Forbidden`."""
     caller = await authenticate(request)
     if caller is None:
         raise Unauthenticated("A session token is needed.")
-    missing = [scope for scope in scopes.scopes if not caller.can(scope)]
+    missing = [scope for scope in scopes if not caller.can(scope)]
     if missing:
         raise Forbidden(f"The token lacks: {', '.join(missing)}.", missing=missing)
     return caller
