@@ -267,7 +267,10 @@ def operate_live(state_dir: Path, canary: str) -> Callable[[FastAPI], Any]:
 
     @asynccontextmanager
     async def operating(app: FastAPI) -> AsyncGenerator[Operator, None]:
-        async with served(app) as url, httpx.AsyncClient(base_url=url, verify=PLAIN, timeout=60) as http:
+        async with (
+            served(app, with_websockets=True) as url,
+            httpx.AsyncClient(base_url=url, verify=PLAIN, timeout=60) as http,
+        ):
             yield Operator(http, app, (state_dir / "admin.key").read_text().strip(), canary)
 
     return operating

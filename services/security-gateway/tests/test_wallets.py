@@ -282,7 +282,7 @@ ASKER = Asker(url="https://gateway.example", chain_id=1, pepper=b"p" * 32)
 
 @given(agent=AGENTS, owner=OWNERS, now=st.integers(0, 2**32 - LASTS_S - 1), later=st.integers(0, LASTS_S - 1))
 def test_a_nonce_is_known_again_for_five_minutes(agent: str, owner: str, now: int, later: int):
-    asked = ASKER.ask(agent, owner, now)
+    asked = ASKER.ask(agent, owner, now, b"randomly")
 
     assert ASKER.asked(agent, owner, asked.nonce, now + later) == asked
     with pytest.raises(WalletRefused):
@@ -291,7 +291,7 @@ def test_a_nonce_is_known_again_for_five_minutes(agent: str, owner: str, now: in
 
 @given(agent=AGENTS, owner=OWNERS, place=st.integers(0, 55), digit=st.sampled_from("0123456789abcdef"))
 def test_no_nonce_is_good_for_anything_but_what_was_asked(agent: str, owner: str, place: int, digit: str):
-    nonce = ASKER.ask(AGENT, "0x" + "11" * 20, 1000).nonce
+    nonce = ASKER.ask(AGENT, "0x" + "11" * 20, 1000, b"randomly").nonce
     other = nonce[:place] + digit + nonce[place + 1 :]
 
     if (agent, owner, other) != (AGENT, "0x" + "11" * 20, nonce):

@@ -9,4 +9,4 @@ from mesh_security_gateway.settings import Settings
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of our memory would hold secrets
-    serve.main(Settings, create_app)  # pyright: ignore[reportArgumentType] - the environment has the rest
+    serve.main(Settings, create_app, with_websockets=True)  # pyright: ignore[reportArgumentType] - the environment has the rest

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from joserfc.jwk import OKPKey
 from mesh_shared.app import About, build
 from mesh_shared.auth.tokens import KeySource
 from mesh_shared.database.engine import Database
@@ -16,7 +17,8 @@ from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, Tex
 from mesh_security_gateway.adapters.private_keys import PemKeys
 from mesh_security_gateway.adapters.rates import RedisRates
 from mesh_security_gateway.adapters.registry import HttpRegistry
-from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
+from mesh_security_gateway.adapters.sockets import open_sockets
+from mesh_security_gateway.adapters.upstream import open_upstream
 from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
 from mesh_security_gateway.api import (
     approvals,
@@ -28,9 +30,11 @@ from mesh_security_gateway.api import (
     proxy,
     refusals,
     sessions,
+    sockets,
 )
 from mesh_security_gateway.domain.challenges import Asker
 from mesh_security_gateway.domain.scopes import SERVICES
+from mesh_security_gateway.ports import HeadKey, Sockets, Upstream
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.approving import Approving
@@ -68,6 +72,7 @@ ROUTERS = (
     policies.router,
     approvals.router,
     proxy.router,
+    sockets.router,
     operations.router,
     audit.router,
 )
@@ -81,8 +86,9 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     async def start(platform: Platform) -> AsyncGenerator[Gateway, None]:
         vault = await _vault(settings, platform.database)
         await Rewrapping(database=platform.database, vault=vault).run()
-        async with open_upstream(settings.upstream_idle_s) as upstream:
-            gateway = _wire(settings, platform, own, vault, upstream)
+        idle_s = settings.upstream_idle_s
+        async with open_upstream(idle_s) as upstream, open_sockets(idle_s, upstream.tls) as sockets:
+            gateway = _wire(settings, platform, own, vault, upstream, sockets)
             platform.verifier = WatchedVerifier(platform.verifier, gateway.wallets.watching)
             async with platform.database.sole("first-start"):
                 await gateway.trail.begin()
@@ -130,11 +136,16 @@ def _pepper(settings: Settings) -> bytes:
 
 
 def _wire(
-    settings: Settings, platform: Platform, own: OwnKeys, vault: EnvelopeVault, upstream: AiohttpUpstream
+    settings: Settings,
+    platform: Platform,
+    own: OwnKeys,
+    vault: EnvelopeVault,
+    upstream: Upstream,
+    sockets: Sockets,
 ) -> Gateway:
     """The use cases on their adapters; makes the key files that are not there yet."""
     database, state = platform.database, settings.state_dir
-    pepper, keys = _pepper(settings), PemKeys()
+    keys, signing_key = PemKeys(), own.load(state / "signing.key")
     head_key = Ed25519HeadKey(keyfiles.kept(state / "audit.key", keyfiles.random_seed))
     trail = Trail(database=database, head_key=head_key)
     deciding = Deciding(compile=CedarRules.compile)
@@ -157,17 +168,17 @@ def _wire(
                 ),
             ),
             upstream=upstream,
+            sockets=sockets,
             max_signed_bytes=settings.max_signed_body_bytes,
         ),
         max_response_bytes=settings.max_proxied_response_bytes,
     )
-    signing_key = own.load(state / "signing.key")
     return Gateway(
         keys=Keys(
             database=database,
             signing_key=signing_key,
             head_key=head_key,
-            pepper=pepper,
+            pepper=_pepper(settings),
         ),
         wiring=Wiring(database=database, vault=vault, keys=keys, head_key=head_key),
         rotation=Rotation(database=database, vault=vault, keys=keys, head_key=head_key),
@@ -178,16 +189,16 @@ def _wire(
         operations=Operations(calls=calls, max_bytes=settings.max_operation_bytes),
         trail=trail,
         profiles=Profiles(database=database, trail=trail),
-        wallets=Wallets(
-            database=database,
-            head_key=head_key,
-            signing_key=signing_key,
-            asker=Asker(url=settings.public_url, chain_id=settings.chain_id, pepper=pepper),
-            watching=_watching(settings, platform),
-        ),
+        wallets=_wallets(settings, platform, head_key, signing_key),
     )
 
 
-def _watching(settings: Settings, platform: Platform) -> Watching:
+def _wallets(settings: Settings, platform: Platform, head_key: HeadKey, signing_key: OKPKey) -> Wallets:
     registry = HttpRegistry(platform.http, settings.registry_url, platform.sessions.auth("registry"))
-    return Watching(registry=registry, least_stake_units=settings.least_stake_units)
+    return Wallets(
+        database=platform.database,
+        head_key=head_key,
+        signing_key=signing_key,
+        asker=Asker(url=settings.public_url, chain_id=settings.chain_id, pepper=_pepper(settings)),
+        watching=Watching(registry=registry, least_stake_units=settings.least_stake_units),
+    )

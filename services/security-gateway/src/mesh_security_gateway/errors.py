@@ -200,6 +200,13 @@ class ApprovalUnfit(Conflict, title="Approval unfit"):
         super().__init__("That is no approval of this request.")
 
 
+class SocketUnapprovable(Forbidden, title="Socket not approvable"):
+    """The grant needs a person's approval, and nobody can approve what is yet to be said in a WebSocket."""
+
+    def __init__(self) -> None:
+        super().__init__("Under a grant that needs approval no WebSocket is opened.")
+
+
 class ApprovalClosed(Conflict, title="Approval closed"):
     """The question was answered already, or is too old to be answered."""
 
@@ -253,13 +260,6 @@ class EntryUnreadable(Conflict, title="Audit entry unreadable"):
 
     def __init__(self, sequence: int) -> None:
         super().__init__(f"Entry {sequence} of the audit is none any more.", sequence=sequence)
-
-
-class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Secret unreadable"):
-    """The stored secret does not open: another key-encryption key, or a row that was tampered with."""
-
-    def __init__(self) -> None:
-        super().__init__("The stored secret does not open. Nothing was sent.")
         self.sequence = sequence
 
 
@@ -273,6 +273,13 @@ class ProofImpossible(NotFound, title="No such proof"):
 
     def __init__(self) -> None:
         super().__init__("The audit has not so many entries.")
+
+
+class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Secret unreadable"):
+    """The stored secret does not open: another key-encryption key, or a row that was tampered with."""
+
+    def __init__(self) -> None:
+        super().__init__("The stored secret does not open. Nothing was sent.")
 
 
 class Interrupted(MeshError, status=HTTPStatus.BAD_REQUEST, title="Interrupted"):
@@ -327,6 +334,21 @@ class UpstreamEncoding(UpstreamFailure, title="Upstream encoding"):
 
     def __init__(self) -> None:
         super().__init__("The upstream's answer is encoded.")
+
+
+class EchoDetected(UpstreamFailure, title="Echo detected"):
+    """The upstream says the secret in pieces, each in a message of its own, so that none can be redacted."""
+
+    def __init__(self) -> None:
+        super().__init__("The upstream repeats its credential in pieces.")
+
+
+class UpgradeRefused(UpstreamFailure, title="Upgrade refused"):
+    """The upstream opens no WebSocket here; `answered` is its status."""
+
+    def __init__(self, answered: int) -> None:
+        super().__init__("The upstream opens no WebSocket here.")
+        self.answered = answered
 
 
 class UpstreamStatus(UpstreamFailure, title="Upstream status refused"):

@@ -17,7 +17,7 @@ class Outgoing:
     """A request with its credential in place; it has no representation, so that none is ever printed.
 
     `certificate` is the PEM of a client certificate and its key, and `identity` names it: only requests of
-    the same identity share connections.
+    the same identity share connections. `protocols` are what a WebSocket may speak (RFC 6455 §1.9).
     """
 
     method: str
@@ -28,6 +28,7 @@ class Outgoing:
     allow_private: bool
     certificate: str | None = None
     identity: str = ""
+    protocols: tuple[str, ...] = ()
 
 
 class Incoming(Protocol):
@@ -42,6 +43,48 @@ class Incoming(Protocol):
 
     def close(self) -> None:
         """Drops the connection unless the answer came whole."""
+        ...
+
+
+Message = str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How one side ended a WebSocket (RFC 6455 §7.4)."""
+
+    code: int
+    reason: str = ""
+
+
+class Socket(Protocol):
+    """One end of a WebSocket."""
+
+    @property
+    def protocol(self) -> str | None:
+        """What both ends agreed to speak, if anything."""
+        ...
+
+    async def receive(self) -> Message | Closing:
+        """The next message, whole; or how that side ended it. Raises a `MeshError` when it just broke off."""
+        ...
+
+    async def send(self, message: Message) -> None: ...
+
+    async def close(self, closing: Closing) -> None:
+        """Ends it unless it is over."""
+        ...
+
+
+class WaitingSocket(Socket, Protocol):
+    """The end of an agent that is still to be told that the upstream agreed."""
+
+    async def accept(self, protocol: str | None) -> None: ...
+
+
+class Sockets(Protocol):
+    async def connect(self, request: Outgoing) -> Socket:
+        """Raises what `Upstream.send` raises, and `UpgradeRefused`."""
         ...
 
 
@@ -124,6 +167,11 @@ class AgentRegistry(Protocol):
 
 
 class HeadKey(Protocol):
+    """Signs what the record was; `public` are the 32 bytes of its Ed25519 public key."""
+
+    @property
+    def public(self) -> bytes: ...
+
     def sign(self, statement: bytes) -> bytes: ...
 
     def holds(self, statement: bytes, signature: bytes) -> bool: ...
@@ -166,11 +214,6 @@ class KeyFile(Protocol):
     def read(self) -> str | None:
         """The text; None when there is no file. Raises `KeyFileUnfit` for a text that could be guessed."""
         ...
-
-    """Signs what the record was; `public` are the 32 bytes of its Ed25519 public key."""
-
-    @property
-    def public(self) -> bytes: ...
 
     def create(self, text: str) -> str:
         """Writes `text` unless somebody was first; the text that is there now."""

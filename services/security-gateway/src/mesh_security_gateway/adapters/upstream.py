@@ -44,22 +44,22 @@ class AiohttpUpstream:
         self._identities: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
     async def send(self, request: Outgoing) -> "AiohttpIncoming":
-        client = self._private if request.allow_private else self._public
+        http = self._private if request.allow_private else self._public
         length = [("content-length", str(request.length))] if request.length is not None else []
         try:
-            response = await client.request(
+            response = await http.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=[*request.fields, *length],
                 data=request.body,
                 allow_redirects=False,
-                ssl=await self._tls(request),
+                ssl=await self.tls(request),
             )
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _outcome(error) from None
+            raise outcome(error) from None
         return AiohttpIncoming(response)
 
-    async def _tls(self, request: Outgoing) -> ssl.SSLContext | bool:
+    async def tls(self, request: Outgoing) -> ssl.SSLContext | bool:
         """How to verify the upstream, and with which certificate if any. True is the library's own way."""
         if request.certificate is None:
             return True
@@ -98,12 +98,15 @@ class AiohttpIncoming:
 @asynccontextmanager
 async def open_upstream(idle_s: float) -> AsyncGenerator[AiohttpUpstream, None]:
     """An upstream for the lifetime of the block; `idle_s` is how long it may say nothing."""
-    public, private = (_client(allow_private=allowed, idle_s=idle_s) for allowed in (False, True))
+    public, private = (client(allow_private=allowed, idle_s=idle_s) for allowed in (False, True))
     async with public, private:
         yield AiohttpUpstream(public, private)
 
 
-def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
+def client(
+    *, allow_private: bool, idle_s: float, middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+) -> aiohttp.ClientSession:
+    """A client for public addresses, or for private ones as well."""
     return aiohttp.ClientSession(
         connector=dial.connector(allow_private=allow_private),
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=idle_s),
@@ -111,6 +114,7 @@ def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
         skip_auto_headers=_OURS_TO_SAY,
         auto_decompress=False,
         trust_env=False,
+        middlewares=middlewares,
     )
 
 
@@ -138,7 +142,7 @@ def _certificates(pem: str) -> str:
     return "".join(f"{begin}{part}{end}\n" for part in parts)
 
 
-def _outcome(error: Exception) -> MeshError:
+def outcome(error: Exception) -> MeshError:
     """What `error` means to the caller. Its text stays here: it may hold what was sent."""
     match error:
         case aiohttp.ClientConnectionError(__cause__=MeshError() as refusal):

@@ -137,7 +137,7 @@ async def proxy(
         action="proxy",
         connection=connection,
         method=request.method,
-        path=canonical_path(_rest(request.scope["raw_path"], connection)),
+        path=canonical_path(rest_of(request.scope["raw_path"], connection)),
         query=checked_query(request.scope["query_string"]),
         fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.raw),
         body=upload.pieces() if upload.is_there else None,
@@ -154,7 +154,7 @@ async def proxy_root(
     return await proxy(request, connection, "", caller, approval)
 
 
-def _rest(raw: bytes, connection: str) -> bytes:
+def rest_of(raw: bytes, connection: str) -> bytes:
     """What follows the connection in the raw path, whose beginning must be spelled plainly."""
     prefix = f"{PREFIX}/{connection}".encode()
     if not raw.startswith(prefix):

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mesh_security_gateway.api.proxy import RELAYED
 
 FIELD = "x-mesh-gateway-error"
+_STARTS = ("http.response.start", "websocket.http.response.start")
 
 
 def install(app: FastAPI, public_url: str) -> None:
@@ -40,7 +41,7 @@ class Refusals:
 
         async def mark(message: Message) -> None:
             nonlocal waiting
-            if message["type"] == "http.response.start" and _is_ours(scope, message):
+            if message["type"] in _STARTS and _is_ours(scope, message):
                 waiting = message  # the code is in the body, which comes in one piece
                 return
             if waiting is not None:

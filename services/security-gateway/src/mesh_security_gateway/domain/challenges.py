@@ -4,7 +4,6 @@ So a stranger who asks for a million questions fills no table.
 """
 
 import hmac
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,9 +36,9 @@ class Asker:
     chain_id: int
     pepper: bytes
 
-    def ask(self, agent: str, owner: str, now: int) -> Challenge:
-        """A question that no one asked before."""
-        return self._challenge(agent, owner, f"{now:08x}{secrets.token_hex(_RANDOM // 2)}")
+    def ask(self, agent: str, owner: str, now: int, random: bytes) -> Challenge:
+        """A question that no one asked before, as `random` are 8 bytes that nobody can guess."""
+        return self._challenge(agent, owner, f"{now:08x}{random.hex()}")
 
     def asked(self, agent: str, owner: str, nonce: str, now: int) -> Challenge:
         """The question that we asked under `nonce`.

@@ -6,6 +6,8 @@ Bytes are held back only while they could be the beginning of a secret, so that 
 import base64
 from collections.abc import Iterable, Mapping
 
+from mesh_security_gateway.errors import EchoDetected
+
 # Spelled with blanks at both ends, which no spelling of a secret has: what is left can never join up to one.
 REDACTED = b" [***] "
 
@@ -148,6 +150,27 @@ class Redactor:
                     begins.append(at)
                 at = tail.find(needle[:1], at + 1)
         return earliest + min(begins)
+
+
+class MessageRedactor:
+    """Takes the needles out of messages. Each stands by itself and none is held back, so a secret that comes
+    in pieces ends the conversation before its last piece.
+    """
+
+    def __init__(self, needles: tuple[bytes, ...]) -> None:
+        self._needles = needles
+        self._kept = max(map(len, needles), default=1) - 1
+        self._before = b""
+
+    def clean(self, message: bytes) -> bytes:
+        """`message` without the needles. Raises `EchoDetected` for one that began in a message before."""
+        said, border = self._before + message, len(self._before)
+        for needle in self._needles:
+            first, last = max(0, border - len(needle) + 1), border + len(needle) - 1
+            if border and said.find(needle, first, last) >= 0:
+                raise EchoDetected
+        self._before = said[-self._kept :] if self._kept else b""
+        return scrubbed(message, self._needles)
 
 
 def scrubbed(data: bytes, needles: tuple[bytes, ...]) -> bytes:

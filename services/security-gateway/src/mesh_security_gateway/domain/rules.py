@@ -41,7 +41,7 @@ type Call = {
 
 action "call";
 
-action "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" in ["call"] appliesTo {
+action "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "WEBSOCKET" in ["call"] appliesTo {
   principal: Agent,
   resource: Connection,
   context: Call,

@@ -45,7 +45,9 @@ ExpiresAt = Annotated[
         examples=[4102444800],
     ),
 ]
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+CallMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "WEBSOCKET"]
+"""What a grant may allow. To open a WebSocket is no GET: nobody sees beforehand what is said there."""
 
 
 class View(BaseModel):

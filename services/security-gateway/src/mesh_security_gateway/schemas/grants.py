@@ -44,7 +44,7 @@ class BudgetView(BudgetModel):
 class GrantRequest(WireModel):
     subject: Subject
     connection: Name
-    methods: list[Method] = Field(min_length=1, max_length=6, examples=[["GET"]])
+    methods: list[Method] = Field(min_length=1, max_length=7, examples=[["GET"]])
     paths: list[
         Annotated[
             str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~!$&'()*+,;=:@%-]{0,200}){1,20}$", max_length=500)

@@ -7,7 +7,7 @@ from mesh_shared.wire import Uuid, WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
 from mesh_security_gateway.domain.headers import joined
-from mesh_security_gateway.schemas.fields import Method, Name
+from mesh_security_gateway.schemas.fields import CallMethod, Name
 from mesh_security_gateway.service.operations import Operation, Performed
 
 
@@ -15,7 +15,7 @@ class OperationRequest(WireModel):
     """One call through a connection."""
 
     connection: Name
-    method: Method = Field(examples=["GET"])
+    method: CallMethod = Field(examples=["GET"])
     path: str = Field(
         pattern=r"^/[\x21-\x22\x24-\x7e]*$",
         max_length=4000,

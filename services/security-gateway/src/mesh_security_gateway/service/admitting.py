@@ -7,11 +7,12 @@ from mesh_shared.errors import BodyTooLarge, MeshError
 from mesh_security_gateway.domain import headers
 from mesh_security_gateway.domain.approvals import Subject
 from mesh_security_gateway.domain.grants import Grant
+from mesh_security_gateway.errors import SocketUnapprovable
 from mesh_security_gateway.repository.connections import Wired
 from mesh_security_gateway.service.approving import Approving
 from mesh_security_gateway.service.bodies import once, whole
 from mesh_security_gateway.service.limiting import Limiting, Reservation
-from mesh_security_gateway.service.sending import Asked
+from mesh_security_gateway.service.sending import WEBSOCKET, Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +26,13 @@ class Admitting:
     async def admit(self, agent: str, asked: Asked, wired: Wired, grant: Grant) -> tuple[Asked, Reservation]:
         """The request as it may go out, and what it took of the budget.
 
-        Raises what `Limiting.reserve`, `Approving.ask` and `Approving.use` raise, and `BodyTooLarge`.
+        Raises what `Limiting.reserve`, `Approving.ask` and `Approving.use` raise, `BodyTooLarge`, and
+        `SocketUnapprovable`.
         """
         if not grant.needs_approval:
             return asked, await self.limiting.reserve(grant)
+        if asked.method == WEBSOCKET:
+            raise SocketUnapprovable
         too_large = BodyTooLarge(self.max_bytes)
         body = b"" if asked.body is None else await whole(asked.body, self.max_bytes, too_large)
         subject = _subject(agent, asked, wired, grant, body)

@@ -1,9 +1,10 @@
 """The data path: a request under a name goes out under a credential that its sender never sees."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.database.engine import Database, reachable
@@ -28,11 +29,13 @@ from mesh_security_gateway.errors import (
 from mesh_security_gateway.ports import Incoming
 from mesh_security_gateway.repository.connections import Connections, Wired
 from mesh_security_gateway.service.admitting import Admitting
+from mesh_security_gateway.service.conversations import Conversation
 from mesh_security_gateway.service.deciding import Call, Deciding, Slice
 from mesh_security_gateway.service.limiting import Reservation
 from mesh_security_gateway.service.recording import Pending, Recorder
-from mesh_security_gateway.service.sending import Asked, Sender, Sent
+from mesh_security_gateway.service.sending import Asked, Sender
 
+BegunT = TypeVar("BegunT")
 _BEFORE_SENDING = (
     BodyTooLarge,
     PathRefused,
@@ -116,6 +119,17 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Going:
+    """A call that may go out: what it takes is reserved, and its intent is on record."""
+
+    asked: Asked
+    wired: Wired
+    known: Slice
+    pending: Pending
+    reserved: Reservation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
     """Lets agents use connections. Each step may refuse, and none knows what comes after the next."""
 
@@ -133,6 +147,40 @@ class Calls:
         `Verdict.granted` and `Admitting.admit` raise, `AuditUnavailable`, and after the intent is on record
         what `Sender.send` raises; `Unavailable` without the database.
         """
+        going = await self._let_out(caller, asked)
+        sent = await self._begin(going, self.sender.send)
+        return Exchange(
+            pending=going.pending.under(sent.secret.version),
+            held=going.known.holding.grants,
+            incoming=sent.incoming,
+            needles=needles(sent.sensitive),
+            max_bytes=self.max_response_bytes,
+        )
+
+    async def connect(self, caller: Principal, asked: Asked) -> Conversation:
+        """Opens a WebSocket with its credential. Raises what `open` does, and `SocketUnapprovable`."""
+        going = await self._let_out(caller, asked)
+        opened = await self._begin(going, self.sender.connect)
+        return Conversation(
+            pending=going.pending.under(opened.secret.version),
+            upstream=opened.socket,
+            needles=needles(opened.sensitive),
+            max_bytes=self.max_response_bytes,
+        )
+
+    async def require(self, caller: Principal, asked: Asked) -> None:
+        """Lets pass a call that might go out now; nothing is sent, charged or put on record.
+
+        Raises `ConnectionNotFound`, what `Verdict.granted` raises, and `SecretRevoked`.
+        """
+        wired, known = await self._find(caller, asked)
+        if wired is None or known is None:
+            raise ConnectionNotFound
+        known.decide(_call(caller, asked)).granted()
+        if not wired.live(time.time()):
+            raise SecretRevoked
+
+    async def _let_out(self, caller: Principal, asked: Asked) -> _Going:
         wired, known = await self._find(caller, asked)
         intent = _intent(caller, asked, wired)
         if wired is None or known is None or not (known.is_known or wired.connection.owner == caller.subject):
@@ -146,14 +194,7 @@ class Calls:
             await self.recorder.write(intent.refused(refusal.code()))
             raise
         pending = await self._intend(intent, reserved)
-        sent = await self._begin(asked, wired, pending, reserved)
-        return Exchange(
-            pending=pending.under(sent.secret.version),
-            held=known.holding.grants,
-            incoming=sent.incoming,
-            needles=needles(sent.sensitive),
-            max_bytes=self.max_response_bytes,
-        )
+        return _Going(asked=asked, wired=wired, known=known, pending=pending, reserved=reserved)
 
     async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None]:
         with reachable():
@@ -168,10 +209,10 @@ class Calls:
             await reserved.release()
             raise
 
-    async def _begin(self, asked: Asked, wired: Wired, pending: Pending, reserved: Reservation) -> Sent:
+    async def _begin(self, going: _Going, send: Callable[[Asked, Wired, str], Awaitable[BegunT]]) -> BegunT:
         code = Interrupted.code()
         try:
-            sent = await self.sender.send(asked, wired, pending.intent.agent)
+            begun = await send(going.asked, going.wired, going.pending.intent.agent)
             code = None
         except MeshError as failure:
             code = failure.code()

@@ -11,12 +11,14 @@ from mesh_security_gateway.domain import headers, injectors
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.injection import Draft
 from mesh_security_gateway.domain.providers import Provider
-from mesh_security_gateway.errors import UpstreamEncoding, UpstreamStatus
-from mesh_security_gateway.ports import Incoming, Outgoing, Upstream
+from mesh_security_gateway.errors import UpgradeRefused, UpstreamEncoding, UpstreamStatus
+from mesh_security_gateway.ports import Incoming, Outgoing, Socket, Sockets, Upstream
 from mesh_security_gateway.repository.connections import Stored, Wired
 from mesh_security_gateway.service.bodies import once, whole
 from mesh_security_gateway.service.credentials import Attempt, Credentials
 
+WEBSOCKET = "WEBSOCKET"
+"""The method of a call that opens one; on the wire it is a GET."""
 _NO_STATUS = 600
 _REPEATABLE = ("GET", "HEAD")
 
@@ -25,7 +27,8 @@ _REPEATABLE = ("GET", "HEAD")
 class Asked:
     """What an agent wants done: `path` is canonical, `fields` are all that it sent, `length` is in bytes.
 
-    `approval` is a person's word on it, as the agent says.
+    `approval` is a person's word on it, as the agent says. `protocols` are what it would speak in a
+    WebSocket.
     """
 
     action: str
@@ -37,6 +40,7 @@ class Asked:
     body: AsyncIterator[bytes] | None = None
     length: int | None = None
     approval: UUID | None = None
+    protocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -48,12 +52,22 @@ class Sent:
     sensitive: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Opened:
+    """A WebSocket, the secret that it was opened with, and the texts that must not be said in it."""
+
+    socket: Socket
+    secret: Stored
+    sensitive: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """`max_signed_bytes` is how much of a body is kept in memory to be signed."""
 
     credentials: Credentials
     upstream: Upstream
+    sockets: Sockets
     max_signed_bytes: int
 
     async def send(self, asked: Asked, wired: Wired, by: str) -> Sent:
@@ -79,6 +93,27 @@ class Sender:
             sensitive = tuple({*sensitive, *attempt.credentialed.sensitive})
             incoming = await self._send(asked, wired, draft, attempt)
         return Sent(incoming=incoming, secret=attempt.secret, sensitive=sensitive)
+
+    async def connect(self, asked: Asked, wired: Wired, by: str) -> Opened:
+        """A WebSocket with the upstream. What refuses the first credential with 401 gets the next, if any.
+
+        Raises what `Credentials.first` and `Sockets.connect` raise, and `PathRefused`.
+        """
+        asked = replace(asked, method="GET")
+        fields = headers.for_upstream(asked.fields, injectors.written_fields(wired.provider.injector))
+        draft = _draft(asked, wired.provider, fields, b"")
+        attempt = await self.credentials.first(wired, draft, by)
+        sensitive = attempt.credentialed.sensitive
+        try:
+            socket = await self.sockets.connect(_outgoing(asked, wired, draft, attempt))
+        except UpgradeRefused as refusal:
+            is_last = not self.credentials.has_more(wired, attempt)
+            if refusal.answered != HTTPStatus.UNAUTHORIZED or is_last:
+                raise
+            attempt = await self.credentials.second(wired, draft, by, attempt)
+            sensitive = tuple({*sensitive, *attempt.credentialed.sensitive})
+            socket = await self.sockets.connect(_outgoing(asked, wired, draft, attempt))
+        return Opened(socket=socket, secret=attempt.secret, sensitive=sensitive)
 
     async def _send(self, asked: Asked, wired: Wired, draft: Draft, attempt: Attempt) -> Incoming:
         incoming = await self.upstream.send(_outgoing(asked, wired, draft, attempt))
@@ -110,6 +145,7 @@ def _outgoing(asked: Asked, wired: Wired, draft: Draft, attempt: Attempt) -> Out
         allow_private=wired.provider.allow_private,
         certificate=attempt.credentialed.certificate,
         identity=f"{wired.connection.id}/{attempt.secret.version.number}",
+        protocols=asked.protocols,
     )
 
 

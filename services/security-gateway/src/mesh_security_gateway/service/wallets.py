@@ -1,5 +1,6 @@
 """Agents come in by their owners' signatures: the chain says who they are, and no key is handed out."""
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Wallets:
     async def ask(self, agent: str) -> Challenge:
         """A question to the agent's owner. Raises `AgentNotFound`, `AgentBarred`, `Unavailable`."""
         owner = (await self.watching.admitted(agent)).owner
-        return self.asker.ask(agent, owner, int(self.clock()))
+        return self.asker.ask(agent, owner, int(self.clock()), secrets.token_bytes(8))
 
     async def open(
         self,

@@ -45,7 +45,10 @@ class Watching:
         return standing
 
     async def require(self, agent: str, owner: str) -> None:
-        """Lets pass an agent that is in good standing and belongs to `owner`. Raises what `admitted` does."""
+        """Lets pass an agent that is in good standing and belongs to `owner`.
+
+        Raises `AgentBarred`, and what `admitted` does.
+        """
         if (await self.admitted(agent)).owner != owner:
             raise AgentBarred
 

@@ -1,0 +1,140 @@
+"""Implements `ports.Sockets` over aiohttp."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Literal
+
+import aiohttp
+from aiohttp import WSMsgType
+from mesh_shared.serve import MAX_MESSAGE_BYTES
+from yarl import URL
+
+from mesh_security_gateway.adapters.upstream import client, outcome
+from mesh_security_gateway.errors import (
+    UpgradeRefused,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamTooLarge,
+    UpstreamUnreachable,
+)
+from mesh_security_gateway.ports import Closing, Message, Outgoing
+
+CLOSE_S = 2.0
+"""How long an upstream has to say goodbye."""
+
+Tls = Callable[[Outgoing], Awaitable[ssl.SSLContext | bool]]
+
+
+class AiohttpSockets:
+    """Opens WebSockets at addresses that its policy allows; `tls` says how an upstream is verified."""
+
+    def __init__(
+        self, public: aiohttp.ClientSession, private: aiohttp.ClientSession, idle_s: float, tls: Tls
+    ) -> None:
+        self._public = public
+        self._private = private
+        self._idle_s = idle_s
+        self._tls = tls
+
+    async def connect(self, request: Outgoing) -> "AiohttpSocket":
+        http = self._private if request.allow_private else self._public
+        try:
+            async with asyncio.timeout(self._idle_s):
+                socket = await http.ws_connect(
+                    URL(request.url, encoded=True),
+                    headers=request.fields,
+                    protocols=request.protocols,
+                    ssl=await self._tls(request),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),  # pyright: ignore[reportCallIssue] - attrs
+                    autoclose=False,
+                    autoping=False,
+                    max_msg_size=MAX_MESSAGE_BYTES,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise UpgradeRefused(error.status) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise outcome(error) from None
+        return AiohttpSocket(socket, self._idle_s)
+
+
+class AiohttpSocket:
+    """Implements `ports.Socket`. `idle_s` is how long the other side may say nothing, not even that it is
+    there: after half of it we ask.
+    """
+
+    def __init__(self, socket: "aiohttp.ClientWebSocketResponse[Literal[True]]", idle_s: float) -> None:
+        self._socket = socket
+        self._idle_s = idle_s
+
+    @property
+    def protocol(self) -> str | None:
+        return self._socket.protocol
+
+    async def receive(self) -> Message | Closing:
+        """Raises `UpstreamTimeout`, `UpstreamTooLarge`, and `UpstreamBroken` for what just breaks off."""
+        while True:
+            came = await self._next()
+            match came.type:
+                case WSMsgType.TEXT | WSMsgType.BINARY:
+                    return came.data
+                case WSMsgType.PING:
+                    await self._socket.pong(came.data)
+                case WSMsgType.PONG:
+                    pass
+                case WSMsgType.CLOSE:
+                    return Closing(came.data, came.extra or "")
+                case _:
+                    raise _broken(came.data)
+
+    async def _next(self) -> aiohttp.WSMessage:
+        for is_asked in (False, True):
+            try:
+                async with asyncio.timeout(self._idle_s / 2):
+                    return await self._socket.receive()
+            except TimeoutError:
+                if not is_asked:
+                    await self._said(self._socket.ping())
+        raise UpstreamTimeout
+
+    async def send(self, message: Message) -> None:
+        """Raises `UpstreamUnreachable` when nobody is there any more."""
+        if isinstance(message, str):
+            await self._said(self._socket.send_str(message))
+        else:
+            await self._said(self._socket.send_bytes(message))
+
+    async def _said(self, sending: Awaitable[None]) -> None:
+        try:
+            await sending
+        except (aiohttp.ClientError, OSError):
+            raise UpstreamUnreachable from None
+
+    async def close(self, closing: Closing) -> None:
+        await self._socket.close(code=closing.code, message=closing.reason.encode())
+
+
+def _broken(said: object) -> UpstreamBroken | UpstreamTooLarge:
+    is_large = isinstance(said, aiohttp.WebSocketError) and said.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+    return UpstreamTooLarge() if is_large else UpstreamBroken()
+
+
+async def _stay(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """No redirect: aiohttp follows them when it opens a WebSocket, with the credential, and has no switch."""
+    response = await send(request)
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+        response.close()
+        raise UpgradeRefused(response.status)
+    return response
+
+
+@asynccontextmanager
+async def open_sockets(idle_s: float, tls: Tls) -> AsyncGenerator[AiohttpSockets, None]:
+    """WebSockets for the lifetime of the block."""
+    public, private = (
+        client(allow_private=allowed, idle_s=idle_s, middlewares=(_stay,)) for allowed in (False, True)
+    )
+    async with public, private:
+        yield AiohttpSockets(public, private, idle_s, tls)
