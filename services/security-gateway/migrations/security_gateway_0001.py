@@ -122,6 +122,24 @@ def upgrade() -> None:
     op.create_index("ix_grants_connection_id_subject", "grants", ["connection_id", "subject"])
     op.create_index("ix_grants_subject", "grants", ["subject"])
     op.create_table(
+        "leases",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("path", sa.String(230), nullable=False),
+        sa.Column("connection_id", sa.Uuid(), nullable=False),
+        sa.Column("holder", sa.String(128), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("is_revoked", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_leases"),
+        sa.UniqueConstraint("path", name="uq_leases_path"),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connections.id"], name="fk_leases_connection_id", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_leases_connection_id", "leases", ["connection_id"])
+    op.create_index("ix_leases_holder", "leases", ["holder"])
+    op.create_table(
         "policies",
         sa.Column("position", BigId, autoincrement=True, nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),

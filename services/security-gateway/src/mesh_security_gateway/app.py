@@ -25,6 +25,7 @@ from mesh_security_gateway.api import (
     audit,
     connections,
     grants,
+    leases,
     operations,
     policies,
     proxy,
@@ -45,6 +46,7 @@ from mesh_security_gateway.service.deciding import Deciding
 from mesh_security_gateway.service.gateway import Gateway
 from mesh_security_gateway.service.grants import Granting
 from mesh_security_gateway.service.keys import Keys
+from mesh_security_gateway.service.leasing import Leasing
 from mesh_security_gateway.service.limiting import Limiting
 from mesh_security_gateway.service.operations import Operations
 from mesh_security_gateway.service.policies import Publishing
@@ -69,6 +71,7 @@ ROUTERS = (
     connections.providers,
     connections.connections,
     grants.router,
+    leases.router,
     policies.router,
     approvals.router,
     proxy.router,
@@ -183,6 +186,7 @@ def _wire(
         wiring=Wiring(database=database, vault=vault, keys=keys, head_key=head_key),
         rotation=Rotation(database=database, vault=vault, keys=keys, head_key=head_key),
         granting=Granting(database=database, head_key=head_key),
+        leasing=Leasing(database=database, head_key=head_key),
         approving=approving,
         publishing=Publishing(database=database, head_key=head_key, deciding=deciding),
         calls=calls,

@@ -231,6 +231,30 @@ class ApprovalsFull(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Appro
         return {"Retry-After": "60"}
 
 
+class LeaseNotFound(NotFound, title="Lease not found"):
+    """There is no such lease, or it is not the caller's business; the answer never says which."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such lease.")
+
+
+class LeaseEnded(Forbidden, title="Lease ended"):
+    """The lease is none of the caller's for this connection, or is over by time or by word."""
+
+    def __init__(self) -> None:
+        super().__init__("That lease does not hold here.")
+
+
+class LeasesFull(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Leases full"):
+    """The caller has so many live leases that it gets no more."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many of your leases are live.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "60"}
+
+
 class PathRefused(MeshError, status=HTTPStatus.BAD_REQUEST, title="Path refused"):
     """Two parsers may read the address differently, so the gateway reads it not at all."""
 

@@ -132,6 +132,7 @@ def _request(question: Question) -> dict[str, Any]:
         "patterns": question.patterns,
         "query_keys": question.query_keys,
         "now": question.now,
+        "leased": question.is_leased,
     }
     if question.grant is not None:
         context["grant"] = _reference("Grant", str(question.grant.id))

@@ -94,6 +94,7 @@ def _call(body: SimulationRequest) -> Call:
             path=canonical_path(path.encode()),
             query_keys=query_keys(checked_query(query.encode())),
             now=at(body.at),
+            is_leased=body.leased,
         )
     except PathRefused:
         raise OperationUnfit from None

@@ -24,6 +24,7 @@ from mesh_security_gateway.service.sending import Asked
 from mesh_security_gateway.settings import Settings
 
 PREFIX = "/v1/proxy"
+LEASE = "X-Mesh-Lease"
 RELAYED = "mesh.relayed"
 """Key in the ASGI scope of an answer that is the upstream's and not ours."""
 
@@ -43,6 +44,9 @@ Caller = Annotated[Principal, allow("gateway:proxy")]
 Approval = Annotated[
     UUID | None,
     Header(alias="X-Mesh-Approval", description="A person's word on this request; see `/v1/approvals`."),
+]
+Lease = Annotated[
+    UUID | None, Header(alias=LEASE, description="What the call is made under; see `/v1/leases`.")
 ]
 NamePath = Annotated[str, Path(pattern=NAME, examples=["github"])]
 
@@ -124,7 +128,12 @@ class Relay(Response):
 
 
 async def proxy(
-    request: Request, connection: NamePath, path: PathRest, caller: Caller, approval: Approval = None
+    request: Request,
+    connection: NamePath,
+    path: PathRest,
+    caller: Caller,
+    approval: Approval = None,
+    lease: Lease = None,
 ) -> Response:
     """Passes the request on under the connection's credential, and the answer back without it.
 
@@ -143,15 +152,16 @@ async def proxy(
         body=upload.pieces() if upload.is_there else None,
         length=upload.length if upload.is_there else None,
         approval=approval,
+        lease=lease,
     )
     return Relay(await gateway.calls.open(caller, asked), upload)
 
 
 async def proxy_root(
-    request: Request, connection: NamePath, caller: Caller, approval: Approval = None
+    request: Request, connection: NamePath, caller: Caller, approval: Approval = None, lease: Lease = None
 ) -> Response:
     """The connection's base path itself."""
-    return await proxy(request, connection, "", caller, approval)
+    return await proxy(request, connection, "", caller, approval, lease)
 
 
 def rest_of(raw: bytes, connection: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from uuid import UUID
 
 from fastapi import APIRouter, WebSocket
 from mesh_shared.auth.tokens import Principal
@@ -10,9 +11,9 @@ from mesh_shared.web import problems
 from mesh_shared.web.security import authorize
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from mesh_security_gateway.api.proxy import PREFIX, rest_of
+from mesh_security_gateway.api.proxy import LEASE, PREFIX, rest_of
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
-from mesh_security_gateway.errors import ConnectionNotFound, Interrupted, PathRefused
+from mesh_security_gateway.errors import ConnectionNotFound, Interrupted, LeaseEnded, PathRefused
 from mesh_security_gateway.ports import Closing, Message
 from mesh_security_gateway.schemas.fields import NAME
 from mesh_security_gateway.service.gateway import Gateway
@@ -91,8 +92,16 @@ def _asked(websocket: WebSocket) -> Asked:
         path=canonical_path(rest_of(websocket.scope["raw_path"], connection)),
         query=checked_query(websocket.scope["query_string"]),
         fields=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in websocket.headers.raw),
+        lease=_lease(websocket.headers.get(LEASE)),
         protocols=_protocols(websocket.scope["subprotocols"]),
     )
+
+
+def _lease(named: str | None) -> UUID | None:
+    try:
+        return None if named is None else UUID(named)
+    except ValueError:
+        raise LeaseEnded from None
 
 
 def _protocols(offered: list[str]) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ class Happening:
     without telling it; `query_keys` are names without values; `intent` is the id of the intent that an
     outcome belongs to; `private_origin` says that a provider's exception was used. `grant` is what a call
     went out under, `policies` are the ids of those that decided, and `policy_hash` is SHA-256 of the text
-    that was published at that time. `approval` is the id of a person's word that came with a call.
+    that was published at that time. `approval` is the id of a person's word that came with a call, and
+    `lease` what it was made under.
     """
 
     phase: Phase
@@ -53,6 +54,7 @@ class Happening:
     policies: tuple[str, ...] = ()
     policy_hash: str | None = None
     approval: str | None = None
+    lease: str | None = None
     code: str | None = None
     intent: str | None = None
     status: int | None = None

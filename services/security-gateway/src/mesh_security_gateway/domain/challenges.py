@@ -36,9 +36,9 @@ class Asker:
     chain_id: int
     pepper: bytes
 
-    def ask(self, agent: str, owner: str, now: int, random: bytes) -> Challenge:
-        """A question that no one asked before, as `random` are 8 bytes that nobody can guess."""
-        return self._challenge(agent, owner, f"{now:08x}{random.hex()}")
+    def ask(self, agent: str, owner: str, now: int, salt: bytes) -> Challenge:
+        """A question that no one asked before, as `salt` are 8 bytes that nobody can guess."""
+        return self._challenge(agent, owner, f"{now:08x}{salt.hex()}")
 
     def asked(self, agent: str, owner: str, nonce: str, now: int) -> Challenge:
         """The question that we asked under `nonce`.

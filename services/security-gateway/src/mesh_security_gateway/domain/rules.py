@@ -36,6 +36,7 @@ type Call = {
   "patterns": Set<String>,
   "query_keys": Set<String>,
   "now": Long,
+  "leased": Bool,
   "grant"?: Grant,
 };
 
@@ -100,6 +101,7 @@ class Question:
     now: int
     patterns: tuple[str, ...] = ()
     grant: Grant | None = None
+    is_leased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

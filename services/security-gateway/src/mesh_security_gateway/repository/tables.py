@@ -139,6 +139,21 @@ class GrantRow(Base):
     needs_approval: Mapped[bool] = mapped_column(default=False)
 
 
+class LeaseRow(Base):
+    """See `domain.leases`. Instants in Unix seconds."""
+
+    __tablename__ = "leases"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(String(230), unique=True)
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey("connections.id", ondelete="CASCADE"), index=True)
+    holder: Mapped[str] = mapped_column(String(128), index=True)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    ends_at: Mapped[int] = mapped_column(BigInteger)
+    is_revoked: Mapped[bool] = mapped_column(default=False)
+
+
 class PolicyRow(Base):
     """A publication; the newest holds."""
 

@@ -35,6 +35,7 @@ class AuditEntryView(BaseModel):
     policies: list[str] = Field(description="Ids of the policies that decided.")
     policy_hash: str | None = Field(description="SHA-256 of the policies that held; see `/v1/policies`.")
     approval: str | None = Field(description="The person's word that came with the call.")
+    lease: str | None = Field(description="What the call was made under; see `/v1/leases`.")
     code: str | None
     intent: str | None
     status: int | None

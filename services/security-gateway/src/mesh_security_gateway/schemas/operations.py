@@ -38,6 +38,9 @@ class OperationRequest(WireModel):
     approval: Uuid | None = Field(
         default=None, description="A person's word on this request; see `/v1/approvals`.", examples=[None]
     )
+    lease: Uuid | None = Field(
+        default=None, description="What it is made under; see `/v1/leases`.", examples=[None]
+    )
 
     def operation(self) -> Operation:
         return Operation(
@@ -47,6 +50,7 @@ class OperationRequest(WireModel):
             fields=tuple(self.headers.items()),
             json=None if self.content is None else orjson.dumps(self.content),
             approval=self.approval,
+            lease=self.lease,
         )
 
 

@@ -45,6 +45,7 @@ class SimulationRequest(WireModel):
         description="Percent-encoded, with its query if any.",
         examples=["/user"],
     )
+    leased: bool = Field(default=False, description="The call names a live lease.")
     at: ExpiresAt = Field(default=None, description="Unix seconds; null for the present moment.")
     text: PolicyText | None = Field(
         default=None, description="A draft in place of what was published.", examples=[None]

@@ -14,10 +14,12 @@ from mesh_security_gateway.domain import grants, headers, paths
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.grants import Grant
 from mesh_security_gateway.domain.headers import Fields
+from mesh_security_gateway.domain.leases import Lease
 from mesh_security_gateway.domain.redaction import Redactor, needles, redacted, scrubbed
 from mesh_security_gateway.errors import (
     ConnectionNotFound,
     Interrupted,
+    LeaseEnded,
     PathRefused,
     SecretRevoked,
     SecretUnreadable,
@@ -28,6 +30,7 @@ from mesh_security_gateway.errors import (
 )
 from mesh_security_gateway.ports import Incoming
 from mesh_security_gateway.repository.connections import Connections, Wired
+from mesh_security_gateway.repository.leases import Leases
 from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.conversations import Conversation
 from mesh_security_gateway.service.deciding import Call, Deciding, Slice
@@ -143,9 +146,9 @@ class Calls:
     async def open(self, caller: Principal, asked: Asked) -> Exchange:
         """Sends the request with its credential, and is back when the head of the answer is here.
 
-        Raises `ConnectionNotFound` for a connection that is unknown or none of the caller's business, what
-        `Verdict.granted` and `Admitting.admit` raise, `AuditUnavailable`, and after the intent is on record
-        what `Sender.send` raises; `Unavailable` without the database.
+        Raises `ConnectionNotFound` for a connection that is unknown or none of the caller's business,
+        `LeaseEnded`, what `Verdict.granted` and `Admitting.admit` raise, `AuditUnavailable`, and after the
+        intent is on record what `Sender.send` raises; `Unavailable` without the database.
         """
         going = await self._let_out(caller, asked)
         sent = await self._begin(going, self.sender.send)
@@ -171,17 +174,18 @@ class Calls:
     async def require(self, caller: Principal, asked: Asked) -> None:
         """Lets pass a call that might go out now; nothing is sent, charged or put on record.
 
-        Raises `ConnectionNotFound`, what `Verdict.granted` raises, and `SecretRevoked`.
+        Raises `ConnectionNotFound`, `LeaseEnded`, what `Verdict.granted` raises, and `SecretRevoked`.
         """
-        wired, known = await self._find(caller, asked)
+        wired, known, lease = await self._find(caller, asked)
         if wired is None or known is None:
             raise ConnectionNotFound
+        _require(lease, caller, asked, wired)
         known.decide(_call(caller, asked)).granted()
         if not wired.live(time.time()):
             raise SecretRevoked
 
     async def _let_out(self, caller: Principal, asked: Asked) -> _Going:
-        wired, known = await self._find(caller, asked)
+        wired, known, lease = await self._find(caller, asked)
         intent = _intent(caller, asked, wired)
         if wired is None or known is None or not (known.is_known or wired.connection.owner == caller.subject):
             await self.recorder.write(intent.refused(ConnectionNotFound.code()))
@@ -189,6 +193,7 @@ class Calls:
         verdict = known.decide(_call(caller, asked))
         intent = intent.decided(verdict.grant and verdict.grant.id, verdict.policies, verdict.policy_hash)
         try:
+            _require(lease, caller, asked, wired)
             asked, reserved = await self.admitting.admit(caller.subject, asked, wired, verdict.granted())
         except MeshError as refusal:
             await self.recorder.write(intent.refused(refusal.code()))
@@ -196,11 +201,12 @@ class Calls:
         pending = await self._intend(intent, reserved)
         return _Going(asked=asked, wired=wired, known=known, pending=pending, reserved=reserved)
 
-    async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None]:
+    async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None, Lease | None]:
         with reachable():
             async with self.database.read() as session:
                 wired = await Connections(session).find(asked.connection)
-                return wired, wired and await self.deciding.slice(session, caller.subject, wired)
+                known = wired and await self.deciding.slice(session, caller.subject, wired)
+                return wired, known, asked.lease and await Leases(session).find(asked.lease)
 
     async def _intend(self, intent: Happening, reserved: Reservation) -> Pending:
         try:
@@ -225,6 +231,13 @@ class Calls:
         return begun
 
 
+def _require(lease: Lease | None, caller: Principal, asked: Asked, wired: Wired) -> None:
+    """Lets pass a call that names no lease, or one that holds here. Raises `LeaseEnded`."""
+    holds = lease is not None and lease.covers(caller.subject, wired.connection.id, time.time())
+    if asked.lease is not None and not holds:
+        raise LeaseEnded
+
+
 def _call(caller: Principal, asked: Asked) -> Call:
     return Call(
         subject=caller.subject,
@@ -232,6 +245,7 @@ def _call(caller: Principal, asked: Asked) -> Call:
         path=asked.path,
         query_keys=paths.query_keys(asked.query),
         now=time.time(),
+        is_leased=asked.lease is not None,
     )
 
 
@@ -253,4 +267,5 @@ def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
         query_keys=paths.query_keys(asked.query),
         decision="allow",
         approval=asked.approval and str(asked.approval),
+        lease=asked.lease and str(asked.lease),
     )

@@ -31,6 +31,7 @@ class Call:
     path: str
     query_keys: tuple[str, ...]
     now: float
+    is_leased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class Slice:
             now=int(call.now),
             patterns=patterns,
             grant=grant,
+            is_leased=call.is_leased,
         )
 
     def _verdict(self, decision: Decision, grant: Grant | None) -> Verdict:

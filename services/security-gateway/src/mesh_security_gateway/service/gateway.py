@@ -7,6 +7,7 @@ from mesh_security_gateway.service.calls import Calls
 from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.grants import Granting
 from mesh_security_gateway.service.keys import Keys
+from mesh_security_gateway.service.leasing import Leasing
 from mesh_security_gateway.service.operations import Operations
 from mesh_security_gateway.service.policies import Publishing
 from mesh_security_gateway.service.profiles import Profiles
@@ -23,6 +24,7 @@ class Gateway:
     wiring: Wiring
     rotation: Rotation
     granting: Granting
+    leasing: Leasing
     publishing: Publishing
     approving: Approving
     calls: Calls

@@ -28,6 +28,7 @@ class Operation:
     fields: Fields
     json: bytes | None
     approval: UUID | None = None
+    lease: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ def _asked(operation: Operation, key: str | None) -> Asked:
         body=None if operation.json is None else once(operation.json),
         length=None if operation.json is None else len(operation.json),
         approval=operation.approval,
+        lease=operation.lease,
     )
 
 

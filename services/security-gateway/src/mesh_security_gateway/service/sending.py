@@ -27,8 +27,8 @@ _REPEATABLE = ("GET", "HEAD")
 class Asked:
     """What an agent wants done: `path` is canonical, `fields` are all that it sent, `length` is in bytes.
 
-    `approval` is a person's word on it, as the agent says. `protocols` are what it would speak in a
-    WebSocket.
+    `approval` is a person's word on it and `lease` what it is made under, as the agent says. `protocols` are
+    what it would speak in a WebSocket.
     """
 
     action: str
@@ -40,6 +40,7 @@ class Asked:
     body: AsyncIterator[bytes] | None = None
     length: int | None = None
     approval: UUID | None = None
+    lease: UUID | None = None
     protocols: tuple[str, ...] = ()
 
 
