@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.intents import Registration
-from mesh_registry.repository.operations import Operations
+from mesh_registry.repository.operations import Accepted, Operations
 from mesh_registry.service.looking import Lookout
 from mesh_shared.chain.journal import Call, Journal
 from mesh_shared.database import engine
@@ -33,7 +33,17 @@ async def accepted(database: Database) -> UUID:
     async with database.write() as session:
         call = Call(to=OWNER, data=b"")
         transaction = await Journal(session).prepare(f"register:{id}", OWNER, call)
-        Operations(session, DEPTHS).add(id, str(id), registration, transaction, "somebody")
+        await Operations(session, DEPTHS).add(
+            [
+                Accepted(
+                    id=id,
+                    claim=str(id),
+                    intent=registration,
+                    transaction_id=transaction,
+                    requested_by="somebody",
+                )
+            ]
+        )
     return id
 
 

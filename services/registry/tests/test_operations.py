@@ -14,7 +14,7 @@ from mesh_registry.domain.intents import Registration, Stake, Switch, Unstake, U
 from mesh_registry.domain.operations import Operation, OperationStatus
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.ledger import Ledger
-from mesh_registry.repository.operations import Operations
+from mesh_registry.repository.operations import Accepted, Operations
 from mesh_shared.chain.journal import REPLACED, Call, Journal, State
 from mesh_shared.content import cid
 from sqlalchemy.exc import IntegrityError
@@ -54,7 +54,10 @@ async def accepted(database: Database, intent: Any = REGISTRATION, **transaction
         row = await Journal(session).get(key)
         for name, value in transaction.items():
             setattr(row, name, value)
-        Operations(session, DEPTHS).add(id, claim_of(intent, id), intent, key, "tester")
+        one = Accepted(
+            id=id, claim=claim_of(intent, id), intent=intent, transaction_id=key, requested_by="tester"
+        )
+        await Operations(session, DEPTHS).add([one])
     return id
 
 
@@ -148,13 +151,12 @@ async def test_an_id_is_claimed_by_one_registration_until_that_is_released(datab
         await accepted(database)
 
     async with database.write() as session:
-        await Operations(session, DEPTHS).release(first)
+        await Operations(session, DEPTHS).release([first])
     second = await accepted(database)
 
     async with database.read() as session:
-        claiming = await Operations(session, DEPTHS).claiming(REGISTRATION.agent_id)
-    assert claiming is not None
-    assert claiming.id == second
+        claiming = await Operations(session, DEPTHS).claiming([REGISTRATION.agent_id])
+    assert [operation.id for operation in claiming.values()] == [second]
     assert (await read(database, first)).intent == REGISTRATION
 
 

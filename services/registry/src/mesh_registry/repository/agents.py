@@ -123,6 +123,14 @@ class Agents:
         row = (await self._session.execute(query)).one_or_none()
         return None if row is None else _found(row)
 
+    async def known(self, agent_ids: Iterable[str]) -> set[str]:
+        """Those of these ids that are taken."""
+        found: set[str] = set()
+        for some in portions(agent_ids):
+            query = select(_AGENT.agent_id).where(_AGENT.agent_id.in_(some))
+            found.update(await self._session.scalars(query))
+        return found
+
     async def shown(self, token_ids: Sequence[int]) -> dict[int, Found]:
         """The agents with these tokens and their documents."""
         query = _WITH_DOCUMENT.where(_AGENT.token_id.in_(token_ids))

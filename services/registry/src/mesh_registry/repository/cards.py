@@ -1,5 +1,6 @@
 """Cards by which agents were registered, as they were found then."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mesh_registry.domain.cards import Evidence, Verdict
 from mesh_registry.domain.texts import Flag
+from mesh_registry.repository.portions import portions
 from mesh_registry.repository.tables import AgentRow, Base
 
 
@@ -33,11 +35,13 @@ class Cards:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def keep(self, agent_id: str, cid: str, evidence: Evidence | None) -> None:
-        """The card of a new registration; without one, that of an attempt before is forgotten."""
-        await self._session.execute(delete(CardRow).where(CardRow.agent_id == agent_id))
-        if evidence is None:
-            return
+    async def forget(self, agent_ids: Iterable[str]) -> None:
+        """The cards of attempts before."""
+        for some in portions(agent_ids):
+            await self._session.execute(delete(CardRow).where(CardRow.agent_id.in_(some)))
+
+    def keep(self, agent_id: str, cid: str, evidence: Evidence) -> None:
+        """The card of a new registration."""
         self._session.add(
             CardRow(
                 agent_id=agent_id,

@@ -1,12 +1,13 @@
 """What was accepted. Where one stands follows from its transaction and the index."""
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from mesh_shared.chain.journal import State, TransactionRow
 from pydantic import TypeAdapter
-from sqlalchemy import Select, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_registry.domain.agents import DocumentState
@@ -20,6 +21,17 @@ from mesh_registry.repository.tables import AgentRow, DocumentRow, OperationRow
 INTENT: TypeAdapter[Registration | Change] = TypeAdapter(Intent)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What an operation is from its beginning on."""
+
+    id: UUID
+    claim: str
+    intent: Registration | Change
+    transaction_id: UUID
+    requested_by: str
+
+
 class Operations:
     """Every query on `operations`. Takes part in a transaction; never commits."""
 
@@ -27,20 +39,10 @@ class Operations:
         self._session = session
         self._depths = depths
 
-    def add(
-        self, id: UUID, claim: str, intent: Registration | Change, transaction_id: UUID, requested_by: str
-    ) -> None:
-        self._session.add(
-            OperationRow(
-                id=id,
-                claim=claim,
-                agent_id=intent.agent_id,
-                cid=cid_of(intent),
-                intent=INTENT.dump_python(intent, mode="json"),
-                transaction_id=transaction_id,
-                requested_by=requested_by,
-            )
-        )
+    async def add(self, accepted: Sequence[Accepted]) -> None:
+        """Raises `IntegrityError` when another operation has one of the claims."""
+        if accepted:
+            await self._session.execute(insert(OperationRow), [_values(one) for one in accepted])
 
     async def get(self, id: UUID) -> Operation | None:
         return (await self.of([id])).get(id)
@@ -49,73 +51,101 @@ class Operations:
         """The operations with these ids, as far as they are there."""
         found: dict[UUID, Operation] = {}
         for some in portions(ids):
-            rows = await self._session.execute(_whole().where(OperationRow.id.in_(some)))
-            found |= {row[0].id: self._operation(*row) for row in rows}
+            rows = await self._session.execute(_WHOLE.where(OperationRow.id.in_(some)))
+            found |= {seen.id: self._operation(seen) for seen in map(_Seen._make, rows)}
         return found
 
-    async def claiming(self, claim: str) -> Operation | None:
-        """The operation that has this claim, or tried to have it and failed last."""
-        return await self._one(_whole().where(OperationRow.claim == claim))
+    async def claiming(self, claims: Iterable[str]) -> dict[str, Operation]:
+        """By claim, the operations that have them, or tried to have them and failed last."""
+        found: dict[str, Operation] = {}
+        for some in portions(claims):
+            rows = await self._session.execute(_WHOLE.where(OperationRow.claim.in_(some)))
+            found |= {seen.claim: self._operation(seen) for seen in map(_Seen._make, rows)}
+        return found
 
-    async def release(self, id: UUID) -> None:
-        """Lets another operation take what this one failed to get."""
-        await self._session.execute(update(OperationRow).where(OperationRow.id == id).values(claim=None))
+    async def release(self, ids: Iterable[UUID]) -> None:
+        """Lets other operations take what these failed to get."""
+        for some in portions(ids):
+            await self._session.execute(
+                update(OperationRow).where(OperationRow.id.in_(some)).values(claim=None)
+            )
 
-    async def _one(self, query: "_Whole") -> Operation | None:
-        row = (await self._session.execute(query)).one_or_none()
-        return None if row is None else self._operation(*row)
-
-    def _operation(
-        self,
-        operation: OperationRow,
-        transaction: TransactionRow,
-        agent: AgentRow | None,
-        document_state: str | None,
-        head: int,
-    ) -> Operation:
-        intent = INTENT.validate_python(operation.intent)
-        seen = _registered(transaction, agent) if isinstance(intent, Registration) else _mined(transaction)
-        hash, block = seen or (transaction.hash, None)
-        is_indexed = block is not None and block <= head
+    def _operation(self, seen: "_Seen") -> Operation:
+        intent = INTENT.validate_python(seen.intent)
+        where = _registered(seen) if isinstance(intent, Registration) else _mined(seen)
+        hash, block = where or (seen.hash, None)
+        is_indexed = block is not None and block <= seen.head
         return Operation(
-            id=operation.id,
+            id=seen.id,
             intent=intent,
             transaction_hash=hash,
-            status=self._status(transaction, block if is_indexed else None, head),
-            refusal=transaction.error,
-            is_listed=is_indexed and document_state != DocumentState.WAITING,
+            status=self._status(seen, block if is_indexed else None),
+            refusal=seen.error,
+            is_listed=is_indexed and seen.document_state != DocumentState.WAITING,
         )
 
-    def _status(self, transaction: TransactionRow, block: int | None, head: int) -> OperationStatus:
+    def _status(self, seen: "_Seen", block: int | None) -> OperationStatus:
         if block is not None:
-            return OperationStatus(self._depths.status(block, head))
-        if transaction.state in (State.REJECTED, State.LOST) or transaction.succeeded is False:
+            return OperationStatus(self._depths.status(block, seen.head))
+        if seen.state in (State.REJECTED, State.LOST) or seen.succeeded is False:
             return OperationStatus.FAILED
-        return OperationStatus.UNKNOWN if transaction.state == State.UNKNOWN else OperationStatus.PENDING
+        return OperationStatus.UNKNOWN if seen.state == State.UNKNOWN else OperationStatus.PENDING
 
 
-def _registered(transaction: TransactionRow, agent: AgentRow | None) -> tuple[str, int] | None:
-    """Under which hash and in which block the index has the agent, when this transaction made it."""
-    if agent is None or agent.transaction_hash not in transaction.hashes:
-        return None
-    return agent.transaction_hash, agent.registered_in
+class _Seen(NamedTuple):
+    """An operation, its transaction, its agent in the index with the document, and the newest block."""
+
+    id: UUID
+    claim: str
+    intent: Any
+    state: str
+    hash: str | None
+    earlier_hashes: list[str]
+    block_number: int | None
+    succeeded: bool | None
+    error: str | None
+    registered_by: str | None
+    registered_in: int
+    document_state: str | None
+    head: int
 
 
-def _mined(transaction: TransactionRow) -> tuple[str, int] | None:
-    """Under which hash and in which block the transaction took effect, as far as its sender knows."""
-    if not transaction.succeeded or transaction.hash is None or transaction.block_number is None:
-        return None
-    return transaction.hash, transaction.block_number
-
-
-_Whole = Select[OperationRow, TransactionRow, AgentRow | None, str | None, int]
-
-
-def _whole() -> _Whole:
-    query = (
-        select(OperationRow, TransactionRow, AgentRow, DocumentRow.state, HEIGHT)
-        .join(TransactionRow, TransactionRow.id == OperationRow.transaction_id)
-        .outerjoin(AgentRow, AgentRow.agent_id == OperationRow.agent_id)
-        .outerjoin(DocumentRow, DocumentRow.cid == OperationRow.cid)
+# Columns and not classes, made once: all who wait for a signature ask at every move of the sender.
+_WHOLE = (
+    select(
+        *(OperationRow.id, OperationRow.claim, OperationRow.intent, TransactionRow.state),
+        *(TransactionRow.hash, TransactionRow.earlier_hashes, TransactionRow.block_number),
+        *(TransactionRow.succeeded, TransactionRow.error, AgentRow.transaction_hash),
+        *(AgentRow.registered_in, DocumentRow.state, HEIGHT),
     )
-    return cast("_Whole", query)  # an outer join yields null, which its type does not say
+    .join(TransactionRow, TransactionRow.id == OperationRow.transaction_id)
+    .outerjoin(AgentRow, AgentRow.agent_id == OperationRow.agent_id)
+    .outerjoin(DocumentRow, DocumentRow.cid == OperationRow.cid)
+)
+
+
+def _values(accepted: Accepted) -> dict[str, Any]:
+    intent = accepted.intent
+    return {
+        "id": accepted.id,
+        "claim": accepted.claim,
+        "agent_id": intent.agent_id,
+        "cid": cid_of(intent),
+        "intent": INTENT.dump_python(intent, mode="json"),
+        "transaction_id": accepted.transaction_id,
+        "requested_by": accepted.requested_by,
+    }
+
+
+def _registered(seen: _Seen) -> tuple[str, int] | None:
+    """Under which hash and in which block the index has the agent, when this transaction made it."""
+    if seen.registered_by is None or seen.registered_by not in (seen.hash, *seen.earlier_hashes):
+        return None
+    return seen.registered_by, seen.registered_in
+
+
+def _mined(seen: _Seen) -> tuple[str, int] | None:
+    """Under which hash and in which block the transaction took effect, as far as its sender knows."""
+    if not seen.succeeded or seen.hash is None or seen.block_number is None:
+        return None
+    return seen.hash, seen.block_number

@@ -154,7 +154,7 @@ class Changer:
 
     async def _known(self, change: Change, claim: str) -> UUID | None:
         """The operation of this very change; None when nobody has made it."""
-        known = await self.operating.claiming(claim)
+        known, _ = await self.operating.claiming(claim, change.agent_id)
         if known is None:
             return None
         if known.intent != change:

@@ -27,7 +27,6 @@ from mesh_registry.domain.signing import (
 )
 from mesh_registry.errors import AgentExists, SigningDelayed
 from mesh_registry.ports import Contracts
-from mesh_registry.repository.agents import Agents
 from mesh_registry.service.operating import Operating, Order
 from mesh_registry.service.wallets import require_signature
 
@@ -152,11 +151,9 @@ class Registrar:
 
     async def _known(self, registration: Registration) -> UUID | None:
         """The operation of this very registration; None when the agent's id is free."""
-        known = await self.operating.claiming(registration.agent_id)
+        known, is_taken = await self.operating.claiming(registration.agent_id, registration.agent_id)
         if known is not None and known.intent == registration:
             return known.id
-        async with self.operating.database.read() as session:
-            is_taken = await Agents(session).find(registration.agent_id) is not None
         if is_taken or known is not None:
             raise AgentExists
         return None
