@@ -1,13 +1,23 @@
 """The tree of RFC 9162: written from the standard's own recursive definitions, and compared with ours."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mesh_cli.audit import Checkpoint, VerifierKey
 from mesh_security_gateway.domain import tree
+from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.tree import STEP, Edge, Subtree
+from mesh_security_gateway.repository.audit import AuditLog
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from conftest import Operator
 
 # The known answers of the tests of Certificate Transparency.
 KNOWN = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -23,6 +33,8 @@ ROOTS = [
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
 Sizes = st.integers(1, 600)
+MANY = 700
+NOTED = Happening(phase="change", action="noted", agent="somebody")
 
 
 def leaves(count: int) -> list[bytes]:
@@ -152,3 +164,74 @@ def test_every_256_entries_a_subtree_is_kept():
 @pytest.mark.parametrize("entry", [b"", tree.leaf(b"a") + tree.leaf(b"b")])
 def test_no_entry_passes_for_a_node(entry: bytes):
     assert tree.leaf(entry) != tree.node(entry[:32], entry[32:])
+
+
+@pytest.fixture
+async def recorded(operator_everywhere: Operator) -> Operator:
+    """A gateway whose record has more than two subtrees that are kept."""
+    operator = operator_everywhere
+    trail = operator.app.state.service.trail
+    async with trail.database.write() as session:
+        await AuditLog(session, trail.head_key).extend([NOTED] * MANY)
+    return operator
+
+
+async def got(operator: Operator, path: str, **params: Any) -> dict[str, Any]:
+    answer = await operator.get(path, **params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def checkpoint(operator: Operator) -> Checkpoint:
+    """The checkpoint of now, whose signature was verified."""
+    known = VerifierKey.parse((await got(operator, "/v1/audit/key"))["key"])
+    return known.opened((await operator.get("/v1/audit/checkpoint")).text)
+
+
+def hashes(path: list[str]) -> list[bytes]:
+    return [bytes.fromhex(hash) for hash in path]
+
+
+async def test_every_entry_is_proved_to_be_in_the_checkpoint(recorded: Operator):
+    now = await checkpoint(recorded)
+
+    for sequence in (1, 2, 255, 256, 257, 512, now.size):
+        proof = await got(recorded, "/v1/audit/proof/inclusion", sequence=sequence, size=now.size)
+        leaf = bytes.fromhex(proof["leaf_hash"])
+        assert included(leaf, sequence - 1, now.size, hashes(proof["path"])) == now.root, sequence
+
+
+async def test_every_earlier_checkpoint_is_proved_to_be_the_beginning_of_the_later(recorded: Operator):
+    earlier = await checkpoint(recorded)
+    await recorded.connect("https://api.github.com", allow_private=False)
+    later = await checkpoint(recorded)
+
+    proof = await got(recorded, "/v1/audit/proof/consistency", first=earlier.size, second=later.size)
+    none = await got(recorded, "/v1/audit/proof/consistency", first=0)
+
+    assert later.size > earlier.size
+    roots = consistent(earlier.size, later.size, earlier.root, hashes(proof["path"]))
+    assert roots == (earlier.root, later.root)
+    assert none["path"] == []
+
+
+async def test_what_the_record_does_not_have_cannot_be_proved(operator: Operator):
+    size = (await checkpoint(operator)).size
+
+    for path, params in (
+        ("inclusion", {"sequence": size + 1}),
+        ("inclusion", {"sequence": 1, "size": size + 1}),
+        ("consistency", {"first": size + 1}),
+        ("consistency", {"first": 1, "second": size + 1}),
+    ):
+        refused = await operator.get(f"/v1/audit/proof/{path}", **params)
+        assert (refused.status_code, refused.json()["code"]) == (404, "proof-impossible")
+
+
+async def test_a_hole_in_the_record_is_named_and_never_proved_over(recorded: Operator):
+    async with recorded.app.state.platform.database.write() as session:
+        await session.execute(text("DELETE FROM audit_entries WHERE sequence = 700"))
+
+    refused = await recorded.get("/v1/audit/proof/inclusion", sequence=690)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "entry-unreadable")

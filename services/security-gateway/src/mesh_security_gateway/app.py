@@ -40,6 +40,7 @@ from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.approving import Approving
 from mesh_security_gateway.service.calls import Calls
+from mesh_security_gateway.service.checkpoints import Checkpoints
 from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.credentials import Credentials
 from mesh_security_gateway.service.deciding import Deciding
@@ -99,6 +100,8 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                     TextKeyFile(settings.state_dir / "admin.key"),
                     {name: TextKeyFile(settings.keys_dir / name / "service.key") for name in SERVICES},
                 )
+            checkpoints = Checkpoints(trail=gateway.trail, every_s=settings.audit_checkpoint_s)
+            platform.run("audit-checkpoints", checkpoints.turn)
             yield gateway
             await gateway.calls.recorder.drain(DRAIN_S)
             await gateway.calls.sender.credentials.fetching.under_way.drain(DRAIN_S)

@@ -81,3 +81,9 @@ class Settings(ServiceSettings):
             "key_file": keys_dir / cls.service / "service.key",
         }
         return derived | given
+    audit_checkpoint_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="How often a signed checkpoint of the audit is kept for good.",
+    )
