@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
+from mesh_security_gateway.adapters.keks import LocalKek
+from mesh_security_gateway.adapters.vault import EnvelopeVault
 from mesh_security_gateway.domain.injectors import Header, Query
 from mesh_security_gateway.domain.providers import Provider
 from mesh_security_gateway.errors import SecretUnreadable
@@ -33,15 +34,15 @@ SEALING = Sealing(connection="c1", version=1, provider=PROVIDER)
 
 @pytest.fixture
 def vault() -> EnvelopeVault:
-    return EnvelopeVault(Kek(os.urandom(32)), os.urandom(32))
+    return EnvelopeVault(LocalKek(os.urandom(32)), os.urandom(32))
 
 
-def test_what_is_sealed_opens_again_and_shows_nothing(vault: EnvelopeVault, canary: str):
-    envelope = vault.seal(canary, SEALING)
+async def test_what_is_sealed_opens_again_and_shows_nothing(vault: EnvelopeVault, canary: str):
+    envelope = await vault.seal(canary, SEALING)
 
-    assert vault.open(envelope, SEALING) == canary
+    assert await vault.open(envelope, SEALING) == canary
     assert canary.encode() not in envelope.wrapped_key + envelope.ciphertext
-    assert vault.seal(canary, SEALING) != envelope
+    assert await vault.seal(canary, SEALING) != envelope
 
 
 @pytest.mark.parametrize(
@@ -62,38 +63,38 @@ def test_what_is_sealed_opens_again_and_shows_nothing(vault: EnvelopeVault, cana
         ),
     ],
 )
-def test_a_secret_opens_in_no_others_place(vault: EnvelopeVault, canary: str, other: Sealing):
+async def test_a_secret_opens_in_no_others_place(vault: EnvelopeVault, canary: str, other: Sealing):
     with pytest.raises(SecretUnreadable):
-        vault.open(vault.seal(canary, SEALING), other)
+        await vault.open(await vault.seal(canary, SEALING), other)
 
 
-def test_key_and_ciphertext_of_two_secrets_do_not_mix(vault: EnvelopeVault, canary: str):
-    one, two = vault.seal(canary, SEALING), vault.seal("sk-another-one", SEALING)
+async def test_key_and_ciphertext_of_two_secrets_do_not_mix(vault: EnvelopeVault, canary: str):
+    one, two = await vault.seal(canary, SEALING), await vault.seal("sk-another-one", SEALING)
 
     with pytest.raises(SecretUnreadable):
-        vault.open(replace(one, ciphertext=two.ciphertext), SEALING)
+        await vault.open(replace(one, ciphertext=two.ciphertext), SEALING)
     with pytest.raises(SecretUnreadable):
-        vault.open(replace(one, wrapped_key=one.ciphertext, ciphertext=one.wrapped_key), SEALING)
+        await vault.open(replace(one, wrapped_key=one.ciphertext, ciphertext=one.wrapped_key), SEALING)
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", b"\0" * 60])
-def test_a_damaged_envelope_does_not_open(vault: EnvelopeVault, canary: str, damage: bytes):
-    envelope = vault.seal(canary, SEALING)
+async def test_a_damaged_envelope_does_not_open(vault: EnvelopeVault, canary: str, damage: bytes):
+    envelope = await vault.seal(canary, SEALING)
 
     for broken in (replace(envelope, wrapped_key=damage), replace(envelope, ciphertext=damage)):
         with pytest.raises(SecretUnreadable):
-            vault.open(broken, SEALING)
+            await vault.open(broken, SEALING)
 
 
-def test_another_key_encryption_key_opens_nothing(vault: EnvelopeVault, canary: str):
+async def test_another_key_encryption_key_opens_nothing(vault: EnvelopeVault, canary: str):
     with pytest.raises(SecretUnreadable):
-        EnvelopeVault(Kek(os.urandom(32)), b"").open(vault.seal(canary, SEALING), SEALING)
+        await EnvelopeVault(LocalKek(os.urandom(32)), b"").open(await vault.seal(canary, SEALING), SEALING)
 
 
 def test_a_fingerprint_names_a_secret_without_telling_it(vault: EnvelopeVault, canary: str):
     assert vault.fingerprint(canary) == vault.fingerprint(canary) != vault.fingerprint("sk-another-one")
     assert len(vault.fingerprint(canary)) == 16
-    assert EnvelopeVault(Kek(os.urandom(32)), b"pepper").fingerprint(canary) != vault.fingerprint(canary)
+    assert EnvelopeVault(LocalKek(os.urandom(32)), b"pepper").fingerprint(canary) != vault.fingerprint(canary)
 
 
 SWAPS = {

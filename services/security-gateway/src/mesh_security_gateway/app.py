@@ -13,13 +13,14 @@ from mesh_shared.platform import Platform
 from mesh_security_gateway.actions import plugin
 from mesh_security_gateway.adapters import keyfiles
 from mesh_security_gateway.adapters.cedar import CedarRules
+from mesh_security_gateway.adapters.keks import LocalKek, TransitKek, of_passphrase
 from mesh_security_gateway.adapters.keyfiles import Ed25519HeadKey, OwnKeys, TextKeyFile
 from mesh_security_gateway.adapters.private_keys import PemKeys
 from mesh_security_gateway.adapters.rates import RedisRates
 from mesh_security_gateway.adapters.registry import HttpRegistry
 from mesh_security_gateway.adapters.sockets import open_sockets
 from mesh_security_gateway.adapters.upstream import open_upstream
-from mesh_security_gateway.adapters.vault import EnvelopeVault, Kek
+from mesh_security_gateway.adapters.vault import EnvelopeVault
 from mesh_security_gateway.api import (
     approvals,
     audit,
@@ -35,7 +36,7 @@ from mesh_security_gateway.api import (
 )
 from mesh_security_gateway.domain.challenges import Asker
 from mesh_security_gateway.domain.scopes import SERVICES
-from mesh_security_gateway.ports import HeadKey, Sockets, Upstream
+from mesh_security_gateway.ports import HeadKey, Kek, Sockets, Upstream
 from mesh_security_gateway.repository.connections import Connections
 from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.approving import Approving
@@ -90,6 +91,8 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     async def start(platform: Platform) -> AsyncGenerator[Gateway, None]:
         vault = await _vault(settings, platform.database)
         await Rewrapping(database=platform.database, vault=vault).run()
+        if settings.kek_transit_url is not None:
+            platform.checks.add("kek", vault.prove)
         idle_s = settings.upstream_idle_s
         async with open_upstream(idle_s) as upstream, open_sockets(idle_s, upstream.tls) as sockets:
             gateway = _wire(settings, platform, own, vault, upstream, sockets)
@@ -131,10 +134,25 @@ async def _vault(settings: Settings, database: Database) -> EnvelopeVault:
     """A key-encryption key is made only while there are no secrets: a new one would open none of them."""
     async with database.read() as session:
         is_needed = await Connections(session).exist()
-    file, also = settings.kek_file, settings.kek_also_file
-    kek = keyfiles.known(file) if is_needed else keyfiles.kept(file, keyfiles.random_seed)
-    others = (Kek(keyfiles.known(also)),) if also else ()
-    return EnvelopeVault(Kek(kek), _pepper(settings), others)
+    also = settings.kek_also_file
+    others = (LocalKek(keyfiles.known(also)),) if also else ()
+    return EnvelopeVault(_kek(settings, is_needed=is_needed), _pepper(settings), others)
+
+
+def _kek(settings: Settings, *, is_needed: bool) -> Kek:
+    """Where the settings say that it is. Raises `KeyFileUnfit` when it is needed and gone."""
+    if settings.kek_transit_url is not None:
+        return TransitKek(
+            url=settings.kek_transit_url,
+            mount=settings.kek_transit_mount,
+            key=settings.kek_transit_key,
+            token_file=settings.kek_transit_token_file,
+            ca_file=settings.kek_transit_ca_file,
+        )
+    phrase = settings.kek_passphrase_file
+    file = settings.kek_file if phrase is None else settings.state_dir / "kek.salt"
+    kept = keyfiles.known(file) if is_needed else keyfiles.kept(file, keyfiles.random_seed)
+    return LocalKek(kept) if phrase is None else of_passphrase(phrase.read_text().strip(), kept)
 
 
 def _pepper(settings: Settings) -> bytes:

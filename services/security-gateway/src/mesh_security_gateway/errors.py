@@ -306,6 +306,16 @@ class SecretUnreadable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="
         super().__init__("The stored secret does not open. Nothing was sent.")
 
 
+class KekUnavailable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="KEK unavailable"):
+    """The engine that holds the key-encryption key does not answer, so that no secret opens."""
+
+    def __init__(self) -> None:
+        super().__init__("The key-encryption key cannot be used now. Nothing was sent.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "2"}
+
+
 class Interrupted(MeshError, status=HTTPStatus.BAD_REQUEST, title="Interrupted"):
     """The caller left before the call was over, or the gateway was told to stop."""
 

@@ -119,20 +119,43 @@ class Envelope:
     ciphertext: bytes
 
 
+class Kek(Protocol):
+    """A key-encryption key. What it wraps is tied to the bytes `bound`."""
+
+    @property
+    def id(self) -> str:
+        """Names it without telling it: 16 hex digits."""
+        ...
+
+    async def wrap(self, key: bytes, bound: bytes) -> bytes:
+        """Raises `KekUnavailable`."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, bound: bytes) -> bytes:
+        """Raises `SecretUnreadable` for what it did not wrap so, and `KekUnavailable`."""
+        ...
+
+
 class Vault(Protocol):
     @property
     def kek_id(self) -> str:
         """Of the key-encryption key that wraps what is sealed now."""
         ...
 
-    def seal(self, secret: str, sealing: Sealing) -> Envelope: ...
-
-    def open(self, envelope: Envelope, sealing: Sealing) -> str:
-        """The secret. Raises `SecretUnreadable` when it was sealed otherwise."""
+    async def seal(self, secret: str, sealing: Sealing) -> Envelope:
+        """Raises `KekUnavailable`."""
         ...
 
-    def rewrap(self, envelope: Envelope, sealing: Sealing) -> Envelope:
-        """The same ciphertext under the key-encryption key of now. Raises `SecretUnreadable`."""
+    async def open(self, envelope: Envelope, sealing: Sealing) -> str:
+        """The secret. Raises `SecretUnreadable` when it was sealed otherwise, and `KekUnavailable`."""
+        ...
+
+    async def rewrap(self, envelope: Envelope, sealing: Sealing) -> Envelope:
+        """The same ciphertext under the key-encryption key of now. Raises what `open` does."""
+        ...
+
+    async def prove(self) -> None:
+        """Shows that the key-encryption key of now can be used. Raises `KekUnavailable`."""
         ...
 
     def fingerprint(self, secret: str) -> str:

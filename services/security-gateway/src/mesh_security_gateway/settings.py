@@ -1,12 +1,13 @@
 """What the gateway is told at start."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from mesh_shared.settings import ServiceSettings
 from pydantic import AfterValidator, Field, model_validator
 
 KEK_BYTES = 32
+LEAST_PASSPHRASE = 20
 
 
 def _usable_kek(path: Path) -> Path:
@@ -29,6 +30,19 @@ def _usable_other(path: Path | None) -> Path | None:
     return path
 
 
+def _usable_passphrase(path: Path | None) -> Path | None:
+    """Refuses a passphrase that cannot be read, or is short enough to be guessed."""
+    if path is None:
+        return None
+    try:
+        passphrase = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"the passphrase {path} cannot be read") from None
+    if len(passphrase.strip()) < LEAST_PASSPHRASE:
+        raise ValueError(f"the passphrase {path} must have {LEAST_PASSPHRASE} characters at least")
+    return path
+
+
 class Settings(ServiceSettings):
     """Settings from `MESH_…` environment variables."""
 
@@ -43,6 +57,22 @@ class Settings(ServiceSettings):
         default=None,
         description="A key-encryption key that also opens secrets: the last one, whose secrets are wrapped"
         " anew at start; or, for replicas, the next one.",
+    )
+    kek_passphrase_file: Annotated[Path | None, AfterValidator(_usable_passphrase)] = Field(
+        default=None, description="In stead of `kek_file`: a passphrase that Argon2id makes the key of."
+    )
+    kek_transit_url: str | None = Field(
+        default=None,
+        pattern=r"^(https://[!-~]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)$",
+        description="In stead of `kek_file`: HashiCorp Vault or OpenBao, whose transit engine has the key.",
+    )
+    kek_transit_mount: str = Field(default="transit", pattern=r"^[a-z0-9][a-z0-9/_-]{0,63}$")
+    kek_transit_key: str = Field(default="mesh-gateway", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    kek_transit_token_file: Path = Field(
+        default=Path(), description="Its token, read anew each time; default `state_dir`/transit.token."
+    )
+    kek_transit_ca_file: Path | None = Field(
+        default=None, description="Certificates that vouch for it; default the system's."
     )
     keys_dir: Path = Field(
         default=Path(), description="<service>/service.key for each service; default `state_dir`/keys."
@@ -62,12 +92,24 @@ class Settings(ServiceSettings):
     approval_s: int = Field(
         default=900, ge=1, le=86_400, description="How long a request may wait for its approval and its use."
     )
+    audit_checkpoint_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="How often a signed checkpoint of the audit is kept for good.",
+    )
     upload_idle_s: float = Field(
         default=60.0, gt=0, description="How long a caller may say nothing within its request."
     )
     upstream_idle_s: float = Field(
         default=60.0, gt=0, description="How long an upstream may say nothing, before and within its answer."
     )
+
+    @model_validator(mode="after")
+    def _one_kek(self) -> Self:
+        if self.kek_passphrase_file is not None and self.kek_transit_url is not None:
+            raise ValueError("the key-encryption key is in one place: a passphrase or a transit engine")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -77,13 +119,8 @@ class Settings(ServiceSettings):
         derived = {
             "port": cls.model_fields["port"].default,
             "kek_file": state_dir / "kek",
+            "kek_transit_token_file": state_dir / "transit.token",
             "keys_dir": keys_dir,
             "key_file": keys_dir / cls.service / "service.key",
         }
         return derived | given
-    audit_checkpoint_s: float = Field(
-        default=60.0,
-        gt=0,
-        le=86_400,
-        description="How often a signed checkpoint of the audit is kept for good.",
-    )

@@ -7,8 +7,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mesh_shared.canonical import canonical_json
 
-from mesh_security_gateway.errors import SecretUnreadable
-from mesh_security_gateway.ports import Envelope, Sealing
+from mesh_security_gateway.errors import KekUnavailable, SecretUnreadable
+from mesh_security_gateway.ports import Envelope, Kek, Sealing
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -23,7 +23,7 @@ class EnvelopeVault:
     collected.
     """
 
-    def __init__(self, kek: "Kek", pepper: bytes, others: tuple["Kek", ...] = ()) -> None:
+    def __init__(self, kek: Kek, pepper: bytes, others: tuple[Kek, ...] = ()) -> None:
         self._kek = kek
         self._keks = {known.id: known for known in (*others, kek)}
         self._pepper = pepper
@@ -32,52 +32,40 @@ class EnvelopeVault:
     def kek_id(self) -> str:
         return self._kek.id
 
-    def seal(self, secret: str, sealing: Sealing) -> Envelope:
+    async def seal(self, secret: str, sealing: Sealing) -> Envelope:
         key = AESGCM.generate_key(KEY_BYTES * 8)
         return Envelope(
             kek_id=self._kek.id,
-            wrapped_key=self._kek.wrap(key, _bound("key", sealing)),
+            wrapped_key=await self._kek.wrap(key, _bound("key", sealing)),
             ciphertext=encrypt(AESGCM(key), secret.encode(), _bound("secret", sealing)),
         )
 
-    def open(self, envelope: Envelope, sealing: Sealing) -> str:
-        key = self._unwrap(envelope, sealing)
+    async def open(self, envelope: Envelope, sealing: Sealing) -> str:
+        key = await self._unwrap(envelope, sealing)
         try:
             return decrypt(AESGCM(key), envelope.ciphertext, _bound("secret", sealing)).decode()
         except (InvalidTag, ValueError):
             raise SecretUnreadable from None
 
-    def rewrap(self, envelope: Envelope, sealing: Sealing) -> Envelope:
+    async def rewrap(self, envelope: Envelope, sealing: Sealing) -> Envelope:
         bound = _bound("key", sealing)
-        wrapped = self._kek.wrap(self._unwrap(envelope, sealing), bound)
+        wrapped = await self._kek.wrap(await self._unwrap(envelope, sealing), bound)
         return Envelope(kek_id=self._kek.id, wrapped_key=wrapped, ciphertext=envelope.ciphertext)
+
+    async def prove(self) -> None:
+        key, bound = AESGCM.generate_key(KEY_BYTES * 8), b"proof"
+        if await self._kek.unwrap(await self._kek.wrap(key, bound), bound) != key:
+            raise KekUnavailable
 
     def fingerprint(self, secret: str) -> str:
         digest = hmac.digest(self._pepper, b"fingerprint\0" + secret.encode(), "sha256")
         return digest[:_FINGERPRINT_BYTES].hex()
 
-    def _unwrap(self, envelope: Envelope, sealing: Sealing) -> bytes:
+    async def _unwrap(self, envelope: Envelope, sealing: Sealing) -> bytes:
         kek = self._keks.get(envelope.kek_id)
         if kek is None:
             raise SecretUnreadable
-        return kek.unwrap(envelope.wrapped_key, _bound("key", sealing))
-
-
-class Kek:
-    """A key-encryption key of 32 bytes. What it wraps is tied to the bytes `bound`."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = AESGCM(key)
-        self.id = hmac.digest(key, b"mesh-kek-id", "sha256")[:_FINGERPRINT_BYTES].hex()
-
-    def wrap(self, key: bytes, bound: bytes) -> bytes:
-        return encrypt(self._key, key, bound)
-
-    def unwrap(self, wrapped: bytes, bound: bytes) -> bytes:
-        try:
-            return decrypt(self._key, wrapped, bound)
-        except (InvalidTag, ValueError):
-            raise SecretUnreadable from None
+        return await kek.unwrap(envelope.wrapped_key, _bound("key", sealing))
 
 
 def _bound(what: str, sealing: Sealing) -> bytes:

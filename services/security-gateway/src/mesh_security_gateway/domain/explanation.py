@@ -20,6 +20,7 @@ ADVICE = {
     "socket-unapprovable": "Give a grant for WEBSOCKET that needs no approval.",
     "upgrade-refused": "Check the path: the upstream opens no WebSocket there, or refuses the credential.",
     "secret-revoked": "Put a new secret there: POST /v1/connections/{name}/rotate.",
+    "kek-unavailable": "Look after the transit engine and its token; then repeat the request.",
     "secret-unreadable": "Start the gateway with the key-encryption key that sealed the secret.",
     "upstream-address": "A private origin needs a provider with allow_private.",
     "upstream-tls": "Have the upstream's certificate renewed; the gateway makes no exception.",

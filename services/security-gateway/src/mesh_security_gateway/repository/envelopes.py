@@ -1,6 +1,6 @@
 """Everything that is sealed, whoever it belongs to."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +13,8 @@ from mesh_security_gateway.repository.tokens import envelope_of
 
 PORTION = 100
 
+Wrap = Callable[[Envelope, Sealing], Awaitable[Envelope]]
+
 
 class Envelopes:
     """Changes what wraps the keys of secrets and tokens, and nothing else of them."""
@@ -20,7 +22,7 @@ class Envelopes:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def rewrap(self, kek_id: str, wrap: Callable[[Envelope, Sealing], Envelope]) -> int:
+    async def rewrap(self, kek_id: str, wrap: Wrap) -> int:
         """Puts what `wrap` makes of envelopes that are not under `kek_id` in their place, 100 of each kind at
         most; returns how many. What is destroyed has no key.
         """
@@ -33,7 +35,7 @@ class Envelopes:
         kind: type[SecretVersionRow] | type[TokenRow],
         use: str,
         kek_id: str,
-        wrap: Callable[[Envelope, Sealing], Envelope],
+        wrap: Wrap,
     ) -> int:
         query = (
             select(kind, ProviderRow)
@@ -45,6 +47,8 @@ class Envelopes:
         )
         found = (await self._session.execute(query)).all()
         for row, provider in found:
-            new = wrap(envelope_of(row), sealing(row.connection_id, row.version, provider_of(provider), use))
+            new = await wrap(
+                envelope_of(row), sealing(row.connection_id, row.version, provider_of(provider), use)
+            )
             row.kek_id, row.wrapped_key = new.kek_id, new.wrapped_key
         return len(found)

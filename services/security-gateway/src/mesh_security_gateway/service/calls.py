@@ -19,6 +19,7 @@ from mesh_security_gateway.domain.redaction import Redactor, needles, redacted, 
 from mesh_security_gateway.errors import (
     ConnectionNotFound,
     Interrupted,
+    KekUnavailable,
     LeaseEnded,
     PathRefused,
     SecretRevoked,
@@ -41,6 +42,7 @@ from mesh_security_gateway.service.sending import Asked, Sender
 BegunT = TypeVar("BegunT")
 _BEFORE_SENDING = (
     BodyTooLarge,
+    KekUnavailable,
     PathRefused,
     SecretRevoked,
     SecretUnreadable,

@@ -99,7 +99,7 @@ class Wiring:
         target = await self.provider(provider)
         check_fit(self.keys, target.injector, secret)
         id, fingerprint = uuid4(), self.vault.fingerprint(secret)
-        envelope = self.vault.seal(secret, sealing(id, 1, target))
+        envelope = await self.vault.seal(secret, sealing(id, 1, target))
         async with self.database.write() as session:
             await AuditLog(session, self.head_key).turn()
             connections = Connections(session)

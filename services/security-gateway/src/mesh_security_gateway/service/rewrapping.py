@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mesh_shared.database.engine import Database
 
-from mesh_security_gateway.errors import SecretUnreadable
+from mesh_security_gateway.errors import KekUnavailable, SecretUnreadable
 from mesh_security_gateway.ports import KeyFileUnfit, Vault
 from mesh_security_gateway.repository.envelopes import Envelopes
 
@@ -17,10 +17,15 @@ class Rewrapping:
     vault: Vault
 
     async def run(self) -> None:
-        """Raises `KeyFileUnfit` when there is a secret that no key-encryption key here opens."""
+        """Raises `KeyFileUnfit` when there is a secret that no key-encryption key here opens, or none can be
+        used: without it there is no start.
+        """
         try:
+            await self.vault.prove()
             while await self._portion():
                 pass
+        except KekUnavailable:
+            raise KeyFileUnfit("The engine that holds the key-encryption key does not answer.") from None
         except SecretUnreadable:
             raise KeyFileUnfit(
                 "A key-encryption key that opens secrets in the database is missing."

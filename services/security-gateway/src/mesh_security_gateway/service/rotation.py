@@ -45,7 +45,7 @@ class Rotation:
             if self._holds(known, fingerprint):
                 return known.connection
             id, number = known.connection.id, known.connection.version + 1
-            envelope = self.vault.seal(secret, sealing(id, number, known.provider))
+            envelope = await self.vault.seal(secret, sealing(id, number, known.provider))
             await Versions(session).retire(id, not_after=self._end(grace_s))
             await Versions(session).add(id, number, envelope, fingerprint)
             await Connections(session).renew(id, number, fingerprint)
