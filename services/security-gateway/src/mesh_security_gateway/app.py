@@ -45,6 +45,7 @@ from mesh_security_gateway.service.checkpoints import Checkpoints
 from mesh_security_gateway.service.connections import Wiring
 from mesh_security_gateway.service.credentials import Credentials
 from mesh_security_gateway.service.deciding import Deciding
+from mesh_security_gateway.service.finding import Finder
 from mesh_security_gateway.service.gateway import Gateway
 from mesh_security_gateway.service.grants import Granting
 from mesh_security_gateway.service.keys import Keys
@@ -69,6 +70,7 @@ ABOUT = About(
     summary="Credentials that agents use and never see; sessions, grants and the audit of both.",
 )
 ROUTERS = (
+    proxy.router,  # first: routes are tried in this order
     sessions.router,
     connections.providers,
     connections.connections,
@@ -76,7 +78,6 @@ ROUTERS = (
     leases.router,
     policies.router,
     approvals.router,
-    proxy.router,
     sockets.router,
     operations.router,
     audit.router,
@@ -175,9 +176,8 @@ def _wire(
     deciding = Deciding(compile=CedarRules.compile)
     approving = Approving(database=database, head_key=head_key, lasts_s=settings.approval_s)
     calls = Calls(
-        database=database,
+        finder=Finder(database=database, deciding=deciding),
         recorder=Recorder(database=database, head_key=head_key),
-        deciding=deciding,
         admitting=Admitting(
             limiting=Limiting(database=database, rates=RedisRates(platform.redis)),
             approving=approving,

@@ -4,9 +4,17 @@ Bytes are held back only while they could be the beginning of a secret, so that 
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from mesh_security_gateway.errors import EchoDetected
+
+KEPT = 256
+"""Secrets whose spellings are kept."""
+LEAST_PROBE = 6
+_RUN = re.compile(rb"[A-Za-z0-9]+")
 
 # Spelled with blanks at both ends, which no spelling of a secret has: what is left can never join up to one.
 REDACTED = b" [***] "
@@ -78,6 +86,12 @@ def _escaped(text: str) -> Iterable[str]:
 
 def needles(secrets: Iterable[str]) -> tuple[bytes, ...]:
     """The spellings of all `secrets`: what a `Redactor` looks for."""
+    return _needles(tuple(sorted(secrets)))
+
+
+# Kept because spelling takes longer than a call may: whoever reads our memory reads the keys to all secrets.
+@lru_cache(maxsize=KEPT)
+def _needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple({spelling for secret in secrets for spelling in spellings(secret)})
 
 
@@ -90,12 +104,36 @@ def _base64(plain: bytes) -> Iterable[str]:
             yield encode(bytes(before) + plain)[first:end].decode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How to see at one glance that there is no needle: each has one of the `probes` in it.
+
+    `inner` are the bytes that a needle can break off behind.
+    """
+
+    longest: int
+    probes: tuple[bytes, ...]
+    inner: frozenset[int]
+
+
+@lru_cache(maxsize=KEPT)
+def _plan(needles: tuple[bytes, ...]) -> _Plan:
+    """Escapes leave letters and digits as they are: most spellings share the longest run of them."""
+    probes = list[bytes]()
+    for needle in sorted(needles, key=len):
+        if not any(probe in needle for probe in probes):
+            longest = max(_RUN.findall(needle), key=len, default=b"")
+            probes.append(longest if len(longest) >= LEAST_PROBE else needle)
+    inner = frozenset(byte for needle in needles for byte in needle[:-1])
+    return _Plan(max(map(len, needles), default=1), tuple(probes), inner)
+
+
 class Redactor:
     """Takes the needles, if any, out of one stream; the result does not depend on how the stream was cut."""
 
     def __init__(self, needles: tuple[bytes, ...]) -> None:
         self._needles = needles
-        self._longest = max(map(len, needles), default=1)
+        self._plan = _plan(needles)
         self._held = b""
         self._covered = 0
         """Leading bytes of `_held` that belong to a secret whose mark is out already."""
@@ -125,6 +163,8 @@ class Redactor:
     def _found(self, data: bytes) -> list[tuple[int, int]]:
         """Where secrets are, those that overlap as one, in order."""
         places = [(0, self._covered)] if self._covered else []
+        if not any(probe in data for probe in self._plan.probes):
+            return places
         for needle in self._needles:
             at = data.find(needle)
             while at >= 0:
@@ -140,7 +180,9 @@ class Redactor:
 
     def _sure(self, data: bytes) -> int:
         """Where the first byte is that could begin a secret which has not come whole yet."""
-        earliest = max(0, len(data) - self._longest + 1)
+        if data and data[-1] not in self._plan.inner:
+            return len(data)
+        earliest = max(0, len(data) - self._plan.longest + 1)
         tail = data[earliest:]
         begins = [len(tail)]
         for needle in self._needles:

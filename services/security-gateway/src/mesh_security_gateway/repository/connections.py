@@ -1,6 +1,6 @@
 """Connections and the versions of their sealed secrets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -113,6 +113,15 @@ class Connections:
         query = _WIRED.where(ConnectionRow.name == name).execution_options(populate_existing=True)
         found = [cast(_Found, tuple(row)) for row in await self._session.execute(query)]
         return _wired(found) if found else None
+
+    async def named(self, names: Collection[str]) -> dict[str, Wired]:
+        """Those of the connections that there are."""
+        query = _WIRED.where(ConnectionRow.name.in_(sorted(names)))
+        found = dict[str, list[_Found]]()
+        for row in await self._session.execute(query):
+            connection: ConnectionRow = row[0]
+            found.setdefault(connection.name, []).append(cast(_Found, tuple(row)))
+        return {name: _wired(rows) for name, rows in found.items()}
 
     async def exist(self) -> bool:
         """True when there is at least one."""

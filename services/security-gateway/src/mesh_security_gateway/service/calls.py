@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mesh_shared.auth.tokens import Principal
-from mesh_shared.database.engine import Database, reachable
 from mesh_shared.errors import BodyTooLarge, MeshError
 
 from mesh_security_gateway.domain import grants, headers, paths
@@ -30,11 +29,11 @@ from mesh_security_gateway.errors import (
     UpstreamTooLarge,
 )
 from mesh_security_gateway.ports import Incoming
-from mesh_security_gateway.repository.connections import Connections, Wired
-from mesh_security_gateway.repository.leases import Leases
+from mesh_security_gateway.repository.connections import Wired
 from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.conversations import Conversation
-from mesh_security_gateway.service.deciding import Call, Deciding, Slice
+from mesh_security_gateway.service.deciding import Call, Slice
+from mesh_security_gateway.service.finding import Finder, Found, Wanted
 from mesh_security_gateway.service.limiting import Reservation
 from mesh_security_gateway.service.recording import Pending, Recorder
 from mesh_security_gateway.service.sending import Asked, Sender
@@ -138,9 +137,8 @@ class _Going:
 class Calls:
     """Lets agents use connections. Each step may refuse, and none knows what comes after the next."""
 
-    database: Database
+    finder: Finder
     recorder: Recorder
-    deciding: Deciding
     admitting: Admitting
     sender: Sender
     max_response_bytes: int
@@ -203,12 +201,8 @@ class Calls:
         pending = await self._intend(intent, reserved)
         return _Going(asked=asked, wired=wired, known=known, pending=pending, reserved=reserved)
 
-    async def _find(self, caller: Principal, asked: Asked) -> tuple[Wired | None, Slice | None, Lease | None]:
-        with reachable():
-            async with self.database.read() as session:
-                wired = await Connections(session).find(asked.connection)
-                known = wired and await self.deciding.slice(session, caller.subject, wired)
-                return wired, known, asked.lease and await Leases(session).find(asked.lease)
+    async def _find(self, caller: Principal, asked: Asked) -> Found:
+        return await self.finder.find(Wanted(caller.subject, asked.connection, asked.lease))
 
     async def _intend(self, intent: Happening, reserved: Reservation) -> Pending:
         try:
