@@ -1,7 +1,6 @@
 """A token is looked at once, and still ends when its time or its key does."""
 
 import time
-from collections.abc import Callable
 
 import pytest
 from joserfc.jwk import OKPKey
@@ -60,13 +59,13 @@ async def test_a_key_that_is_gone_ends_what_it_signed(key: OKPKey):
         await verifies.verify(text)
 
 
-@pytest.mark.parametrize("change", [lambda t: t[:-2] + "AA", lambda t: t + "A", lambda t: t.swapcase()])
-async def test_a_token_that_was_touched_is_another_one(key: OKPKey, change: Callable[[str], str]):
+@pytest.mark.parametrize("end", ["AA", "A", ""])
+async def test_a_token_that_was_touched_is_another_one(key: OKPKey, end: str):
     verifies, text = verifier(StaticKeys([key])), token(key)
     await verifies.verify(text)
 
     with pytest.raises(Unauthenticated):
-        await verifies.verify(change(text))
+        await verifies.verify(text[:-3] + end)
 
 
 async def test_a_bearer_that_was_seen_is_no_bound_token(key: OKPKey):

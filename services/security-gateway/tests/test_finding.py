@@ -20,6 +20,11 @@ def finder_of(operator: Operator) -> Finder:
     return operator.app.state.service.calls.finder
 
 
+def is_waited_for(finder: Finder) -> bool:
+    """True while somebody waits for a read that has not begun."""
+    return finder._wanted is not None
+
+
 class Reads:
     """Counts the statements on `connections` that a database is asked."""
 
@@ -62,9 +67,9 @@ async def test_who_comes_during_a_read_waits_for_the_next_and_sees_what_changed(
     await operator.connect("https://api.github.com", allow_private=False)
     finder = finder_of(operator)
     early = asyncio.create_task(finder.find(WANTED))
-    while finder._wanted is None:
+    while not is_waited_for(finder):
         await asyncio.sleep(0)
-    while finder._wanted is not None:  # the read of the early one begins
+    while is_waited_for(finder):  # the read of the early one begins
         await asyncio.sleep(0)
     async with operator.app.state.platform.database.write() as session:
         await session.execute(text("DELETE FROM connections"))
