@@ -5,6 +5,7 @@ have run, it ends: it would take a tenth of a core from whatever runs next.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
@@ -39,9 +40,22 @@ def free_row() -> Ports:
 
 
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMesh]:
+def row() -> Ports:
+    """The ports of the mesh."""
+    return free_row()
+
+
+@pytest.fixture(scope="session")
+def paid_tool(row: Ports) -> str:
+    """The endpoint of a tool that the coordinator calls through the gateway."""
+    return f"http://127.0.0.1:{row.agent(ROW_LENGTH // 4)}"
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory, row: Ports, paid_tool: str) -> Iterator[EmbeddedMesh]:
+    more = {"coordinator": {"MESH_CONNECTIONS": json.dumps({paid_tool: "paid-tool"})}}
     with running:
-        mesh = running.enter_context(embedded(tmp_path_factory.mktemp("mesh"), free_row()))
+        mesh = running.enter_context(embedded(tmp_path_factory.mktemp("mesh"), row, more=more))
         asyncio.run(listed(mesh))
         yield mesh
 

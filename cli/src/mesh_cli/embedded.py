@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from shutil import rmtree
+from types import MappingProxyType
 
 from mesh_cli import parts, processes
 from mesh_cli.parts import CHAIN_ID, ROOT
@@ -57,10 +58,11 @@ class PortTaken(RuntimeError):
 
 @dataclass(slots=True)
 class EmbeddedMesh:
-    """Handles to a running mesh."""
+    """Handles to a running mesh; `more` are settings of a service beyond those that make it one."""
 
     state_dir: Path
     ports: Ports
+    more: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     running: dict[str, Process] = field(default_factory=dict[str, Process])
 
     def url(self, service: str) -> str:
@@ -129,7 +131,7 @@ class EmbeddedMesh:
                 "MESH_ALLOW_BUILDS": "true",
             },
         }
-        return inherited() | self._common(service) | specific[service]
+        return inherited() | self._common(service) | specific[service] | dict(self.more.get(service, {}))
 
     def _common(self, service: str) -> dict[str, str]:
         on_chain = {
@@ -149,7 +151,13 @@ class EmbeddedMesh:
 
 
 @contextmanager
-def embedded(state_dir: Path, ports: Ports, *, fresh: bool = False) -> Generator[EmbeddedMesh, None, None]:
+def embedded(
+    state_dir: Path,
+    ports: Ports,
+    *,
+    fresh: bool = False,
+    more: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> Generator[EmbeddedMesh, None, None]:
     """A mesh that is ready; everything of it is stopped at the end. A `fresh` one forgets its last state.
 
     Raises `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one clear text.
@@ -161,7 +169,7 @@ def embedded(state_dir: Path, ports: Ports, *, fresh: bool = False) -> Generator
             )
     if fresh:
         rmtree(state_dir, ignore_errors=True)
-    mesh = EmbeddedMesh(state_dir, ports)
+    mesh = EmbeddedMesh(state_dir, ports, more)
     with ExitStack() as stack:
         stack.callback(mesh.stop_all)
         mesh.start_part("anvil")

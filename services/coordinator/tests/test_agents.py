@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import httpx
+import orjson
 import pytest
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
-from mesh_coordinator.adapters.agents import HttpAgents, origin
+from joserfc.jws import extract_compact
+from mesh_coordinator.adapters.agents import HttpAgents
+from mesh_coordinator.adapters.ways import Ways, origin
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.ports import Delivery, Invocation, Refusal
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from conftest import Town
 
 LIMIT_BYTES = 10_000
+PAID = "https://tools.example/v2"
 
 
 @pytest.fixture
@@ -37,7 +42,12 @@ async def sessions(town: Town, state_dir: Path) -> AsyncIterator[Sessions]:
 @pytest.fixture
 async def agents(sessions: Sessions) -> AsyncIterator[HttpAgents]:
     async with dial.session(allow_private=True, timeout_s=300) as session:
-        yield HttpAgents(session, sessions, LIMIT_BYTES)
+        yield HttpAgents(ways(session), sessions, LIMIT_BYTES)
+
+
+def ways(session: aiohttp.ClientSession, gateway_url: str = "") -> Ways:
+    """To `PAID` through the gateway, and to everybody else at their address."""
+    return Ways(strangers=session, gateway=session, gateway_url=gateway_url, connections={PAID: "paid"})
 
 
 def call(endpoint: str, **more: Any) -> Invocation:
@@ -267,7 +277,7 @@ async def test_where_nobody_listens_is_unreachable(agents: HttpAgents, endpoint:
 )
 async def test_private_addresses_are_not_called_unless_that_is_allowed(sessions: Sessions, host: str):
     async with dial.session(allow_private=False, timeout_s=5) as session:
-        answer = await HttpAgents(session, sessions, LIMIT_BYTES).invoke(call(f"http://{host}:9"))
+        answer = await HttpAgents(ways(session), sessions, LIMIT_BYTES).invoke(call(f"http://{host}:9"))
 
     assert isinstance(answer, Refusal)
     assert answer.failure is Failure.ADDRESS_REFUSED
@@ -319,7 +329,7 @@ async def test_without_a_token_nobody_is_blamed(town: Town, sessions: Sessions):
 
     async with dial.session(allow_private=True, timeout_s=5) as session:
         with pytest.raises(Unavailable):
-            await HttpAgents(session, sessions, LIMIT_BYTES).invoke(call(endpoint))
+            await HttpAgents(ways(session), sessions, LIMIT_BYTES).invoke(call(endpoint))
 
 
 @pytest.mark.parametrize(
@@ -331,3 +341,91 @@ async def test_without_a_token_nobody_is_blamed(town: Town, sessions: Sessions):
 )
 def test_a_token_is_for_the_agent_s_origin_alone(endpoint: str, audience: str):
     assert origin(endpoint) == audience
+
+
+@pytest.fixture
+async def gateway_url(town: Town) -> str:
+    """The address of whoever answers in the gateway's place."""
+    return f"{town.url}/agents/gate"
+
+
+@pytest.fixture
+async def through(sessions: Sessions, gateway_url: str) -> AsyncIterator[HttpAgents]:
+    async with dial.session(allow_private=True, timeout_s=300) as session:
+        yield HttpAgents(ways(session, gateway_url), sessions, LIMIT_BYTES)
+
+
+def at_the_gate(town: Town, answer: Callable[[Request], Awaitable[Response]]) -> None:
+    town.open_door("gate/v1/proxy/paid/v2", answer)
+
+
+async def test_an_agent_that_wants_a_credential_is_called_through_the_gateway(
+    town: Town, through: HttpAgents
+):
+    tokens: list[str] = []
+
+    async def pass_on(request: Request) -> Response:
+        tokens.append(request.headers["authorization"].removeprefix("Bearer "))
+        return said({"success": True, "data": "done"}, **{"X-Delivery-Signature": "0x" + "ab" * 65})
+
+    at_the_gate(town, pass_on)
+
+    answer = await through.invoke(call(PAID))
+
+    assert answer == Delivery("done", "0x" + "ab" * 65)
+    (token,) = tokens
+    assert orjson.loads(extract_compact(token.encode()).payload)["aud"] == ["security-gateway"]
+
+
+@pytest.mark.parametrize("neighbour", [f"{PAID}/x", f"{PAID}/", "https://tools.example", f"{PAID}?x=1"])
+def test_nobody_else_at_the_same_origin_has_that_credential(neighbour: str):
+    way = ways(cast("aiohttp.ClientSession", None), "https://gateway.example").to(neighbour)
+
+    assert (way.url, way.audience) == (neighbour, "https://tools.example")
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        (403, Failure.NOT_LET_THROUGH),
+        (404, Failure.NOT_LET_THROUGH),
+        (409, Failure.NOT_LET_THROUGH),
+        (413, Failure.NOT_LET_THROUGH),
+        (429, Failure.BAD_STATUS),
+        (502, Failure.BAD_STATUS),
+        (504, Failure.BAD_STATUS),
+    ],
+)
+async def test_what_the_gateway_refuses_is_no_fault_of_the_agent_unless_that_is_why(
+    town: Town, through: HttpAgents, status: int, failure: Failure
+):
+    at_the_gate(town, always(Response(status_code=status, headers={"X-Mesh-Gateway-Error": "no_grant"})))
+
+    answer = await through.invoke(call(PAID))
+
+    assert isinstance(answer, Refusal)
+    assert answer.failure is failure
+    assert answer.failure.is_the_agents == (failure is Failure.BAD_STATUS)
+
+
+async def test_a_403_of_the_agent_s_own_is_its_own_also_behind_the_gateway(town: Town, through: HttpAgents):
+    at_the_gate(town, always(Response(status_code=403)))
+
+    answer = await through.invoke(call(PAID))
+
+    assert answer == Refusal(Failure.BAD_STATUS, "status 403")
+
+
+async def test_a_gateway_that_cannot_let_anything_out_is_waited_for(town: Town, through: HttpAgents):
+    at_the_gate(
+        town, always(Response(status_code=503, headers={"X-Mesh-Gateway-Error": "audit_unavailable"}))
+    )
+
+    with pytest.raises(Unavailable):
+        await through.invoke(call(PAID))
+
+
+async def test_a_gateway_that_is_not_there_is_waited_for(sessions: Sessions):
+    async with dial.session(allow_private=True, timeout_s=5) as session:
+        with pytest.raises(Unavailable):
+            await HttpAgents(ways(session, "http://127.0.0.1:1"), sessions, LIMIT_BYTES).invoke(call(PAID))

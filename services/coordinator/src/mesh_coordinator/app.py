@@ -20,6 +20,7 @@ from mesh_coordinator.actions import PLUGIN
 from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.registry import RegistryDirectory
+from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.api import execution, runs
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
@@ -55,10 +56,8 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             directory = RegistryDirectory(platform.http, settings.registry_url or "")
             platform.checks.add("chain", rpc.ping)
             platform.checks.add("registry", directory.ping)
-            session = await stack.enter_async_context(
-                dial.session(allow_private=settings.allow_private_agents, timeout_s=MAX_TIMEOUT_S)
-            )
-            agents = HttpAgents(session, platform.sessions, settings.max_answer_bytes)
+            ways = await stack.enter_async_context(_ways(settings))
+            agents = HttpAgents(ways, platform.sessions, settings.max_answer_bytes)
             news = Bell()
             conductor = _conductor(settings, platform, agents, escrows, sender, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
@@ -68,6 +67,21 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             yield _coordinator(settings, platform, directory, escrows, news)
 
     return build(ABOUT, settings, routers=ROUTERS, plugin=PLUGIN, start=start, keys=keys)
+
+
+@asynccontextmanager
+async def _ways(settings: Settings) -> AsyncGenerator[Ways, None]:
+    private = settings.allow_private_agents
+    async with (
+        dial.session(allow_private=private, timeout_s=MAX_TIMEOUT_S) as strangers,
+        dial.session(allow_private=True, timeout_s=MAX_TIMEOUT_S) as gateway,
+    ):
+        yield Ways(
+            strangers=strangers,
+            gateway=gateway,
+            gateway_url=settings.gateway_url,
+            connections=settings.connections,
+        )
 
 
 def _sender(settings: Settings, platform: Platform, rpc: Rpc) -> TransactionSender:

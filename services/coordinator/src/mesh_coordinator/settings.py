@@ -26,6 +26,11 @@ class Settings(ChainServiceSettings):
     allow_private_agents: bool = Field(
         default=False, description="Agents may live on private addresses, such as this machine's."
     )
+    connections: dict[str, str] = Field(
+        default={},
+        description="Endpoints of agents whose calls need a credential, and the gateway's connection for "
+        "each, as JSON. The connection's provider has the endpoint's origin and no base path.",
+    )
     parallel_steps: int = Field(default=8, ge=1, le=100, description="Steps of one run that run at once.")
     parallel_attempts: int = Field(
         default=64, ge=1, description="Attempts of all runs that are open at once."

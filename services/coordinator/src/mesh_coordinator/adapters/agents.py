@@ -9,15 +9,16 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 from mesh_shared.auth.session import Sessions
 from mesh_shared.dial import AddressRefused
+from mesh_shared.errors import Unavailable
 from mesh_shared.wire import ReadModel
 from pydantic import ValidationError
 
+from mesh_coordinator.adapters.ways import GATEWAY, Way, Ways
 from mesh_coordinator.domain import references
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.ports import Delivery, Invocation, Refusal
@@ -29,6 +30,17 @@ MAX_PAUSE_S = 5.0
 DETAIL_LENGTH = 300
 _BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """With `Retry-After` these mean: the same request, later. A call that a crash cut off may still run."""
+
+
+_GIVES_ANSWER = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""With these the gateway speaks of our token, our pace or its upstream: an answer like an agent's own."""
 
 
 class _ContentBody(ReadModel):
@@ -64,57 +76,60 @@ class _Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpAgents:
-    """Calls agents through `session`, which checks addresses at the socket and follows no redirect."""
+    """Calls agents in the way that leads to each, and follows no redirect."""
 
-    session: aiohttp.ClientSession
+    ways: Ways
     sessions: Sessions
     max_answer_bytes: int
 
     async def invoke(self, invocation: Invocation) -> Delivery | Refusal:
-        audience = origin(invocation.candidate.endpoint)
+        way = self.ways.to(invocation.candidate.endpoint)
         try:
             try:
-                return await self._patiently(invocation, audience)
+                return await self._patiently(invocation, way)
             except _Stale:
-                self.sessions.forget(audience)
-                return await self._patiently(invocation, audience)
+                self.sessions.forget(way.audience)
+                return await self._patiently(invocation, way)
         except _Stale:
             return Refusal(Failure.BAD_STATUS, "status 401, with a fresh token too")
         except _Refused as refused:
             return refused.refusal
 
-    async def _patiently(self, invocation: Invocation, audience: str) -> Delivery:
+    async def _patiently(self, invocation: Invocation, way: Way) -> Delivery:
         """Repeats the call while the agent asks for that and has time left; the gateway's is not counted."""
-        token = await self.sessions.token(audience)
+        token = await self.sessions.token(way.audience)
         deadline = time.monotonic() + invocation.timeout_s
         while True:
             try:
-                return await self._in_time(invocation, token, deadline)
+                return await self._in_time(invocation, way, token, deadline)
             except _Busy as busy:
                 if time.monotonic() + busy.pause_s >= deadline:
                     raise _Refused(Failure.BAD_STATUS, f"status {busy.status} to the last") from None
                 await asyncio.sleep(busy.pause_s)
 
-    async def _in_time(self, invocation: Invocation, token: str, deadline: float) -> Delivery:
+    async def _in_time(self, invocation: Invocation, way: Way, token: str, deadline: float) -> Delivery:
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await self._post(invocation, token)
+                return await self._post(invocation, way, token)
         except TimeoutError:
             raise _Refused(Failure.TIMED_OUT, f"no answer within {invocation.timeout_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
+            if way.audience == GATEWAY:
+                raise Unavailable(GATEWAY) from None
             raise _unreachable(error) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise _Refused(Failure.UNREACHABLE, type(error).__name__) from None
 
-    async def _post(self, invocation: Invocation, token: str) -> Delivery:
-        url = f"{invocation.candidate.endpoint.rstrip('/')}/actions/{invocation.candidate.action}"
-        async with self.session.post(
-            url,
+    async def _post(self, invocation: Invocation, way: Way, token: str) -> Delivery:
+        async with way.session.post(
+            f"{way.url.rstrip('/')}/actions/{invocation.candidate.action}",
             data=orjson.dumps({"parameters": invocation.parameters, "context": invocation.context}),
             headers=_headers(invocation, token),
             allow_redirects=False,
             auto_decompress=False,  # a few bytes can be made to swell to any size
         ) as response:
+            if way.audience == GATEWAY:
+                _check_gateway(response)
             _check_status(response)
             answer = await self._read(response)
             return Delivery(_result(answer), _signature(response.headers.get("X-Delivery-Signature")))
@@ -128,12 +143,6 @@ class HttpAgents:
         return bytes(answer)
 
 
-def origin(endpoint: str) -> str:
-    """`scheme://host[:port]` of an address: the audience of our token there."""
-    parts = urlsplit(endpoint)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def _headers(invocation: Invocation, token: str) -> dict[str, str]:
     headers = {
         "Authorization": f"Bearer {token}",
@@ -143,6 +152,18 @@ def _headers(invocation: Invocation, token: str) -> dict[str, str]:
         "Idempotency-Key": invocation.key,
     }
     return headers if invocation.escrow_id is None else headers | {"X-Escrow-Id": invocation.escrow_id}
+
+
+def _check_gateway(response: aiohttp.ClientResponse) -> None:
+    """Tells the gateway's own refusals from the agent's answers.
+
+    For one that it could not reach the agent answers; for a missing grant or a spent budget it does not.
+    """
+    if (code := response.headers.get("X-Mesh-Gateway-Error")) is None or response.status in _GIVES_ANSWER:
+        return
+    if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        raise Unavailable(GATEWAY)
+    raise _Refused(Failure.NOT_LET_THROUGH, f"the gateway says {code}")
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:

@@ -68,6 +68,7 @@ class Failure(StrEnum):
 
     UNREACHABLE = "unreachable"
     ADDRESS_REFUSED = "address-refused"
+    NOT_LET_THROUGH = "not-let-through"
     TIMED_OUT = "timed-out"
     REDIRECTED = "redirected"
     BAD_STATUS = "bad-status"
@@ -94,6 +95,7 @@ class Failure(StrEnum):
 
 _NOT_THE_AGENTS = frozenset(
     {
+        Failure.NOT_LET_THROUGH,
         Failure.QUALITY_UNDECIDED,
         Failure.BUDGET_EXHAUSTED,
         Failure.ESCROW_NOT_OPENED,

@@ -1,0 +1,46 @@
+"""How an agent is reached: at its endpoint, or through the gateway when a call there needs a credential."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+GATEWAY = "security-gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """`url` stands for the agent's endpoint; `audience` is whom our token there is for."""
+
+    url: str
+    audience: str
+    session: aiohttp.ClientSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """`connections` names the gateway's connection for an endpoint; every other one is called itself.
+
+    Whole endpoints: an origin has room for strangers too, for whom our credential would work.
+    Who is paid, judged and rated is the same either way. `strangers` checks addresses at the socket; the
+    gateway, which checks those of its origins, may be on a private address.
+    """
+
+    strangers: aiohttp.ClientSession
+    gateway: aiohttp.ClientSession
+    gateway_url: str
+    connections: Mapping[str, str]
+
+    def to(self, endpoint: str) -> Way:
+        home = origin(endpoint)
+        if (connection := self.connections.get(endpoint)) is None:
+            return Way(endpoint, home, self.strangers)
+        path = endpoint.removeprefix(home)
+        return Way(f"{self.gateway_url}/v1/proxy/{connection}{path}", GATEWAY, self.gateway)
+
+
+def origin(endpoint: str) -> str:
+    """`scheme://host[:port]` of an address."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}"
