@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["token_id"], ["agents.token_id"], name="fk_offers_token_id", ondelete="CASCADE"
         ),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_offers_label_place", "offers", ["label", "place"])
     op.create_table(

@@ -71,31 +71,40 @@ class Narrowing:
         return limits | labels | {"units": units, "digits": len(units)}
 
 
-def conditions(shape: Shape, first: int = 0) -> list[ColumnElement[bool]]:
-    """On `agents`, having the labels of `shape` from number `first` on among theirs."""
-    having = [exists().where(*offering(shape, n, _OFFERS.alias())) for n in range(first, len(shape))]
+def conditions(
+    shape: Shape, first: int = 0, token: ColumnElement[int] | None = None
+) -> list[ColumnElement[bool]]:
+    """On `agents`, having the labels of `shape` from number `first` on among theirs.
+
+    `token` is where else the agent's token is read: SQLite need not read agents that lack a label then.
+    """
+    token = _AGENT.token_id if token is None else token
+    having = [exists().where(*offering(shape, n, _OFFERS.alias(), token)) for n in range(first, len(shape))]
     is_enough = _AGENT.reputation_ppm >= bindparam("least")
     is_deep = _AGENT.stated_in <= HEIGHT - bindparam("depth", type_=BigInteger()) + 1
     is_on = _AGENT.is_active.is_not(False)  # for `is_(True)` SQLite would go through all that are on
     return [is_on, is_enough, is_deep, *having]
 
 
-def offering(shape: Shape, number: int, offers: FromClause) -> list[ColumnElement[bool]]:
-    """On `offers`, joined with `agents`: label `number`, at the price that is wanted if one is."""
+def offering(
+    shape: Shape, number: int, offers: FromClause, token: ColumnElement[int]
+) -> list[ColumnElement[bool]]:
+    """On the `offers` of an agent: label `number`, at the price that is wanted if one is."""
     label = bindparam(f"label_{number}", type_=String())
-    wanted = [offers.c.token_id == _AGENT.token_id, offers.c.label == label]
+    wanted = [offers.c.token_id == token, offers.c.label == label]
     return [*wanted, _is_at_most(offers.c.price)] if shape[number] else wanted
 
 
 @lru_cache(64)
 def page_of(shape: Shape) -> Select[*tuple[Any, ...]]:
     """Found agents in the order of one index. Making a statement takes longer than its answer."""
-    query, place = _WITH_DOCUMENT.add_columns(HEIGHT), _AGENT.place
+    query, place, token = _WITH_DOCUMENT.add_columns(HEIGHT), _AGENT.place, _AGENT.token_id
     if not shape:
         query = query.where(_AGENT.is_active.is_(True))
     else:
-        query, place = query.join(_OFFERS, and_(*offering(shape, 0, _OFFERS))), _OFFERS.c.place
-    page = query.where(place > bindparam("after"), *conditions(shape, 1))
+        first = and_(*offering(shape, 0, _OFFERS, _AGENT.token_id))
+        query, place, token = query.join(_OFFERS, first), _OFFERS.c.place, _OFFERS.c.token_id
+    page = query.where(place > bindparam("after"), *conditions(shape, 1, token))
     return page.order_by(place).limit(bindparam("limit", type_=Integer()))
 
 

@@ -109,10 +109,13 @@ class AgentRow(Base):
 
 
 class OfferRow(Base):
-    """An active agent under one of its labels, `price` being of its cheapest tool; see `domain.search`."""
+    """An active agent under one of its labels, `price` being of its cheapest tool; see `domain.search`.
+
+    Without a row id SQLite has the token in the index, and need not read the row to go on to the next label.
+    """
 
     __tablename__ = "offers"
-    __table_args__ = (Index("ix_offers_label_place", "label", "place"),)
+    __table_args__ = (Index("ix_offers_label_place", "label", "place"), {"sqlite_with_rowid": False})
 
     token_id: Mapped[int] = mapped_column(
         ForeignKey("agents.token_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
