@@ -53,6 +53,13 @@ ROUTES = {
     ("/v1/security-profiles/{profile}/compile", "post"): "compile_security_profile",
     ("/v1/audit", "get"): "list_audit_entries",
     ("/v1/audit/verification", "get"): "verify_audit",
+    ("/v1/audit/key", "get"): "get_audit_key",
+    ("/v1/audit/checkpoint", "get"): "get_audit_checkpoint",
+    ("/v1/audit/checkpoints", "get"): "list_audit_checkpoints",
+    ("/v1/audit/export", "get"): "export_audit",
+    ("/v1/audit/proof/inclusion", "get"): "prove_audit_inclusion",
+    ("/v1/audit/proof/consistency", "get"): "prove_audit_consistency",
+    ("/v1/audit/{id}/explain", "get"): "explain_audit_entry",
     ("/actions/SECURE_OPERATION", "post"): "invoke_secure_operation",
 }
 
