@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("per_call", sa.BigInteger(), nullable=True),
         sa.Column("spent", sa.BigInteger(), nullable=False),
         sa.Column("needs_approval", sa.Boolean(), nullable=False),
+        sa.Column("changed_in", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_grants"),
         sa.UniqueConstraint("id", name="uq_grants_id"),
         sa.ForeignKeyConstraint(

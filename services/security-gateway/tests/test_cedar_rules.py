@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import cedarpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_security_gateway.adapters.cedar import CedarRules
+from mesh_security_gateway.domain import rules
 from mesh_security_gateway.domain.grants import Budget, Grant, Rate
 from mesh_security_gateway.domain.rules import Decision, Question, Target
 from mesh_security_gateway.errors import PolicyUnfit
@@ -212,3 +214,58 @@ def test_the_library_is_loaded_with_the_first_policies_and_not_at_start():
     )
 
     assert said.stdout.strip() == "False"
+
+
+TEXTS = (
+    "",
+    '@id("p") forbid (principal, action, resource) when { context.path like "/u*" };',
+    '@id("n") forbid (principal, action, resource) when { context.now > 1000 };',
+    '@id("q") forbid (principal, action, resource) unless { context.query_keys.contains("q") };',
+    '@id("l") forbid (principal, action, resource) unless { context.leased || context.method == "HEAD" };',
+    '@id("h") forbid (principal, action, resource) when { context has grant && context.grant.approval };',
+    '@id("w") forbid (principal, action, resource) when { {whole: context}.whole.now > 1000 };',
+    '@id("e") forbid (principal, action, resource) when { context.now + 9223372036854775807 > 0 };',
+)
+
+
+@given(
+    text=st.sampled_from(TEXTS),
+    path=st.sampled_from(["/user", "/x"]),
+    keys=st.sampled_from([(), ("q",)]),
+    now=st.sampled_from([999, 1000, 1001]),
+    is_leased=st.booleans(),
+    expires_at=st.sampled_from([None, 1000]),
+    has_grant=st.booleans(),
+)
+def test_what_the_policies_do_not_look_at_is_left_out_and_changes_nothing(
+    text: str,
+    path: str,
+    keys: tuple[str, ...],
+    now: int,
+    is_leased: bool,
+    expires_at: int | None,
+    has_grant: bool,
+):
+    grant = replace(GRANT, expires_at=expires_at) if has_grant else None
+    question = asked(grant, path=path, query_keys=keys, now=now, is_leased=is_leased)
+
+    assert RULES[text].decide(question) == TOLD_ALL[text].decide(question)
+
+
+def told_all(text: str) -> CedarRules:
+    """The same policies, told everything of every call."""
+    policies = cedarpy.PolicySet.from_str(f"{rules.BASELINE}\n{text}")
+    return CedarRules(text, policies, frozenset(rules.CONTEXT))
+
+
+RULES = {text: CedarRules.compile(text) for text in TEXTS}
+TOLD_ALL = {text: told_all(text) for text in TEXTS}
+
+
+def test_a_question_that_differs_only_in_what_nobody_looks_at_is_asked_once():
+    fresh = CedarRules.compile("")
+
+    answers = {fresh.decide(asked(path=f"/{n}", now=n, query_keys=(str(n),))) for n in range(50)}
+
+    assert len(answers) == 1
+    assert fresh.asked == 1

@@ -1,8 +1,10 @@
 """All that one subject was ever granted on one connection, and which of it fits a call."""
 
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from operator import attrgetter
+from uuid import UUID
 
 from mesh_security_gateway.domain.grants import Grant
 from mesh_security_gateway.domain.patterns import Patterns
@@ -14,13 +16,30 @@ _freedom = attrgetter("freedom")
 
 
 class Holding:
-    """The grants of one subject on one connection at one moment; `now` is in Unix seconds."""
+    """The grants of one subject on one connection; those that change are taken in one by one."""
 
-    def __init__(self, grants: Iterable[Grant], now: float) -> None:
-        self.grants = tuple(grants)
-        live = sorted((grant for grant in self.grants if grant.is_live(now)), key=_freedom)
-        methods = {method for grant in live for method in grant.methods}
-        self._of_method = {m: _Covering(grant for grant in live if m in grant.methods) for m in methods}
+    def __init__(self, grants: Iterable[Grant] = (), now: float = 0) -> None:
+        self._grants: dict[UUID, Grant] = {}
+        self._of_method: dict[str, _Covering] = {}
+        self.grants: tuple[Grant, ...] = ()
+        """All that there ever were, live or not."""
+        self.take(grants, now)
+
+    def take(self, grants: Iterable[Grant], now: float) -> None:
+        """Takes in what is new, and in stead of what it knew what changed; `now` is in Unix seconds."""
+        for grant in grants:
+            if (known := self._grants.get(grant.id)) is not None:
+                self._forget(known)
+            self._grants[grant.id] = grant
+            if grant.is_live(now):
+                for method in grant.methods:
+                    self._of_method.setdefault(method, _Covering()).add(grant)
+        self.grants = tuple(self._grants.values())
+
+    def _forget(self, grant: Grant) -> None:
+        for method in grant.methods:
+            if (covering := self._of_method.get(method)) is not None:
+                covering.drop(grant)
 
     def fitting(self, method: str, path: str, now: float) -> Iterator[tuple[Grant, tuple[str, ...]]]:
         """Live grants for this, each with its patterns that cover the path; the freest first, 8 at most."""
@@ -31,12 +50,22 @@ class Holding:
 class _Covering:
     """Live grants by their patterns; each list has the freest first."""
 
-    def __init__(self, grants: Iterable[Grant]) -> None:
+    def __init__(self) -> None:
         self._of: dict[str, list[Grant]] = {}
-        for grant in grants:
-            for pattern in dict.fromkeys(grant.paths):
-                self._of.setdefault(pattern, []).append(grant)
-        self._patterns = Patterns(self._of)
+        self._patterns = Patterns()
+
+    def add(self, grant: Grant) -> None:
+        for pattern in dict.fromkeys(grant.paths):
+            if pattern not in self._of:
+                self._of[pattern] = []
+                self._patterns.add(pattern)
+            insort(self._of[pattern], grant, key=_freedom)
+
+    def drop(self, grant: Grant) -> None:
+        """Forgets the grant, if it is there; its patterns stay, for nobody."""
+        for pattern in grant.paths:
+            if pattern in self._of:
+                self._of[pattern] = [other for other in self._of[pattern] if other.id != grant.id]
 
     def fitting(self, path: str, now: float) -> Iterator[tuple[Grant, tuple[str, ...]]]:
         covering, tried = self._patterns.covering(path), set[Grant]()

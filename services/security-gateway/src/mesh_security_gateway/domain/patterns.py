@@ -28,12 +28,12 @@ class Patterns:
     end for everything below, however deep.
     """
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
         self._root = _Node()
         for pattern in patterns:
-            self._add(pattern)
+            self.add(pattern)
 
-    def _add(self, pattern: str) -> None:
+    def add(self, pattern: str) -> None:
         *before, last = pattern.split("/")
         node = self._root
         for segment in before:

@@ -4,11 +4,30 @@ Grants are entities, so that two thousand of them cost what one costs; the text 
 a `forbid`: whatever is published besides, no call passes without a live grant that covers it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mesh_security_gateway.domain.grants import Grant
 
-SCHEMA = """
+CONTEXT = {
+    "method": "String",
+    "path": "String",
+    "patterns": "Set<String>",
+    "query_keys": "Set<String>",
+    "now": "Long",
+    "leased": "Bool",
+    "grant": "Grant",
+}
+"""What there is to know of a call, and its types. Only `grant` may be missing."""
+
+
+def schema(context: Iterable[str]) -> str:
+    """Of agents, connections, grants, and calls of which only `context` is told."""
+    told = "\n".join(f'  "{name}"{"?" if name == "grant" else ""}: {CONTEXT[name]},' for name in context)
+    return f"{_ENTITIES}\ntype Call = {{\n{told}\n}};\n{_ACTIONS}"
+
+
+_ENTITIES = """
 entity Agent;
 
 entity Connection = {
@@ -30,16 +49,8 @@ entity Grant = {
   "units"?: Long,
 };
 
-type Call = {
-  "method": String,
-  "path": String,
-  "patterns": Set<String>,
-  "query_keys": Set<String>,
-  "now": Long,
-  "leased": Bool,
-  "grant"?: Grant,
-};
-
+"""
+_ACTIONS = """
 action "call";
 
 action "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "WEBSOCKET" in ["call"] appliesTo {

@@ -1,6 +1,6 @@
 """Grants, live and spent."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mesh_security_gateway.domain.grants import Budget, Grant, Rate
 from mesh_security_gateway.errors import GrantNotFound
 from mesh_security_gateway.repository.tables import ConnectionRow, GrantRow, ProviderRow
+
+PORTION = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +51,16 @@ class Grants:
                 units=grant.budget and grant.budget.units,
                 per_call=grant.budget and grant.budget.per_call,
                 needs_approval=grant.needs_approval,
+                changed_in=await self._changed(connection_id),
             )
         )
         await self._session.flush()
-        await self._changed(connection_id)
 
-    async def _changed(self, connection_id: UUID) -> None:
-        """Tells all who read the rules of the connection that they are old."""
+    async def _changed(self, connection_id: UUID) -> int:
+        """Tells all who read the rules of the connection that they are old; returns what they are now."""
         changed = update(ConnectionRow).where(ConnectionRow.id == connection_id)
-        await self._session.execute(changed.values(rules=ConnectionRow.rules + 1))
+        now = changed.values(rules=ConnectionRow.rules + 1).returning(ConnectionRow.rules)
+        return (await self._session.execute(now)).scalar_one()
 
     async def find(self, id: UUID) -> Recorded | None:
         found = (await self._session.execute(_RECORDED.where(GrantRow.id == id))).first()
@@ -69,10 +72,21 @@ class Grants:
             raise GrantNotFound("There is no such grant.")
         return recorded
 
-    async def of(self, subject: str, connection_id: UUID) -> list[Grant]:
-        """Every grant that `subject` ever had on the connection."""
-        query = _RECORDED.where(GrantRow.connection_id == connection_id, GrantRow.subject == subject)
-        return [_recorded(*found).grant for found in await self._session.execute(query)]
+    async def of(self, subject: str, connection_id: UUID, *, after: int = 0) -> AsyncGenerator[list[Grant]]:
+        """The grants that `subject` ever had on the connection and that changed after its rules were `after`.
+
+        A hundred at a time, so that nobody waits long for who has thousands.
+        """
+        own = (GrantRow.connection_id == connection_id, GrantRow.subject == subject)
+        query = _RECORDED.where(*own, GrantRow.changed_in > after).order_by(GrantRow.position).limit(PORTION)
+        position = 0
+        while found := [
+            _recorded(*row) for row in await self._session.execute(query.where(GrantRow.position > position))
+        ]:
+            yield [recorded.grant for recorded in found]
+            if len(found) < PORTION:
+                return
+            position = found[-1].position
 
     async def after(
         self, position: int, limit: int, *, owner: str | None, subject: str | None, connection: str | None
@@ -97,10 +111,11 @@ class Grants:
     async def revoke(self, id: UUID) -> None:
         # The connection first: whoever deletes it takes the two in this order.
         connection_id = await self._session.scalar(select(GrantRow.connection_id).where(GrantRow.id == id))
-        if connection_id is not None:
-            await self._changed(connection_id)
+        if connection_id is None:
+            return
+        changed = {"revoked_at": datetime.now(UTC), "changed_in": await self._changed(connection_id)}
         live = (GrantRow.id == id, GrantRow.revoked_at.is_(None))
-        await self._session.execute(update(GrantRow).where(*live).values(revoked_at=datetime.now(UTC)))
+        await self._session.execute(update(GrantRow).where(*live).values(changed))
 
     async def reserve(self, id: UUID) -> bool:
         """Takes a call's units from the budget; False when they are not there."""

@@ -115,7 +115,8 @@ class TokenRow(Base):
 class GrantRow(Base):
     """A revoked or expired grant stays: who once had one may know that the connection exists.
 
-    `calls` in `per_s` seconds is its rate, `units` its budget, of which `spent` are gone.
+    `calls` in `per_s` seconds is its rate, `units` its budget, of which `spent` are gone. `changed_in` is
+    what its connection's `rules` were made by giving or revoking it.
     """
 
     __tablename__ = "grants"
@@ -137,6 +138,7 @@ class GrantRow(Base):
     per_call: Mapped[int | None] = mapped_column(BigInteger)
     spent: Mapped[int] = mapped_column(BigInteger, default=0)
     needs_approval: Mapped[bool] = mapped_column(default=False)
+    changed_in: Mapped[int] = mapped_column(BigInteger)
 
 
 class LeaseRow(Base):

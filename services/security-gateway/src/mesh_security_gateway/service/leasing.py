@@ -45,7 +45,8 @@ class Leasing:
         now = int(self.clock())
         async with self.database.write() as session:
             target = (await Connections(session).get(connection)).connection
-            grants = await Grants(session).of(caller.subject, target.id)
+            given = Grants(session).of(caller.subject, target.id)
+            grants = [grant async for portion in given for grant in portion]
             if not grants and target.owner != caller.subject:
                 raise ConnectionNotFound
             if not any(grant.is_live(now) for grant in grants):
