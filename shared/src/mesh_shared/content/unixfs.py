@@ -14,10 +14,10 @@ from mesh_shared.content.errors import ContentCorrupt
 
 CHUNK_BYTES = 256 * 1024
 LINKS = 174
-MAX_BLOCK_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 8
 _FILE = 2
 _VARINT, _BYTES = 0, 2
+_VARINT_BITS = 64
 
 PutBlock = Callable[[ParsedCid, bytes], Awaitable[None]]
 GetBlock = Callable[[ParsedCid], Awaitable[bytes]]
@@ -149,14 +149,15 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
+    """A number and where it ends. At most 64 bits: an endless one would take the square of its length."""
+    value = 0
+    for shift in range(0, _VARINT_BITS, 7):
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:  # noqa: PLR2004 - the continuation bit
             return value, position
-        shift += 7
+    raise ValueError("a number without an end")
 
 
 def _varint(value: int) -> bytes:
