@@ -103,6 +103,8 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "too old": {"iat": int(now()) - 90},
     "too far ahead": {"iat": int(now()) + 3600},
     "a time that is a text": {"iat": "now"},
+    "a time beyond every float": {"iat": 10**400},
+    "a time that is no number": {"iat": float("nan")},
     "a token that is not sent": {"ath": "x" * 43},
     "no method": {"without": "htm"},
     "no time": {"without": "iat"},
@@ -176,10 +178,15 @@ async def test_a_nonce_is_asked_for_and_then_taken(proofs: Proofs):
     assert await proofs.check([proof(nonce=nonce)], ASKED)
 
 
-@pytest.mark.parametrize("nonce", ["", "made-up", 7, "caf\xe9", Nonces("another").current()])
+@pytest.mark.parametrize("nonce", ["", "made-up", 7, "caf\xe9", [], Nonces("another").current()])
 async def test_a_nonce_that_is_not_ours_is_refused_also_where_none_is_needed(proofs: Proofs, nonce: Any):
     with pytest.raises(NonceNeeded):
         await proofs.check([proof(nonce=nonce)], ASKED)
+
+
+@pytest.mark.parametrize("nonce", ["\ud800", None, True, 10**400, {"a": 1}])
+def test_whatever_json_says_for_a_nonce_is_ours_or_not(nonce: Any):
+    assert not Nonces("secret").holds(nonce)
 
 
 async def test_while_nobody_can_tell_whether_it_was_used_nothing_is_proved(tmp_path: Path):
