@@ -6,11 +6,13 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from mesh_cli import audit
 from mesh_cli.audit import Checkpoint, NotProved, Tree, VerifierKey, verify
 from mesh_cli.main import app
 from typer.testing import CliRunner
@@ -36,18 +38,24 @@ def root(entries: Sequence[bytes]) -> bytes:
 
 
 def note(size: int, root: bytes, signer: Ed25519PrivateKey = SIGNER) -> str:
-    text = f"{NAME}\n{size}\n{base64.b64encode(root).decode()}\n"
-    signature = base64.b64encode(ID + signer.sign(text.encode())).decode()
-    return f"{text}\n— {NAME} {signature}\n"
+    return signed(f"{NAME}\n{size}\n{base64.b64encode(root).decode()}\n", signer)
+
+
+def signed(text: str, signer: Ed25519PrivateKey = SIGNER, name: str = NAME, id: bytes = ID) -> str:
+    signature = base64.b64encode(id + signer.sign(text.encode())).decode()
+    return f"{text}\n— {name} {signature}\n"
+
+
+ENTRIES = [json.dumps({"sequence": n + 1, "agent": f"agent-{n % 3}"}).encode() for n in range(15_000)]
 
 
 def lines(count: int) -> list[bytes]:
-    return [json.dumps({"sequence": n + 1, "agent": f"agent-{n % 3}"}).encode() for n in range(count)]
+    return ENTRIES[:count]
 
 
-def exported(entries: Sequence[bytes], signed: str | None = None) -> bytes:
+def exported(entries: Sequence[bytes], under: str | None = None) -> bytes:
     """A file with these entries, under a checkpoint of theirs unless another one is given."""
-    checkpoint = signed or note(len(entries), root(entries))
+    checkpoint = under or note(len(entries), root(entries))
     return b"".join(entry + b"\n" for entry in [*entries, json.dumps({"checkpoint": checkpoint}).encode()])
 
 
@@ -61,6 +69,7 @@ def refused(data: bytes, earlier: Sequence[Checkpoint] = ()) -> str:
     return str(fault.value)
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 5000))
 def test_a_file_that_nobody_touched_holds(count: int):
     entries = lines(count)
@@ -85,28 +94,28 @@ def test_a_flipped_bit_anywhere_is_detected(count: int, data: st.DataObject):
 
 @given(st.integers(1, 40), st.data())
 def test_an_entry_that_was_taken_out_is_detected(count: int, data: st.DataObject):
-    entries, signed = lines(count), note(count, root(lines(count)))
+    entries, checkpoint = lines(count), note(count, root(lines(count)))
     del entries[data.draw(st.integers(0, count - 1))]
 
-    assert "entries are not those of the checkpoint" in refused(exported(entries, signed))
+    assert "entries are not those of the checkpoint" in refused(exported(entries, checkpoint))
 
 
 @given(st.integers(2, 40), st.data())
 def test_entries_that_changed_places_are_detected(count: int, data: st.DataObject):
-    entries, signed = lines(count), note(count, root(lines(count)))
+    entries, checkpoint = lines(count), note(count, root(lines(count)))
     first = data.draw(st.integers(0, count - 2))
     second = data.draw(st.integers(first + 1, count - 1))
     entries[first], entries[second] = entries[second], entries[first]
 
-    refused(exported(entries, signed))
+    refused(exported(entries, checkpoint))
 
 
 @given(st.integers(1, 40), st.data())
 def test_an_entry_that_was_slipped_in_or_doubled_is_detected(count: int, data: st.DataObject):
-    entries, signed = lines(count), note(count, root(lines(count)))
+    entries, checkpoint = lines(count), note(count, root(lines(count)))
     entries.insert(data.draw(st.integers(0, count)), data.draw(st.sampled_from([b"", b"{}", *entries])))
 
-    refused(exported(entries, signed))
+    refused(exported(entries, checkpoint))
 
 
 @given(st.integers(1, 40), st.data())
@@ -139,9 +148,9 @@ def test_a_record_that_was_put_back_is_shorter_than_it_was():
 
 def test_a_checkpoint_of_another_key_is_none():
     stranger = Ed25519PrivateKey.from_private_bytes(b"\2" * 32)
-    signed = note(2, root(lines(2)), stranger)
+    checkpoint = note(2, root(lines(2)), stranger)
 
-    assert refused(exported(lines(2), signed)) == "The checkpoint is not signed by that key."
+    assert refused(exported(lines(2), checkpoint)) == "The checkpoint is not signed by that key."
 
 
 @pytest.mark.parametrize("text", ["", "a-key", KEY.replace("a-record", "another"), KEY[:-4], f"{KEY}AAAA"])
@@ -150,7 +159,8 @@ def test_what_is_no_verifier_key_is_none(text: str):
         VerifierKey.parse(text)
 
 
-@given(st.lists(st.integers(0, 5000), max_size=5))
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 5000), max_size=3))
 def test_a_tree_does_not_depend_on_how_its_entries_came(counts: list[int]):
     entries, tree = lines(sum(counts)), Tree()
     at = 0
@@ -177,3 +187,136 @@ def test_the_command_says_what_holds_and_fails_for_what_does_not(tmp_path: Path)
         1,
         "mesh: After 5 of 5 entries: the entries are not those of the checkpoint.\n",
     )
+
+
+ROOT64 = base64.b64encode(root([])).decode()
+WITNESS = Ed25519PrivateKey.from_private_bytes(b"\3" * 32)
+
+
+def test_signatures_of_others_do_no_harm_to_ours():
+    ours = note(0, root([]))
+    theirs = signed(f"{NAME}\n0\n{ROOT64}\n", WITNESS, "a-witness", b"\0" * 4).splitlines()[-1]
+    text, _, signature = ours.rpartition("\n\n")
+
+    for lines in (f"{theirs}\n{signature}", f"{signature}{theirs}\n"):
+        assert VERIFIER.opened(f"{text}\n\n{lines}").size == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"signer": WITNESS},
+        {"name": "a-record2"},
+        {"name": "another"},
+        {"id": b"\0" * 4},
+    ],
+    ids=["another key under our name", "a name that begins as ours", "another name", "another id"],
+)
+def test_a_signature_is_ours_by_its_name_its_id_and_its_key(other: dict[str, Any]):
+    with pytest.raises(NotProved, match="not signed by that key"):
+        VERIFIER.opened(signed(f"{NAME}\n0\n{ROOT64}\n", **other))
+
+
+@pytest.mark.parametrize("signature", ["", "A", "====", "é", base64.b64encode(ID).decode(), "A" * 200])
+def test_what_is_no_signature_signs_nothing(signature: str):
+    with pytest.raises(NotProved, match="not signed by that key"):
+        VERIFIER.opened(f"{NAME}\n0\n{ROOT64}\n\n— {NAME} {signature}\n")
+
+
+def test_a_note_that_was_changed_after_it_was_signed_is_refused():
+    changed = note(7, root(lines(7))).replace("\n7\n", "\n8\n")
+
+    with pytest.raises(NotProved, match="not signed by that key"):
+        VERIFIER.opened(changed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{NAME}\n07\n{ROOT64}",
+        f"{NAME}\n+7\n{ROOT64}",
+        f"{NAME}\n1_0\n{ROOT64}",
+        f"{NAME}\n\u0667\n{ROOT64}",
+        f"{NAME}\n\n{ROOT64}",
+        f"{NAME}\n{'9' * 5000}\n{ROOT64}",
+        f"{NAME}\n7\n{ROOT64[:-4]}",
+        f"{NAME}\n7\n!{ROOT64}",
+        f"{NAME}\n7",
+        f"{NAME}\n7\n{ROOT64}\nmore",
+    ],
+)
+def test_a_checkpoint_has_one_spelling_even_when_our_key_signed_another(text: str):
+    with pytest.raises(NotProved, match="checkpoint is none"):
+        VERIFIER.opened(signed(f"{text}\n"))
+
+
+@pytest.mark.parametrize("last", [b"{}", b"[]", b"7", b"", b"\xff", b"[" * 100_000, b'{"checkpoint": 7}'])
+def test_a_last_line_without_a_checkpoint_proves_nothing(last: bytes):
+    refused(b"".join(entry + b"\n" for entry in [*lines(3), last]))
+
+
+@given(st.integers(0, 30), st.integers(1, 400))
+def test_a_file_says_the_same_however_much_of_it_is_read_at_once(count: int, piece: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "READ_BYTES", piece)
+
+        assert verified(exported(lines(count))).size == count
+
+
+def test_the_tree_of_nothing_and_of_one_are_those_of_the_standard():
+    """RFC 9162 §2.1.1: the hash of an empty text, and of the entry behind a zero byte."""
+    one = Tree()
+    one.add([b"entry"])
+
+    assert Tree().root() == hashlib.sha256(b"").digest()
+    assert one.root() == hashlib.sha256(b"\0entry").digest()
+
+
+def outcome(*argv: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["audit", "verify", *argv])
+    assert isinstance(result.exception, SystemExit | None)
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> str:
+    file = tmp_path / "whole"
+    file.write_bytes(exported(lines(3)))
+    return str(file)
+
+
+@pytest.mark.parametrize("key", ["", ".", "a\0b", "k" * 5000, f"{KEY[:-1]}A"])
+def test_the_command_says_of_a_wrong_key_that_it_is_none(whole: str, key: str):
+    code, said = outcome(whole, "--key", key)
+
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith("mesh: That is no verifier key")
+
+
+def test_the_command_says_of_files_that_are_no_text_what_they_are_not(whole: str, tmp_path: Path):
+    binary = tmp_path / "binary"
+    binary.write_bytes(bytes(range(256)))
+
+    assert outcome(whole, "--key", str(binary))[1].startswith("mesh: That is no verifier key")
+    assert outcome(whole, "--key", KEY, "--earlier", str(binary)) == (
+        1,
+        "mesh: The checkpoint is not signed by that key.\n",
+    )
+
+
+def test_the_command_names_an_earlier_checkpoint_that_does_not_hold(whole: str, tmp_path: Path):
+    longer, other = tmp_path / "longer", tmp_path / "other"
+    longer.write_text(note(9, root(lines(9))))
+    other.write_text(note(2, root(lines(9)[:2][::-1])))
+
+    assert outcome(whole, "--key", KEY, "--earlier", str(longer)) == (
+        1,
+        "mesh: The record had 9 entries already, and has 3.\n",
+    )
+    assert "earlier checkpoint" in outcome(whole, "--key", KEY, "--earlier", str(other))[1]
+
+
+def test_a_command_that_was_called_wrongly_ends_with_two(whole: str, tmp_path: Path):
+    calls = [[whole], ["--key", KEY], [str(tmp_path), "--key", KEY], [f"{whole}-not", "--key", KEY]]
+
+    assert [outcome(*call)[0] for call in calls] == [2] * 4

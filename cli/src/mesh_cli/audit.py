@@ -170,7 +170,7 @@ def _lines(file: BinaryIO) -> Iterator[list[bytes]]:
 def _note(line: bytes) -> str:
     try:
         return str(json.loads(line)["checkpoint"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise NotProved("The file has no checkpoint at its end: it was cut off.") from None
 
 
@@ -197,11 +197,19 @@ def verify_file(
 ) -> None:
     """Say whether an exported audit is whole and unchanged; exit 1 when it is not."""
     try:
-        verifier = VerifierKey.parse(Path(key).read_text() if Path(key).is_file() else key)
-        noted = [verifier.opened(path.read_text()) for path in earlier or []]
+        verifier = VerifierKey.parse(_key_text(key))
+        noted = [verifier.opened(path.read_text(errors="replace")) for path in earlier or []]
         with file.open("rb") as opened:
             checkpoint = verify(opened, verifier, noted)
     except NotProved as fault:
         typer.echo(f"mesh: {fault}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{checkpoint.origin}: {checkpoint.size} entries hold, root {checkpoint.root.hex()}")
+
+
+def _key_text(key: str) -> str:
+    """What is in the file of that name; the key itself when there is none, or it is too long for a name."""
+    try:
+        return Path(key).read_text(errors="replace")
+    except (OSError, ValueError):
+        return key
