@@ -55,7 +55,7 @@ ABOUT = About(
     title="371 Mesh registry",
     summary="Agents on the chain, their metadata, their reputation and their discovery.",
 )
-FETCHERS = 4
+FETCHERS = 2
 READ = ("AgentRegistry", "Reputation", "Validation", "MeshEscrow")
 
 Turn = Callable[[], Awaitable[None]]
