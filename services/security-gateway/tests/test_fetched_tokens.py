@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from mesh_security_gateway.service import tokens
 
 if TYPE_CHECKING:
     from conftest import Answer, MakeApp, Operator, Origin, Seen
@@ -239,6 +240,19 @@ async def test_a_token_endpoint_that_misbehaves_is_a_failure_of_the_upstream(
     response = await operator.http.get("/v1/proxy/github/user", headers=agent)
 
     assert (response.status_code, response.json()["code"]) == (502, code)
+    assert {seen.target for seen in origin.seen} == {"/token"}
+
+
+async def test_a_token_endpoint_that_takes_too_long_is_no_fault_of_ours(
+    operator: Operator, origin: Origin, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tokens, "FETCH_S", 0.1)
+    agent = await wire(operator, origin)
+    origin.hold = asyncio.Event()
+
+    response = await operator.http.get("/v1/proxy/github/user", headers=agent)
+
+    assert (response.status_code, response.json()["code"]) == (502, "upstream-token")
     assert {seen.target for seen in origin.seen} == {"/token"}
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from mesh_security_gateway.domain.redaction import spellings
 from redis.asyncio import Redis
 
@@ -228,7 +230,11 @@ async def test_what_is_made_or_fetched_with_a_secret_is_nowhere_but_at_its_upstr
         "hmac": {"kind": "hmac", "template": "{target}", "signature_header": "X-Sig", "key_header": "X-Id"},
         "aws": {"kind": "aws-sigv4", "region": "eu-west-1", "service": "s3"},
         "oauth": {"kind": "client-credentials", "token_url": f"{origin.url}/token"},
+        "jwt": {"kind": "jwt", "algorithm": "RS256", "issuer": "mesh", "audience": "upstream"},
+        "app": {"kind": "github-app", "app_id": "1", "installation_id": "2"},
     }
+    pem = private_key()
+    private = pem.split("\n")[1:-2]
     ears = Ears()
     program.environment |= {"MESH_OTLP_ENDPOINT": traces.url, "MESH_LOG_LEVEL": "DEBUG"}
     listening = asyncio.create_task(ears.listen(redis_url))
@@ -237,12 +243,9 @@ async def test_what_is_made_or_fetched_with_a_secret_is_nowhere_but_at_its_upstr
     operator.http.event_hooks["response"].append(ears.on_response)
 
     for name, injector in kinds.items():
-        await operator.connect(origin.url, f"id:{key}", name=name, injector=injector)
-        await operator.grant("agent-7", connection=name)
-        for answer in ANSWERS:
-            origin.says = partial(issuing, token, answer)
-            asked = {"connection": name, "method": "GET", "path": "/user"}
-            await operator.http.post("/v1/secure-operations", json=asked, headers=agent)
+        secret = pem if name in ("jwt", "app") else f"id:{key}"
+        await operator.connect(origin.url, secret, name=name, injector=injector)
+        await operate(operator, origin, agent, name, token)
     await read_everything(operator)
     kept: dict[str, bytes | bytearray] = {**files(program.state_dir), **ears.heard}
     async with asyncio.timeout(30):
@@ -252,19 +255,48 @@ async def test_what_is_made_or_fetched_with_a_secret_is_nowhere_but_at_its_upstr
     listening.cancel()
     kept |= {"log": program.log.read_bytes(), "traces": bytes(traces.received)}
 
-    signatures = {value for seen in origin.seen for value in seen.values("x-sig")}
-    signed = [value for seen in origin.seen for value in seen.values("authorization") if "AWS4" in value]
-    signatures |= {value.rpartition("Signature=")[2] for value in signed}
-    assert len(signatures) >= 2
-    assert len(signed) == len(ANSWERS)
-    assert f"Bearer {token}".encode() in origin.record
+    made = made_with_keys(origin)
+    assert {f"Bearer {token}", f"Bearer {token}-app"} <= {*authorizations(origin)}
     assert min(len(kept["traces"]), len(kept["log"]), len(kept["redis"])) > 1000
-    for secret in (token, key, *signatures):
+    for secret in (token, f"{token}-app", key, *private, *made):
         assert [place for place, data in kept.items() for s in spellings(secret) if s in data] == []
+
+
+def private_key() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def authorizations(origin: Origin) -> list[str]:
+    return [value for seen in origin.seen for value in seen.values("authorization")]
+
+
+def made_with_keys(origin: Origin) -> set[str]:
+    """Signatures and JWTs that the upstream was shown."""
+    shown = authorizations(origin)
+    signed = [value for value in shown if "AWS4" in value]
+    minted = {value.removeprefix("Bearer ") for value in shown if " eyJ" in value}
+    assert len(signed) == len(ANSWERS)
+    assert len(minted) == len(ANSWERS) + 1  # one for each call, and one that asks for the app's token
+    made = minted | {text.rpartition(".")[2] for text in minted}
+    made |= {value.rpartition("Signature=")[2] for value in signed}
+    return made | {value for seen in origin.seen for value in seen.values("x-sig")}
+
+
+async def operate(operator: Operator, origin: Origin, agent: dict[str, str], name: str, token: str) -> None:
+    """One secure operation for each kind of answer."""
+    await operator.grant("agent-7", connection=name)
+    for answer in ANSWERS:
+        origin.says = partial(issuing, token, answer)
+        asked = {"connection": name, "method": "GET", "path": "/user"}
+        await operator.http.post("/v1/secure-operations", json=asked, headers=agent)
 
 
 def issuing(token: str, answer: Answer, seen: Seen) -> list[bytes]:
     """`answer`, and at its token endpoint a token."""
     if seen.target == "/token":
         return seen.answer(f'{{"access_token": "{token}", "expires_in": 3600}}'.encode())
+    if seen.target.endswith("/access_tokens"):
+        said = f'{{"token": "{token}-app", "expires_at": "2099-01-01T00:00:00Z"}}'
+        return seen.answer(said.encode(), "201 Created")
     return answer(seen)

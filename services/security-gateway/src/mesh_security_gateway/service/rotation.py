@@ -1,8 +1,9 @@
 """Secrets of connections after the first: put in place, given time to end, revoked, destroyed."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.database.engine import Database
@@ -10,7 +11,7 @@ from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.audit import Happening
-from mesh_security_gateway.domain.versions import Version
+from mesh_security_gateway.domain.versions import State, Version
 from mesh_security_gateway.events import ConnectionRotated, SecretDestroyed, SecretRevoked
 from mesh_security_gateway.ports import HeadKey, PrivateKeys, Vault
 from mesh_security_gateway.repository.audit import AuditLog
@@ -73,30 +74,26 @@ class Rotation:
 
         Raises `ConnectionNotFound` and `SecretVersionNotFound`.
         """
-        async with self.database.write() as session:
-            known = await own(session, caller, name, lock=True)
-            version = await Versions(session).get(known.connection.id, number)
-            if version.is_live(self.clock()):
-                await Versions(session).revoke(known.connection.id, number)
-                await Tokens(session).drop(known.connection.id, number)
-                await self._record(session, "secret-revoked", caller, known.connection, version)
-                outbox.record(session, SecretRevoked(**facts(known.connection, caller, version)))
-            return await Versions(session).get(known.connection.id, number)
+        return await self._end_of(caller, name, number, _REVOKED)
 
     async def destroy(self, caller: Principal, name: str, number: int) -> Version:
         """Revokes it and overwrites its ciphertext, for good. Repeating is harmless.
 
         Raises `ConnectionNotFound` and `SecretVersionNotFound`.
         """
+        return await self._end_of(caller, name, number, _DESTROYED)
+
+    async def _end_of(self, caller: Principal, name: str, number: int, end: "_End") -> Version:
         async with self.database.write() as session:
             known = await own(session, caller, name, lock=True)
-            version = await Versions(session).get(known.connection.id, number)
-            if version.state != "destroyed":
-                await Versions(session).destroy(known.connection.id, number)
-                await Tokens(session).drop(known.connection.id, number)
-                await self._record(session, "secret-destroyed", caller, known.connection, version)
-                outbox.record(session, SecretDestroyed(**facts(known.connection, caller, version)))
-            return await Versions(session).get(known.connection.id, number)
+            versions, id = Versions(session), known.connection.id
+            version = await versions.get(id, number)
+            if version.at(self.clock()) not in end.over:
+                await end.change(versions, id, number)
+                await Tokens(session).drop(id, number)
+                await self._record(session, end.action, caller, known.connection, version)
+                outbox.record(session, end.event(**facts(known.connection, caller, version)))
+            return await versions.get(id, number)
 
     async def _record(
         self,
@@ -115,3 +112,21 @@ class Rotation:
             fingerprint=version.fingerprint if version else made.fingerprint,
         )
         await AuditLog(session, self.head_key).append(happening)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """A way to end a version that is not `over` so already."""
+
+    action: str
+    event: type[SecretRevoked | SecretDestroyed]
+    change: Callable[[Versions, UUID, int], Awaitable[None]]
+    over: tuple[State, ...]
+
+
+_REVOKED = _End(
+    action="secret-revoked", event=SecretRevoked, change=Versions.revoke, over=("revoked", "destroyed")
+)
+_DESTROYED = _End(
+    action="secret-destroyed", event=SecretDestroyed, change=Versions.destroy, over=("destroyed",)
+)

@@ -84,8 +84,11 @@ class Fetching:
         assert isinstance(injector, Fetched)  # noqa: S101 - who else has tokens
         now = int(self.clock())
         question = self._question(wired, injector, text, held)
-        async with asyncio.timeout(FETCH_S):
-            said = await self._ask(question, allow_private=wired.provider.allow_private)
+        try:
+            async with asyncio.timeout(FETCH_S):
+                said = await self._ask(question, allow_private=wired.provider.allow_private)
+        except TimeoutError:
+            raise UpstreamToken from None
         if isinstance(injector, GithubApp):
             return oauth.installation(said, now)
         token = oauth.answered(said, now)
