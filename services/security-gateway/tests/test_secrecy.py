@@ -277,7 +277,7 @@ def made_with_keys(origin: Origin) -> set[str]:
     signed = [value for value in shown if "AWS4" in value]
     minted = {value.removeprefix("Bearer ") for value in shown if " eyJ" in value}
     assert len(signed) == len(ANSWERS)
-    assert len(minted) == len(ANSWERS) + 1  # one for each call, and one that asks for the app's token
+    assert len(minted) > len(ANSWERS)  # one for each call, and those that ask for the app's token
     made = minted | {text.rpartition(".")[2] for text in minted}
     made |= {value.rpartition("Signature=")[2] for value in signed}
     return made | {value for seen in origin.seen for value in seen.values("x-sig")}
