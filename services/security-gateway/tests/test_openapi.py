@@ -51,6 +51,7 @@ ROUTES = {
     ("/v1/proxy/{connection}/{path}", "delete"): "proxy_delete",
     ("/v1/secure-operations", "post"): "perform_secure_operation",
     ("/v1/security-profiles/{profile}/compile", "post"): "compile_security_profile",
+    ("/v1/security-profiles/{profile}/assessment-results", "post"): "assess_security_profile",
     ("/v1/audit", "get"): "list_audit_entries",
     ("/v1/audit/verification", "get"): "verify_audit",
     ("/v1/audit/key", "get"): "get_audit_key",

@@ -27,10 +27,12 @@ class NoteKey:
 
     @property
     def name(self) -> str:
+        """What notes are signed as."""
         return f"mesh-audit-{hashlib.sha256(self.public).hexdigest()[:8]}"
 
     @property
     def id(self) -> bytes:
+        """The four bytes that notes name the key by."""
         known = self.name.encode() + b"\n" + _ED25519 + self.public
         return hashlib.sha256(known).digest()[:_ID_BYTES]
 

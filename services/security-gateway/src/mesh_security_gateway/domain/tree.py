@@ -23,6 +23,7 @@ def leaf(entry: bytes) -> bytes:
 
 
 def node(left: bytes, right: bytes) -> bytes:
+    """The hash over two neighbouring subtrees."""
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
@@ -53,6 +54,7 @@ class Edge:
     peaks: tuple[bytes, ...] = ()
 
     def root(self) -> bytes:
+        """The root over all leaves."""
         return root(self.peaks)
 
     def grown(self, added: bytes) -> tuple["Edge", list[Subtree]]:

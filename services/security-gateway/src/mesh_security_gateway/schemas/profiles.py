@@ -1,9 +1,9 @@
 """Security profiles."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from mesh_shared.wire import WireModel
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mesh_security_gateway.domain.profiles import EvidenceLevel, Status
 from mesh_security_gateway.schemas.fields import Subject, View
@@ -55,3 +55,11 @@ class CompiledView(BaseModel):
     controls: list[ControlView]
     security_endpoint: str = Field(description="Where the deployment makes its calls.")
     audit_url: str = Field(description="The audit of those calls.")
+
+
+class OscalView(BaseModel):
+    """OSCAL 1.1.3 assessment results; see https://pages.nist.gov/OSCAL. Evidence, and no attestation."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    results: dict[str, Any] = Field(alias="assessment-results")

@@ -87,7 +87,8 @@ class Trail:
     async def inclusion(self, sequence: int, size: int | None) -> tuple[int, Sealed, list[bytes]]:
         """That an entry is in the record of `size` entries, or of now: the size, the entry, and its path.
 
-        Raises `ProofImpossible` for an entry that is not in that record.
+        Raises `ProofImpossible` for an entry that is not in that record, and `EntryNotFound` for one that is
+        gone.
         """
         size = await self._size(size)
         if not 1 <= sequence <= size:
