@@ -1,6 +1,5 @@
 """A stranger's A2A card: what may be believed of it, and what becomes of it here."""
 
-import ipaddress
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
@@ -15,10 +14,10 @@ from joserfc.jwk import ECKey, JWKRegistry, OKPKey
 from joserfc.jws import JWSRegistry
 from mesh_shared.a2a.card import AgentCard
 from mesh_shared.canonical import jcs, read_json
-from mesh_shared.dial import is_public
 from mesh_shared.wire import places
 from pydantic import ValidationError
 
+from mesh_registry.domain.addresses import may_be_public
 from mesh_registry.domain.metadata import AgentMetadata, is_deeper
 from mesh_registry.domain.texts import Flag, unseen_in
 from mesh_registry.errors import CardUnfit, TextUnfit
@@ -86,21 +85,8 @@ def _require_address(url: str, *, allow_private: bool) -> None:
         raise CardUnfit("An interface has no address that can be called.") from None
     if not (is_plain and host) or re.search(r"[{}\s\\]", url):
         raise CardUnfit("An interface has no address that can be called.")
-    if not (allow_private or _may_be_public(host)):
+    if not (allow_private or may_be_public(host)):
         raise CardUnfit("An interface has an address that is not public.")
-
-
-def _may_be_public(host: str) -> bool:
-    try:
-        return is_public(str(ipaddress.ip_address(host)))
-    except ValueError:
-        private = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
-        # 127.1 and 0x7f000001 are addresses to some resolvers, and names to none
-        return (
-            "." in host
-            and not host.endswith(private)
-            and re.fullmatch(r"[a-z].*", host.rsplit(".", maxsplit=1)[-1]) is not None
-        )
 
 
 def metadata_of(card: AgentCard, capabilities: Sequence[str] | None) -> AgentMetadata:

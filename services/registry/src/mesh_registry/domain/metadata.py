@@ -8,6 +8,7 @@ from mesh_shared.content.errors import ContentTooLarge
 from mesh_shared.wire import Capability, Units, WireModel
 from pydantic import Field, StringConstraints
 
+from mesh_registry.domain.addresses import leads_out
 from mesh_registry.domain.texts import Flag, unseen_in, unseen_in_name, warnings
 from mesh_registry.errors import MetadataInvalid, TextUnfit, ToolUnfit
 
@@ -94,10 +95,16 @@ class AgentMetadata(WireModel):
         """All protocols, `mesh` included, each once, sorted."""
         return sorted({MESH, *self.protocols})
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where callers are sent."""
+        return [self.endpoint]
+
     @cached_property
     def warnings(self) -> list[Flag]:
-        """What is suspicious in its texts."""
-        return warnings(self.model_dump(mode="json"))
+        """What is suspicious in its texts, and whether an address leads into the caller's own network."""
+        flags = warnings(self.model_dump(mode="json"))
+        return flags if all(map(leads_out, self.addresses)) else [*flags, Flag.PRIVATE_ADDRESS]
 
 
 def document(metadata: AgentMetadata) -> bytes:

@@ -62,6 +62,12 @@ class ForeignMetadata(AgentMetadata):
         """All protocols, each once, sorted."""
         return sorted(self.protocols)
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where callers are sent; services that are not on the web are names or accounts."""
+        said = (service.endpoint for service in self.registration.services)
+        return [self.endpoint, *(address for address in said if _CALLABLE.fullmatch(address))]
+
 
 Known: TypeAdapter[AgentMetadata | ForeignMetadata] = TypeAdapter(
     Annotated[AgentMetadata | ForeignMetadata, Field(union_mode="left_to_right")]

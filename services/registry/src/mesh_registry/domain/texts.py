@@ -23,10 +23,11 @@ _LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 
 
 class Flag(StrEnum):
-    """What a reader should know before a model reads a stranger's texts."""
+    """What a reader should know before a model reads a stranger's texts, or anything calls his addresses."""
 
     PROMPT_INJECTION = "prompt-injection"
     MIXED_SCRIPTS = "mixed-scripts"
+    PRIVATE_ADDRESS = "private-address"
 
 
 def unseen_in_name(name: str) -> str | None:

@@ -40,7 +40,9 @@ class AgentView(BaseModel):
     active: bool
     status: Status
     warnings: list[Flag] = Field(
-        description="What is suspicious in its texts: a model may be led by them, or an eye.", examples=[[]]
+        description="What is suspicious in its texts: a model may be led by them, or an eye. "
+        "`private-address`: an address leads into the network of whoever calls it, or nowhere.",
+        examples=[[]],
     )
     protocols: list[str] = Field(description="What it speaks; `mesh` when known at all.", examples=[["mesh"]])
     why: WhyView
