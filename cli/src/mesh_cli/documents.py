@@ -19,13 +19,17 @@ DESCRIBE = """
 import importlib, inspect, json, sys
 from mesh_shared.events.event import Event
 
+def schema(fact):  # its references are looked for from the top of the page
+    below = "#/components/messages/" + fact.topic + "/payload/$defs/{model}"
+    return fact.model_json_schema(ref_template=below)
+
 def described(package, port):
     settings = importlib.import_module(package + ".settings").Settings(port=port)
     app = importlib.import_module(package + ".app").create_app(settings)
     events = importlib.import_module(package + ".events")
     classes = [c for _, c in inspect.getmembers(events, inspect.isclass)]
     facts = [c for c in classes if issubclass(c, Event) and "topic" in vars(c)]
-    told = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": f.model_json_schema()} for f in facts]
+    told = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": schema(f)} for f in facts]
     return {"openapi": app.openapi(), "events": told}
 
 print(json.dumps({name: described(*where) for name, where in json.loads(sys.argv[1]).items()}))
