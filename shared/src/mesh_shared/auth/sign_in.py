@@ -1,7 +1,7 @@
 """The text that a wallet signs to prove itself (EIP-4361). Written here and never read: see ADR 0007."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 
@@ -46,4 +46,4 @@ class SignIn:
 
 
 def _instant(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
