@@ -265,3 +265,18 @@ async def test_what_is_unknown_or_foreign_is_not_found(
 
     assert (unknown.status_code, unknown.json()["code"]) == (404, "secret-version-not-found")
     assert {(a.status_code, a.json()["code"]) for a in foreign} == {(404, "connection-not-found")}
+
+
+async def test_rotations_that_come_at_once_take_a_number_each(operator_everywhere: Operator, origin: Origin):
+    operator = operator_everywhere
+    await operator.connect(origin.url)
+    secrets = [f"sk-number-{n}-of-those-at-once" for n in range(5)]
+
+    answers = await asyncio.gather(
+        *(operator.post("/v1/connections/github/rotate", {"secret": secret}) for secret in secrets)
+    )
+
+    versions = (await operator.get("/v1/connections/github/versions")).json()["items"]
+    assert sorted(answer.json()["version"] for answer in answers) == [2, 3, 4, 5, 6]
+    assert [version["number"] for version in versions] == [6, 5, 4, 3, 2, 1]
+    assert [version["state"] for version in versions] == ["active"] + ["revoked"] * 5

@@ -59,9 +59,8 @@ class HttpRegistry:
             response = await self._http.request(method, f"{self._url}{path}", json=body, auth=auth)
             if response.status_code == HTTPStatus.NOT_FOUND:
                 return None
-            if response.is_client_error:
+            if not response.is_success:
                 raise Unavailable(NAME)
-            response.raise_for_status()
         return response.content
 
 

@@ -27,6 +27,7 @@ class Lease:
         return path_of(self.connection, self.holder, self.id)
 
     def is_live(self, now: float) -> bool:
+        """True before the expiry, unless revoked; `now` in Unix seconds."""
         return not self.is_revoked and now < self.expires_at
 
     def covers(self, holder: str, connection_id: UUID, now: float) -> bool:
@@ -39,4 +40,5 @@ class Lease:
 
 
 def path_of(connection: str, holder: str, id: UUID) -> str:
+    """`connection/holder/id`."""
     return f"{connection}/{holder}/{id}"

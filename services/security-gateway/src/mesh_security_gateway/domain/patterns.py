@@ -34,6 +34,7 @@ class Patterns:
             self.add(pattern)
 
     def add(self, pattern: str) -> None:
+        """Takes in one more; the same again changes nothing."""
         *before, last = pattern.split("/")
         node = self._root
         for segment in before:

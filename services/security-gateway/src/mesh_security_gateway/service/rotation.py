@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.versions import State, Version
 from mesh_security_gateway.events import ConnectionRotated, SecretDestroyed, SecretRevoked
-from mesh_security_gateway.ports import HeadKey, PrivateKeys, Vault
+from mesh_security_gateway.ports import Envelope, HeadKey, PrivateKeys, Vault
 from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.repository.connections import Connection, Connections, Wired, sealing
 from mesh_security_gateway.repository.tokens import Tokens
@@ -37,20 +37,31 @@ class Rotation:
 
         Raises `ConnectionNotFound` and `SecretUnfit`.
         """
-        async with self.database.read() as session:
-            provider = (await own(session, caller, name)).provider  # for good, so it needs no lock
-        check_fit(self.keys, provider.injector, secret)
-        fingerprint = self.vault.fingerprint(secret)
-        async with self.database.write() as session:
-            known = await own(session, caller, name, lock=True)
+        made, fingerprint = None, self.vault.fingerprint(secret)
+        while made is None:  # somebody else's rotation may take the number
+            async with self.database.read() as session:
+                known = await own(session, caller, name)
+            check_fit(self.keys, known.provider.injector, secret)
             if self._holds(known, fingerprint):
                 return known.connection
-            id, number = known.connection.id, known.connection.version + 1
-            envelope = await self.vault.seal(secret, sealing(id, number, known.provider))
-            await Versions(session).retire(id, not_after=self._end(grace_s))
-            await Versions(session).add(id, number, envelope, fingerprint)
-            await Connections(session).renew(id, number, fingerprint)
-            made = (await Connections(session).get(name)).connection
+            place = sealing(known.connection.id, known.connection.version + 1, known.provider)
+            envelope = await self.vault.seal(secret, place)
+            made = await self._put(caller, known.connection, envelope, fingerprint, grace_s)
+        return made
+
+    async def _put(
+        self, caller: Principal, seen: Connection, envelope: Envelope, fingerprint: str, grace_s: int
+    ) -> Connection | None:
+        """The connection with the new version; None when it is not any more what was `seen`."""
+        number = seen.version + 1
+        async with self.database.write() as session:
+            now = (await own(session, caller, seen.name, lock=True)).connection
+            if (now.id, now.version) != (seen.id, seen.version):
+                return None
+            await Versions(session).retire(now.id, not_after=self._end(grace_s))
+            await Versions(session).add(now.id, number, envelope, fingerprint)
+            await Connections(session).renew(now.id, number, fingerprint)
+            made = (await Connections(session).get(seen.name)).connection
             await self._record(session, "connection-rotated", caller, made)
             outbox.record(session, ConnectionRotated(**facts(made, caller)))
         return made
