@@ -40,6 +40,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} reuseport;
     location / {{
+      proxy_buffering off; proxy_request_buffering off;
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Authorization "Bearer {secret}";
     }}

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mesh_security_gateway.domain.injectors import Basic
-from mesh_security_gateway.domain.redaction import REDACTED, Redactor, needles, redacted, spellings
+from mesh_security_gateway.domain.redaction import (
+    REDACTED,
+    Redactor,
+    _plan,
+    needles,
+    redacted,
+    spellings,
+)
 from mesh_security_gateway.domain.secret_forms import secret_parts
 
 VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
@@ -189,3 +196,18 @@ def test_a_password_is_found_alone_and_inside_its_pair():
     echo = b"Basic " + base64.b64encode(b"robot:p4ssw0rd-9876") + b" user=robot password=p4ssw0rd-9876"
 
     assert streamed([echo], *parts) == b"Basic  [***] == user=robot password= [***] "
+
+
+@given(st.lists(SECRETS, min_size=1, max_size=3))
+def test_one_glance_misses_no_spelling_and_no_beginning_of_one(secrets: list[str]):
+    sought = needles(secrets)
+
+    plan = _plan(sought)
+
+    assert all(any(probe in needle for probe in plan.probes) for needle in sought)
+    assert all(byte in plan.inner for needle in sought for byte in needle[:-1])
+    assert len(plan.probes) < len(sought)
+
+
+def test_the_same_secrets_are_spelled_once():
+    assert needles(("sk-0123456789", "another")) is needles(("another", "sk-0123456789"))

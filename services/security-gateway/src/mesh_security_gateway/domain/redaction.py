@@ -148,8 +148,12 @@ class Redactor:
         return self._pass_on(self._held, len(self._held))
 
     def _pass_on(self, data: bytes, until: int) -> bytes:
+        found = self._found(data)
+        if not found:  # nearly always: what is whole is not copied
+            self._held = data[until:]
+            return data[:until]
         clean, position, covered = bytearray(), 0, max(self._covered - until, 0)
-        for start, end in self._found(data):
+        for start, end in found:
             if start >= until:
                 break
             clean += data[position:start]
