@@ -206,7 +206,7 @@ def test_one_glance_misses_no_spelling_and_no_beginning_of_one(secrets: list[str
 
     assert all(any(probe in needle for probe in plan.probes) for needle in sought)
     assert all(byte in plan.inner for needle in sought for byte in needle[:-1])
-    assert len(plan.probes) < len(sought)
+    assert len(plan.probes) <= len(sought)
 
 
 def test_the_same_secrets_are_spelled_once():
