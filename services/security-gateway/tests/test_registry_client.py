@@ -88,10 +88,17 @@ async def test_whatever_else_it_says_is_no_answer(
     assert [seen.target for seen in origin.seen] == [f"/v1/agents/{AGENT}"]
 
 
-@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1"])
-async def test_a_registry_that_is_not_there_is_no_answer(url: str | None):
+async def test_a_registry_that_is_not_there_is_no_answer():
     async with httpx.AsyncClient(verify=NO_TLS) as http:
-        registry = HttpRegistry(http, url, SESSION)
+        registry = HttpRegistry(http, "http://127.0.0.1:1", SESSION)
 
         with pytest.raises(Unavailable):
             await registry.standing(AGENT)
+
+
+async def test_where_there_is_no_registry_no_agent_is_known():
+    async with httpx.AsyncClient(verify=NO_TLS) as http:
+        registry = HttpRegistry(http, None, SESSION)
+
+        assert await registry.standing(AGENT) is None
+        assert not await registry.has_signed(AGENT, OWNER, "text", "0x" + "1b" * 65)

@@ -27,7 +27,7 @@ class _Signature(ReadModel):
 
 
 class HttpRegistry:
-    """`url` is null where there is no registry: then nobody comes in by a wallet."""
+    """`url` is null where there is no registry: then no agent is known, and nobody comes in by a wallet."""
 
     def __init__(self, http: httpx.AsyncClient, url: str | None, auth: httpx.Auth) -> None:
         self._http = http
@@ -50,9 +50,9 @@ class HttpRegistry:
         return said.signed and said.owner == owner
 
     async def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> bytes | None:
-        """The answer's body, None for 404."""
+        """The answer's body, None for what is not there."""
         if self._url is None:
-            raise Unavailable(NAME)
+            return None
         async with asking(NAME):
             # Agents are anybody's to see; only what costs the registry something needs a session.
             auth = self._auth if body is not None else None
