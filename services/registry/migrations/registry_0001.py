@@ -95,6 +95,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_agents_cid", "agents", ["cid"])
     op.create_index("ix_agents_is_active_place", "agents", ["is_active", "place"])
+    op.create_index("ix_agents_stated_at", "agents", ["stated_at", "token_id"])
     op.create_table(
         "offers",
         sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -15,6 +15,11 @@ from mesh_registry.schemas.registrations import EXAMPLE_METADATA
 
 PRIVATE = ["10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/4"]
 PRIVATE_V6 = ["::1/128", "fc00::/7", "fe80::/10", "::ffff:0:0/96", "64:ff9b::/96", "ff00::/8"]
+PRIVATE_HOSTS = [
+    *("localhost", "a.localhost", "db", "a.local", "kms.internal", "nas.home.arpa"),
+    *("127.1", "0x7f000001", "2130706433", "0177.0.0.1", "100.100.100.200", "168.63.129.16"),
+    *("[::]", "[:::]", "[1.2.3.4]"),
+]
 TYPE = "https://eips.ethereum.org/EIPS/eip-8004#registration-v1"
 
 
@@ -39,11 +44,7 @@ def test_no_private_ipv6_address_passes_for_a_public_one(address: ipaddress.IPv6
     assert said(endpoint=f"https://[{address}]").warnings == [Flag.PRIVATE_ADDRESS]
 
 
-@pytest.mark.parametrize(
-    "host",
-    "localhost a.localhost db a.local kms.internal nas.home.arpa 127.1 0x7f000001 2130706433 0177.0.0.1"
-    " 100.100.100.200 168.63.129.16 [::] [:::] [1.2.3.4]".split(),
-)
+@pytest.mark.parametrize("host", PRIVATE_HOSTS)
 def test_names_that_only_the_own_network_knows_are_flagged(host: str):
     assert said(endpoint=f"http://{host}").warnings == [Flag.PRIVATE_ADDRESS]
 

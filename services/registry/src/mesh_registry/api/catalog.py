@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from mesh_shared.errors import CursorNotFound
 from mesh_shared.web import pages
 from mesh_shared.web.route import MeshRoute
 
 from mesh_registry.api.answers import InRegistry, tag
 from mesh_registry.api.exports import here
+from mesh_registry.domain import browsing as browsed
 from mesh_registry.domain import catalog
 from mesh_registry.domain.agents import Listing
+from mesh_registry.domain.browsing import Order, order_from, terms
 from mesh_registry.domain.search import Criteria
 from mesh_registry.schemas.catalog import (
     Bucket,
@@ -19,8 +22,10 @@ from mesh_registry.schemas.catalog import (
     CatalogSearch,
     EntryPage,
     Exploration,
+    Expression,
     Facet,
     FacetResult,
+    Ordering,
     PageToken,
     SearchResults,
 )
@@ -62,18 +67,31 @@ async def get_ai_catalog(request: Request, response: Response, registry: InRegis
     response_model_exclude_none=True,
 )
 async def browse_catalog(
+    *,
     request: Request,
     response: Response,
     registry: InRegistry,
+    wanted: Annotated[Expression | None, Query(alias="filter")] = None,
+    order_by: Annotated[Ordering | None, Query(alias="orderBy")] = None,
     page_size: Annotated[int, Query(alias="pageSize", ge=1, le=MOST)] = 20,
     page_token: Annotated[PageToken | None, Query(alias="pageToken")] = None,
 ) -> EntryPage:
-    """Active agents as catalog entries, best first. `filter` and `orderBy` of ARD are not taken."""
-    after, place = pages.position(request, page_token), here(request, registry)
-    best = await registry.discovery.best(None, after[0] if after else "", page_size)
-    entries = [catalog.entry(listing, place) for listing in best]
-    last = [listing.agent.place for listing in best[-1:]]
-    return EntryPage(items=entries, pageToken=_token(request, response, entries, page_size, last))
+    """Active agents as catalog entries that pass `filter`, in the order of `orderBy`.
+
+    A page may have fewer entries than `pageSize`, or none, and still a `pageToken`: a thousand agents are
+    looked through for one page.
+    """
+    place, order, conditions = here(request, registry), order_from(order_by), terms(wanted or "")
+
+    def fits(listing: Listing) -> bool:
+        return not conditions or browsed.fits(listing, catalog.entry(listing, place), conditions)
+
+    after = _after(request, page_token, order)
+    portion = MOST if conditions else page_size
+    found, last = await browsing.fitting(registry.discovery, order, after, page_size, fits, portion)
+    entries = [catalog.entry(listing, place) for listing in found]
+    token = None if last is None else _token(request, response, entries, len(entries), [_named(order), *last])
+    return EntryPage(items=entries, pageToken=token)
 
 
 @router.post(
@@ -110,6 +128,18 @@ async def explore_catalog(body: CatalogExploration, request: Request, registry: 
     entries = [catalog.entry(listing, place) for listing in found]
     fitting = [entry for entry in entries if catalog.fits(entry, body.query.filter)]
     return Exploration(facets={facet.field: _counted(fitting, facet) for facet in body.resultType.facets})
+
+
+def _after(request: Request, token: str | None, order: Order) -> list[Any]:
+    """The position in a token of the same order. Raises `CursorNotFound` for a token of another."""
+    named, *after = pages.position(request, token) or [_named(order)]
+    if named != _named(order):
+        raise CursorNotFound("This order of the list has no such cursor.")
+    return after
+
+
+def _named(order: Order) -> str:
+    return f"{order.by} {order.is_descending}"
 
 
 def _token(

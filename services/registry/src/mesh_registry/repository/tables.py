@@ -81,7 +81,10 @@ class AgentRow(Base):
     """`place` sorts best first; see `domain.ranking.place`. Hashes have spaces between: no query has one."""
 
     __tablename__ = "agents"
-    __table_args__ = (Index("ix_agents_is_active_place", "is_active", "place"),)
+    __table_args__ = (
+        Index("ix_agents_is_active_place", "is_active", "place"),
+        Index("ix_agents_stated_at", "stated_at", "token_id"),
+    )
 
     token_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     agent_id: Mapped[str] = mapped_column(String(66), unique=True)

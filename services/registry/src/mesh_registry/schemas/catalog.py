@@ -6,6 +6,7 @@ from mesh_shared.web import pages
 from mesh_shared.wire import WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
+from mesh_registry.domain.browsing import FILTER, ORDER
 from mesh_registry.domain.catalog import CARD
 from mesh_registry.schemas.search import Text
 
@@ -23,6 +24,25 @@ Filter = Annotated[
         description="Values wanted at dotted paths of an entry; one of a list is enough.",
         examples=[{"type": [CARD]}],
         json_schema_extra={"additionalProperties": False},  # other names; pydantic leaves it unsaid
+    ),
+]
+
+Expression = Annotated[
+    str,
+    StringConstraints(max_length=1000, pattern=FILTER),
+    Field(
+        description="Up to five conditions with ` AND ` between: `displayName = '...'`, in any case; `type` "
+        "and `publisherId` with one of several values, commas between; `createdAfter` and `updatedAfter` "
+        "with a day or a time (RFC 3339). A quote within a value is written twice.",
+        examples=[f"type = '{CARD}' AND createdAfter > '2026-01-01'"],
+    ),
+]
+Ordering = Annotated[
+    str,
+    StringConstraints(max_length=20, pattern=ORDER),
+    Field(
+        description="`createdAt` or `updatedAt`, ascending unless `DESC` follows. Best first without it.",
+        examples=["updatedAt DESC"],
     ),
 ]
 

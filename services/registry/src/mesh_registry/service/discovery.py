@@ -1,15 +1,17 @@
 """Finding agents. Reads the index and nothing else: no agent, no store, no chain is asked."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mesh_shared.database.engine import Database
 
 from mesh_registry.domain.agents import Agent, Feedback, Listing, Match, Validation
+from mesh_registry.domain.browsing import Key, Order
 from mesh_registry.domain.chain import Depths, Status
 from mesh_registry.domain.search import Criteria
 from mesh_registry.errors import AgentNotFound
 from mesh_registry.repository.agents import Agents, Found, Narrowing
+from mesh_registry.repository.browsing import tokens
 from mesh_registry.repository.feedback import FeedbackBook, Position
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.texts import Texts
@@ -55,6 +57,16 @@ class Discovery:
         """
         criteria = Criteria(capabilities=[] if capability is None else [capability])
         return await self.search(criteria, Spot(0, after), limit)
+
+    async def browse(self, order: Order, after: list[Any], limit: int) -> list[Listing]:
+        """Active agents in `order`, from behind the position `after`; from the beginning if it is empty."""
+        if order.by is Key.RANK:
+            return await self.best(None, after[0] if after else "", limit)
+        async with self.database.read() as session:
+            head = await Ledger(session).height()
+            found = await tokens(session, order, after, limit)
+            shown = await Agents(session).shown(found)
+        return [self._listing(shown[token_id], head) for token_id in found]
 
     async def agent(self, agent_id: str) -> Listing:
         """The agent, active or not. Raises `AgentNotFound`."""
