@@ -1,8 +1,9 @@
 import json
 import struct
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mesh_shared.canonical import canonical_json, jcs, json_hash, read_json
 
@@ -17,6 +18,7 @@ def test_the_order_of_members_does_not_matter():
     assert canonical_json({"b": 1, "a": [2]}) == canonical_json({"a": [2], "b": 1}) == b'{"a":[2],"b":1}'
 
 
+@settings(max_examples=50)
 @given(values, values)
 def test_different_values_have_different_hashes(one: object, other: object):
     assert (json_hash(one) == json_hash(other)) == (canonical_json(one) == canonical_json(other))
@@ -88,7 +90,71 @@ def test_a_canonical_value_is_one_line_of_the_same_value():
     assert jcs(value) == b'{"a":{"c":[],"d":{}},"b":[true,null,"\xc3\xa9\\n\\u001f"]}'
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), 10**400])
 def test_what_is_no_number_of_json_has_no_canonical_form(number: float):
     with pytest.raises(ValueError, match="number"):
         jcs([number])
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_is_read_back_as_itself_and_written_the_same_again(number: float):
+    written = jcs(number)
+
+    assert float(written) == number
+    assert jcs(float(written)) == written
+
+
+def named(names: list[str]) -> dict[str, int]:
+    return {name: len(name) for name in names}
+
+
+@given(st.lists(st.text(), unique=True), st.randoms(use_true_random=False))
+def test_the_order_in_which_members_came_leaves_no_trace(names: list[str], random: Random):
+    other = list(names)
+    random.shuffle(other)
+
+    assert jcs(named(names)) == jcs(named(other))
+    assert canonical_json(named(names)) == canonical_json(named(other))
+
+
+ordinary = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(alphabet=st.characters(max_codepoint=127)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=50)
+@given(ordinary)
+def test_the_two_canonical_forms_differ_only_in_what_is_rare(value: object):
+    """In names beyond the Basic Multilingual Plane, and in numbers that are not whole."""
+    assert canonical_json(value) == jcs(value)
+
+
+@settings(max_examples=50)
+@given(ordinary)
+def test_a_canonical_text_is_read_and_written_as_itself(value: object):
+    text = jcs(value)
+
+    assert jcs(read_json(text)) == text
+    assert read_json(text) == value
+
+
+@pytest.mark.parametrize("value", [{1, 2}, object(), b"bytes", {1: "a"}])
+def test_what_json_has_no_word_for_has_no_canonical_form(value: object):
+    with pytest.raises(TypeError):
+        canonical_json(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "digest"),
+    [
+        (0, "044852b2a670ade5407e78fb2863c51de9fcb96542a07186fe3aeda6bb8a116d"),
+        (1, "c89efdaa54c0f20c7adf612882df0950f5a951637e0307cdcb4c672f298b8bc6"),
+    ],
+)
+def test_a_hash_is_the_one_that_solidity_has_for_the_text(value: int, digest: str):
+    assert json_hash(value).hex() == digest

@@ -1,6 +1,7 @@
 """One spelling per JSON value and one value per spelling, so that equal values have equal hashes."""
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from math import isfinite
 from typing import Any, cast
@@ -38,13 +39,18 @@ def jcs(value: Any) -> bytes:
         case bool() | str() | None:
             return orjson.dumps(value)
         case _:
-            return _ecmascript(float(value)).encode()
+            return _ecmascript(_double(value)).encode()
+
+
+def _double(value: Any) -> float:
+    with suppress(OverflowError):
+        if isfinite(number := float(value)):
+            return number
+    raise ValueError("not a number of JSON")
 
 
 def _ecmascript(number: float) -> str:
     """ECMA-262, Number::toString; `point` is how many of the digits are before the decimal point."""
-    if not isfinite(number):
-        raise ValueError("not a number of JSON")
     if number == 0:
         return "0"
     sign, figures, exponent = Decimal(repr(number)).normalize().as_tuple()
