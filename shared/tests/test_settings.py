@@ -10,6 +10,7 @@ from mesh_shared.settings import ServiceSettings
 from mesh_shared.testing import Issuer, schema_differences
 from mesh_shared.web.health import Checks
 from mesh_shared.web.observe import Metrics
+from mesh_shared.wire import places
 from pydantic import SecretStr, ValidationError
 
 
@@ -56,11 +57,99 @@ def test_the_state_folder_is_ours_alone(environment: pytest.MonkeyPatch):
     assert settings.state_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_setting_that_makes_no_sense_is_refused(environment: pytest.MonkeyPatch):
-    environment.setenv("MESH_PORT", "70000")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "0"),
+        ("port", "70000"),
+        ("port", "http"),
+        ("events_kept", "999"),
+        ("max_body_bytes", "1023"),
+        ("log_level", "LOUD"),
+        ("log_level", "info"),
+        ("log_level", ""),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_by_its_name(
+    environment: pytest.MonkeyPatch, name: str, value: str
+):
+    environment.setenv(f"MESH_{name.upper()}", value)
+
+    with pytest.raises(ValidationError) as refused:
+        read()
+
+    assert places(refused.value) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read_as"),
+    [
+        ("port", "1", 1),
+        ("port", "65535", 65535),
+        ("events_kept", "1000", 1000),
+        ("max_body_bytes", "1024", 1024),
+        ("log_level", "DEBUG", "DEBUG"),
+        ("public_url", "https://notes.example", "https://notes.example"),
+        ("key_file", "/run/secrets/key", Path("/run/secrets/key")),
+        ("otlp_endpoint", "http://traces:4318/v1/traces", "http://traces:4318/v1/traces"),
+    ],
+)
+def test_what_is_said_is_taken_up_to_its_bounds(
+    environment: pytest.MonkeyPatch, name: str, value: str, read_as: object
+):
+    environment.setenv(f"MESH_{name.upper()}", value)
+
+    assert getattr(read(), name) == read_as
+
+
+def test_a_service_without_a_port_or_a_folder_does_not_start(monkeypatch: pytest.MonkeyPatch):
+    for name in ("MESH_PORT", "MESH_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(ValidationError) as refused:
+        read()
+
+    assert places(refused.value) == ["port", "state_dir"]
+
+
+def test_our_address_follows_from_where_we_listen(environment: pytest.MonkeyPatch):
+    environment.setenv("MESH_HOST", "10.0.0.7")
+
+    assert read().public_url == "http://10.0.0.7:9001"
+
+
+def test_settings_of_others_are_nothing_to_us(environment: pytest.MonkeyPatch):
+    environment.setenv("MESH_BID_WINDOW_S", "9")
+    environment.setenv("PORT", "1")
+
+    assert read().port == 9001
+
+
+def test_settings_do_not_change_while_a_service_runs(environment: pytest.MonkeyPatch):
+    settings = read()
 
     with pytest.raises(ValidationError):
-        read()
+        settings.port = 1  # pyright: ignore[reportAttributeAccessIssue] - frozen
+
+
+def test_a_password_file_that_is_missing_is_no_empty_password(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+):
+    environment.setenv("MESH_DATABASE_URL", "postgresql+asyncpg://notes@db/notes")
+    environment.setenv("MESH_DATABASE_PASSWORD_FILE", str(tmp_path / "none"))
+
+    with pytest.raises(FileNotFoundError):
+        read().database_address()
+
+
+def test_a_folder_that_is_there_is_left_as_it_is(environment: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "state").mkdir(mode=0o750)
+    (tmp_path / "state" / "kept").touch()
+
+    settings = read().prepare()
+
+    assert settings.prepare() is settings
+    assert (tmp_path / "state" / "kept").exists()
 
 
 class Ledger(ChainServiceSettings):
@@ -83,3 +172,21 @@ async def test_a_service_that_writes_to_the_chain_has_the_journal_s_tables(
         differences = await schema_differences(opened.database, Foundation.metadata, ChainTables.metadata)
 
     assert not differences
+
+
+def test_the_key_for_the_chain_is_in_our_own_folder_unless_it_is_said_otherwise(tmp_path: Path):
+    told = {"port": 9001, "state_dir": tmp_path, "contracts_file": tmp_path / "contracts.json"}
+
+    assert Ledger.model_validate(told).chain_key_file == tmp_path / "chain.key"
+    assert Ledger.model_validate(told | {"chain_key_file": "/keys/k"}).chain_key_file == Path("/keys/k")
+    with pytest.raises(ValidationError) as refused:
+        Ledger.model_validate(told | {"chain_id": 0})
+    assert places(refused.value) == ["chain_id"]
+
+
+def test_a_provider_s_key_in_the_address_of_the_chain_does_not_show(tmp_path: Path):
+    told = {"port": 9001, "state_dir": tmp_path, "contracts_file": tmp_path / "contracts.json"}
+
+    settings = Ledger.model_validate(told | {"chain_rpc_url": "https://rpc.example/v2/sk-LEAK"})
+
+    assert "sk-LEAK" not in f"{settings!r}{settings}{settings.model_dump_json()}"

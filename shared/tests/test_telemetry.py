@@ -1,10 +1,12 @@
 import json
+import logging
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
+import pytest
 from fastapi import FastAPI, Header
-from mesh_shared import http, telemetry
+from mesh_shared import http, serve, telemetry
 from mesh_shared.testing import running, served
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -93,3 +95,89 @@ async def test_a_span_names_the_route_and_never_the_address():
     (span,) = spans.get_finished_spans()
     assert (span.name, (span.attributes or {})["http.route"]) == ("GET /notes/{name}", "/notes/{name}")
     assert "sk-" not in span.to_json()
+
+
+def breaks() -> None:
+    secret = "sk-local"
+    raise RuntimeError("sk-message") from KeyError(secret)
+
+
+def test_a_failure_is_told_by_its_kind_and_its_place_however_it_is_handed_over():
+    with pytest.raises(RuntimeError) as raised:
+        breaks()
+    error = raised.value
+    spelled = [error, (type(error), error, error.__traceback__)]
+
+    told = [telemetry._with_stack(None, "error", {"event": "failed", "exc_info": each}) for each in spelled]
+
+    for event in told:
+        assert event["exception"] == "RuntimeError"
+        assert event["stack"][-1].endswith(" breaks")
+        assert "exc_info" not in event
+        assert "sk-" not in str(event)
+
+
+def test_the_failure_that_is_being_handled_is_meant_by_true():
+    event: dict[str, Any] = {}
+    try:
+        breaks()
+    except RuntimeError:
+        event |= telemetry._with_stack(None, "error", {"event": "failed", "exc_info": True})
+
+    assert event["exception"] == "RuntimeError"
+    assert "sk-" not in str(event)
+
+
+@pytest.mark.parametrize("said", [None, False, True, (None, None, None)])
+def test_where_nothing_failed_nothing_is_said_of_it(said: object):
+    event = telemetry._with_stack(None, "info", {"event": "fine", "exc_info": said})
+
+    assert event == {"event": "fine"}
+
+
+def test_a_line_joins_the_trace_in_which_it_was_written_and_none_outside():
+    with trace.get_tracer("tests").start_as_current_span("asked") as span:
+        inside = telemetry._with_trace(None, "info", {"event": "said"})
+    outside = telemetry._with_trace(None, "info", {"event": "said"})
+
+    assert inside["trace_id"] == format(span.get_span_context().trace_id, "032x")
+    assert inside["span_id"] == format(span.get_span_context().span_id, "016x")
+    assert outside == {"event": "said"}
+
+
+@pytest.mark.parametrize("name", ["uvicorn.access", "httpx", "httpcore", "aiohttp.access", "alembic"])
+def test_libraries_that_name_addresses_keep_quiet(name: str):
+    assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+    assert logging.getLogger(name).isEnabledFor(logging.WARNING)
+
+
+def said_by_uvicorn(message: str, *arguments: object) -> bool:
+    record = logging.LogRecord("uvicorn.error", logging.INFO, "", 1, message, arguments, None)
+    return serve._is_telling(record)
+
+
+def test_of_handshakes_nothing_is_told_and_of_everything_else_all():
+    assert not said_by_uvicorn('%s - "WebSocket %s" [accepted]', "127.0.0.1", "/v1/ws?key=sk-query")
+    assert not said_by_uvicorn("ASGI callable returned without completing handshake.")
+    assert said_by_uvicorn("Application startup complete.")
+
+
+def test_a_service_without_websockets_speaks_none():
+    assert serve.websockets(are_served=False) == {"ws": "none"}
+
+
+def test_messages_of_websockets_are_bounded_and_what_was_sent():
+    """A compressed one of a few bytes could be a gigabyte."""
+    told = serve.websockets(are_served=True)
+
+    assert (told["ws_max_size"], told["ws_per_message_deflate"]) == (1 << 20, False)
+
+
+def test_a_stored_trace_that_is_none_is_no_reason_to_fail():
+    for stored in ("", "00-zz-zz-01", "sk-not-a-trace", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"):
+        with telemetry.continued("done", stored):
+            assert trace.get_current_span().get_span_context().is_valid
+
+
+def test_outside_of_every_trace_there_is_none_to_store():
+    assert telemetry.traceparent() is None

@@ -1,7 +1,7 @@
 """What every service is told at start. Read once, passed down, never read again."""
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,7 +32,7 @@ class ServiceSettings(BaseSettings):
     migrations_dir: Path = Path()
     events_kept: int = Field(default=100_000, ge=1_000)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP over HTTP, e.g. http://host:4318/v1/traces."
     )
