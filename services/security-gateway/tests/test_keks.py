@@ -6,6 +6,7 @@ of their transit engine, through the same client library: `POST /v1/{mount}/encr
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -185,7 +186,9 @@ async def test_the_engine_is_asked_for_each_call_and_without_it_nothing_goes_out
     before = await operator.http.get("/v1/proxy/github/user", headers=agent)
     engine.status = 503
     away = await operator.http.get("/v1/proxy/github/user", headers=agent)
-    ready = await operator.http.get("/readyz")
+    async with asyncio.timeout(60):
+        while (ready := await operator.http.get("/readyz")).is_success:  # it looks every half second
+            await asyncio.sleep(0.05)
     engine.status = 200
     after = await operator.http.get("/v1/proxy/github/user", headers=agent)
 
