@@ -161,3 +161,14 @@ def feedback(**facts: Any) -> Feedback:
 def test_feedback_counts_when_it_was_paid_for_and_stands(facts: dict[str, Any], counts: bool):
     """Blame counts after a refund, too: otherwise bad work would be cheaper than poor work."""
     assert feedback(**facts).counts is counts
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_no_text_that_is_searched_for_has_a_nul(before: str, after: str):
+    with pytest.raises(ValidationError):
+        SearchRequest(text=f"{before}\0{after}")
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "\t", "é 𝛑", "x" * 500])
+def test_a_text_that_is_searched_for_may_have_anything_else(text: str):
+    assert SearchRequest(text=text).text == text
