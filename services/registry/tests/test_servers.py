@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ from mesh_registry.domain.chain import (
     Updated,
 )
 from mesh_registry.domain.metadata import AgentMetadata, document
-from mesh_registry.domain.servers import LATEST, Edition, Sought, version_number
+from mesh_registry.domain.servers import LATEST, Edition, Position, Sought, version_number
 from mesh_registry.errors import ServerNotFound
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.service.projection import Projection
@@ -92,8 +93,19 @@ class Index:
                 found = Document(DocumentState.FETCHED, metadata)
                 await Projection(session, self._time()).learn({where.uri.removeprefix("ipfs://"): found})
 
-    async def page(self, after: int = 0, limit: int = 30, **sought: Any) -> list[Edition]:
-        return await self.servers.page(Sought(**sought), SPACE, after, limit)
+    async def page(self, **sought: Any) -> list[Edition]:
+        return (await self.servers.page(Sought(**sought), SPACE, (0, 0), 30))[0]
+
+    async def in_pages(self, limit: int, **sought: Any) -> list[list[str]]:
+        """The names and versions on each page."""
+        seen: list[list[str]] = []
+        after: Position | None = (0, 0)
+        while after is not None:
+            found, after = await self.servers.page(Sought(**sought), SPACE, after, limit)
+            seen.append(
+                [f"{title} {edition.version}" for title, edition in zip(titles(found), found, strict=True)]
+            )
+        return seen
 
     async def titles(self, **sought: Any) -> list[str]:
         return titles(await self.page(**sought))
@@ -152,10 +164,77 @@ async def test_servers_come_in_pages_in_the_order_of_their_registration(index: I
     for name in ("a", "b", "c"):
         await index.list(name)
 
-    first = await index.page(limit=2)
-    rest = await index.page(after=first[-1].listing.agent.token_id, limit=2)
+    pages = await index.in_pages(2)
 
-    assert (titles(first), titles(rest)) == (["a", "b"], ["c"])
+    assert pages == [["a 1.0.0", "b 1.0.0"], ["c 1.0.0"]]
+
+
+async def test_a_list_has_all_versions_each_server_s_oldest_first(index: Index):
+    await index.list("a")
+    await index.list("b")
+    await index.update("a", "a", 2)
+    await index.update("a", "a", 3)
+    whole = ["a 1.0.0", "a 2.0.0", "a 3.0.0", "b 1.0.0"]
+
+    pages = {limit: await index.in_pages(limit) for limit in (1, 2, 3, 9)}
+    latest = [edition.is_latest for edition in await index.page()]
+
+    assert {limit: [*chain.from_iterable(seen)] for limit, seen in pages.items()} == dict.fromkeys(
+        pages, whole
+    )
+    assert latest == [False, False, True, True]
+    assert await index.in_pages(1, is_latest=True) == [["a 3.0.0"], ["b 1.0.0"], []]
+
+
+async def test_a_version_that_comes_between_two_pages_shifts_nothing(index_lite: Index):
+    for name in ("a", "b", "c"):
+        await index_lite.list(name)
+    first, after = await index_lite.servers.page(Sought(), SPACE, (0, 0), 2)
+    await index_lite.update("a", "changed", 2)
+    await index_lite.update("b", "renewed", 2)
+
+    rest, end = await index_lite.servers.page(Sought(), SPACE, after or (0, 0), 9)
+
+    assert (titles(first), titles(rest), end) == (["a", "b"], ["renewed", "c"], None)
+
+
+async def test_an_exact_version_is_listed_of_all_servers_that_had_it(index_lite: Index):
+    await index_lite.list("a")
+    await index_lite.list("b")
+    await index_lite.update("a", "a", 2)
+
+    assert await index_lite.in_pages(9, version=1) == [["a 1.0.0", "b 1.0.0"]]
+    assert await index_lite.in_pages(9, version=2) == [["a 2.0.0"]]
+    assert await index_lite.in_pages(9, version=3) == await index_lite.in_pages(9, version=0) == [[]]
+
+
+async def test_a_page_on_which_no_server_has_the_version_is_empty_and_goes_on(index_lite: Index):
+    for name in ("a", "b", "c"):
+        await index_lite.list(name, "a2a" if name < "c" else "mcp")
+        await index_lite.update(name, name, 2)
+
+    pages = await index_lite.in_pages(1, version=1)
+
+    assert [entry for page in pages for entry in page] == ["c 1.0.0"]
+    assert pages[0] == []
+
+
+async def test_a_version_in_which_the_agent_was_off_is_listed_to_those_who_ask(index_lite: Index):
+    await index_lite.list("a")
+    await index_lite.say("a", Switched(version=2, is_active=False))
+    await index_lite.say("a", Switched(version=3, is_active=True))
+
+    assert await index_lite.in_pages(9) == [["a 1.0.0", "a 3.0.0"]]
+    assert await index_lite.in_pages(9, with_deleted=True) == [["a 1.0.0", "a 2.0.0", "a 3.0.0"]]
+
+
+async def test_the_present_version_is_listed_however_long_ago_its_document_was_named(index_lite: Index):
+    index_lite.most_statements = 2
+    await index_lite.list("a")
+    for version in range(2, 6):
+        await index_lite.say("a", Switched(version=version, is_active=version % 2 == 1))
+
+    assert await index_lite.in_pages(9) == [["a 5.0.0"]]
 
 
 async def test_a_server_is_searched_by_part_of_its_title_or_its_name_in_any_case(index: Index):
@@ -205,7 +284,8 @@ async def test_a_server_that_is_off_is_listed_to_those_who_ask(index: Index):
     await index.say("off", Switched(version=2, is_active=False))
 
     assert await index.titles() == ["on"]
-    assert await index.titles(with_deleted=True) == ["on", "off"]
+    assert await index.titles(with_deleted=True) == ["on", "off", "off"]
+    assert await index.titles(with_deleted=True, is_latest=True) == ["on", "off"]
     assert await index.titles(with_deleted=True, version=2) == ["off"]
 
 

@@ -78,9 +78,10 @@ async def test_a_server_that_is_switched_off_is_deleted_for_a_mirror(caller_lite
     plain, full = await listed(caller_lite), await listed(caller_lite, include_deleted=True)
     mirror = await listed(caller_lite, updated_since="2020-01-01T00:00:00.5+01:00")
 
-    (entry,) = full["servers"]
+    former, entry = full["servers"]
     assert plain["servers"] == []
     assert mirror == full
+    assert former["_meta"][OFFICIAL]["isLatest"] is False
     assert entry["_meta"][OFFICIAL]["status"] == "deleted"
     assert entry["_meta"][OFFICIAL]["statusMessage"] == DEACTIVATED
 
@@ -120,6 +121,8 @@ async def test_a_server_s_versions_are_found_by_its_name(caller_lite: Caller):
     assert (await caller_lite.http.get(encoded)).json() == versions
     assert versions["metadata"] == {"count": 2}
     assert [latest, first] == versions["servers"]
+    assert (await listed(caller_lite))["servers"] == [first, latest]
+    assert (await listed(caller_lite, version="latest"))["servers"] == [latest]
     assert (latest["_meta"][OFFICIAL]["isLatest"], first["_meta"][OFFICIAL]["isLatest"]) == (True, False)
 
 

@@ -58,24 +58,28 @@ async def list_servers(
     ] = None,
     include_deleted: WithDeleted = False,
 ) -> ServerList:
-    """Agents that speak MCP in their present versions, the longest registered first.
+    """Agents that speak MCP, in all their versions: the longest registered first, each from its oldest on.
 
-    A name is this registry's host in reverse and the agent's id. Publishing is registering an agent, so there
-    is no `/v0.1/publish`.
+    `version=latest` leaves the present ones. A page may be short and still have a `nextCursor`. A name is
+    this registry's host in reverse and the agent's id. Publishing is registering an agent, so there is no
+    `/v0.1/publish`.
     """
     sought = Sought(
         search=search,
         updated_since=None if updated_since is None else seconds(updated_since),
         version=None if version in (None, LATEST) else version_number(version) or 0,
+        is_latest=version == LATEST,
         with_deleted=include_deleted or updated_since is not None,
     )
-    after, place = pages.position(request, cursor), here(request, registry)
-    found = await registry.servers.page(sought, exports.namespace(place.url), after[0] if after else 0, limit)
-    last = [edition.listing.agent.token_id for edition in found[-1:]]
-    page = pages.page(request, response, found, limit, last)
+    token_id, number = pages.position(request, cursor) or (0, 0)
+    place = here(request, registry)
+    found, last = await registry.servers.page(sought, exports.namespace(place.url), (token_id, number), limit)
+    page = None if last is None else pages.page(request, response, found, len(found), last)
+    if page is not None:
+        del response.headers["Link"]  # its limit would be that of a short page
     view = ServerList(
         servers=[ServerView.of(edition, place) for edition in found],
-        metadata=ListMetadata(nextCursor=page.next_cursor, count=len(found)),
+        metadata=ListMetadata(nextCursor=page and page.next_cursor, count=len(found)),
     )
     tag(request, response, view)
     return view

@@ -10,6 +10,8 @@ from mesh_registry.domain.chain import Occurrence
 from mesh_registry.domain.exports import Here, namespace
 
 LATEST = "latest"
+Position = tuple[int, int]
+"""A server's token and its version: servers come as they were registered, and each from its oldest on."""
 _VERSION = re.compile(r"([1-9][0-9]{0,17})\.0\.0")
 
 
@@ -17,13 +19,14 @@ _VERSION = re.compile(r"([1-9][0-9]{0,17})\.0\.0")
 class Sought:
     """Which servers are wanted.
 
-    `updated_since` is in Unix seconds; `version` is the agent's, or None for any. Servers of agents that are
-    switched off count as deleted.
+    `updated_since` is in Unix seconds; `version` is the agent's, or None for any. Versions in which an agent
+    is switched off count as deleted, and so do all of one that is off now. `is_latest`: present ones alone.
     """
 
     search: str | None = None
     updated_since: int | None = None
     version: int | None = None
+    is_latest: bool = False
     with_deleted: bool = False
 
 
@@ -39,6 +42,19 @@ class Edition:
     def version(self) -> str:
         """As `server.json` has it."""
         return f"{self.listing.agent.version}.0.0"
+
+    @property
+    def position(self) -> Position:
+        """Where it comes in a list."""
+        return self.listing.agent.token_id, self.listing.agent.version
+
+    def meets(self, sought: Sought) -> bool:
+        """Whether it is wanted, its server being so."""
+        return (
+            sought.version in (None, self.listing.agent.version)
+            and self.updated_at >= (sought.updated_since or 0)
+            and (self.listing.agent.is_active or sought.with_deleted)
+        )
 
 
 def server_name(agent_id: str, here: Here) -> str:

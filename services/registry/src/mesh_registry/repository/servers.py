@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import false, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import ColumnElement
 
@@ -26,12 +26,12 @@ class Servers:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def page(self, sought: Sought, namespace: str, after: int, limit: int) -> list[Place]:
-        """Servers in the order of their tokens, from behind token `after`."""
+    async def page(self, sought: Sought, namespace: str, first: int, limit: int) -> list[Place]:
+        """Servers that may have what is sought, in the order of their tokens, from token `first` on."""
         query = (
             select(AgentRow.token_id, DocumentRow.found_at)
             .join(DocumentRow, DocumentRow.cid == AgentRow.cid)
-            .where(DocumentRow.server_title.is_not(None), AgentRow.token_id > after)
+            .where(DocumentRow.server_title.is_not(None), AgentRow.token_id >= first)
             .where(*_conditions(sought, namespace))
         )
         rows = await self._session.execute(query.order_by(AgentRow.token_id).limit(limit))
@@ -52,7 +52,8 @@ def _conditions(sought: Sought, namespace: str) -> list[ColumnElement[bool]]:
     if not sought.with_deleted:
         wanted.append(AgentRow.is_active.is_(True))
     if sought.version is not None:
-        wanted.append(AgentRow.version == sought.version)
+        # no agent has version 0, which stands for those that none can have
+        wanted.append(AgentRow.version >= sought.version if sought.version else false())
     if (since := sought.updated_since) is not None:
         wanted.append(or_(AgentRow.stated_at >= since, DocumentRow.found_at >= since))
     if sought.search is not None:
