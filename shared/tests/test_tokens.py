@@ -1,12 +1,14 @@
 """A token is looked at once, and still ends when its time or its key does."""
 
 import time
+from typing import Any
 
 import pytest
+from joserfc import jwt
 from joserfc.jwk import OKPKey
 from mesh_shared.auth import tokens
 from mesh_shared.auth.keys import StaticKeys
-from mesh_shared.auth.tokens import MOST_SEEN, KeySource, TokenVerifier, issue
+from mesh_shared.auth.tokens import ADMIN, LEEWAY_S, MOST_SEEN, KeySource, Principal, TokenVerifier, issue
 from mesh_shared.errors import Unauthenticated
 
 
@@ -83,3 +85,96 @@ async def test_so_many_tokens_are_remembered_and_no_more(key: OKPKey):
         await verifies.verify(token(key, f"agent-{number}"))
 
     assert len(verifies._seen) == MOST_SEEN
+
+
+def signed(key: OKPKey, **changed: Any) -> str:
+    """A token that our own key signed, with these claims changed, or left out where they are None."""
+    now = int(time.time())
+    claims: dict[str, Any] = {"iss": "mesh", "sub": "agent-7", "aud": ["here"], "scope": "a:b"}
+    claims |= {"nbf": now, "exp": now + 60} | changed
+    stated = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode({"alg": "EdDSA", "kid": key.thumbprint()}, stated, key, algorithms=["EdDSA"])
+
+
+@pytest.mark.parametrize("claim", ["iss", "sub", "aud", "scope", "nbf", "exp"])
+async def test_a_token_without_one_of_its_claims_says_nothing(key: OKPKey, claim: str):
+    verifies = verifier(StaticKeys([key]))
+    assert await verifies.verify(signed(key))
+
+    with pytest.raises(Unauthenticated, match="not valid here"):
+        await verifies.verify(signed(key, **{claim: None}))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "another-mesh"},
+        {"aud": ["there"]},
+        {"aud": []},
+        {"aud": 7},
+        {"nbf": 2**40},
+        {"exp": 0},
+        {"exp": "never"},
+        {"cnf": {}},
+        {"cnf": "key"},
+        {"act": {}},
+        {"wallets": ["a"]},
+    ],
+    ids=str,
+)
+async def test_a_claim_that_is_another_s_or_none_is_refused(key: OKPKey, changed: dict[str, Any]):
+    with pytest.raises(Unauthenticated, match="not valid here"):
+        await verifier(StaticKeys([key])).verify(signed(key, **changed))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "holds"), [(-LEEWAY_S + 1, True), (-LEEWAY_S - 1, False), (60 + LEEWAY_S - 1, True)]
+)
+async def test_clocks_may_differ_by_five_seconds_either_way(
+    key: OKPKey, seconds: int, holds: bool, monkeypatch: pytest.MonkeyPatch
+):
+    now = time.time()
+    text = signed(key, nbf=int(now), exp=int(now) + 60)
+    monkeypatch.setattr(time, "time", lambda: int(now) + seconds)
+    verifies = verifier(StaticKeys([key]))
+
+    if holds:
+        assert (await verifies.verify(text)).subject == "agent-7"
+    else:
+        with pytest.raises(Unauthenticated):
+            await verifies.verify(text)
+
+
+async def test_one_audience_of_several_is_enough_on_either_side(key: OKPKey):
+    verifies = TokenVerifier(StaticKeys([key]), frozenset({"registry", "https://registry.example"}))
+
+    for audience in (["registry", "coordinator"], ["https://registry.example"]):
+        assert await verifies.verify(signed(key, aud=audience))
+
+
+async def test_what_was_issued_is_what_is_read(key: OKPKey):
+    text, expires_at = issue(
+        key,
+        subject="agent-7",
+        scopes=["b:c", "a:b"],
+        audiences=["here"],
+        ttl_s=60,
+        actors=["now", "before", "first"],
+        wallets=[("agent-7", "0xaa"), ("agent-8", "0xbb")],
+    )
+
+    caller = await verifier(StaticKeys([key])).verify(text)
+
+    assert caller.scopes == {"a:b", "b:c"}
+    assert caller.actors == ("now", "before", "first")
+    assert dict(caller.wallets) == {"agent-7": "0xaa", "agent-8": "0xbb"}
+    assert caller.expires_at == expires_at
+
+
+def test_a_scope_is_held_by_name_and_all_of_them_by_the_admin():
+    reader, admin = Principal("a", frozenset({"a:read"})), Principal("b", frozenset({ADMIN}))
+
+    assert reader.can("a:read")
+    assert not reader.can("a:reader")
+    assert not reader.can("a")
+    assert admin.can("a:read")

@@ -84,7 +84,7 @@ class TokenVerifier:
             claims = await self._claims(token)
             self._check(claims)
             caller = _principal(claims)
-        except (JoseError, ValueError, KeyError, TypeError):
+        except (JoseError, AttributeError, ValueError, KeyError, TypeError):
             raise Unauthenticated("The token is not valid here.") from None
         if (caller.jkt is not None) != is_bound:
             raise Unauthenticated("The token is not valid here.")
