@@ -65,10 +65,10 @@ def test_the_text_says_who_asks_whom_for_what_and_until_when():
 
 
 @given(
-    st.from_regex(r"[A-Za-z0-9]{8,40}", fullmatch=True),
+    st.text("aZ09", min_size=8, max_size=40),
     st.integers(1, 2**63),
     st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds
-    st.lists(st.from_regex(r"ipfs://[a-z2-7]{1,59}", fullmatch=True), min_size=1, max_size=5),
+    st.lists(st.text("az27", min_size=1).map("ipfs://{}".format), min_size=1, max_size=5),
 )
 def test_whatever_is_asked_is_told_apart_and_in_the_grammar(
     nonce: str, chain_id: int, at: datetime, resources: list[str]
