@@ -66,7 +66,7 @@ def measure(count: int) -> None:
             again = microseconds(lambda call=call, h=held: h.decide(call))
             by = ", ".join(held.decide(call).policies)
             print(
-                f"{count:5} grants, {NAMES[text]:26} {what:5}: each second {each:6.1f} µs, {again:5.1f} again, by {by}"
+                f"{count:5} grants, {NAMES[text]:26} {what:5}: new {each:6.1f} µs, {again:5.1f} again: {by}"
             )
     began = time.perf_counter()
     Holding(given, 0)
