@@ -8,6 +8,7 @@ import pytest
 from mesh_cli.embedded import EmbeddedMesh
 from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.registry import RegistryDirectory
+from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.errors import AgentNotFound
 from mesh_coordinator.ports import Delivery, Invocation, Refusal
@@ -84,27 +85,26 @@ def invocation(mesh: EmbeddedMesh, capability: str) -> Invocation:
     )
 
 
-async def test_the_coordinator_hires_a_service_of_the_mesh_like_any_agent(
-    mesh: EmbeddedMesh, client: httpx.AsyncClient
-):
-    sessions = sessions_of(mesh, client, "coordinator")
+@pytest.fixture
+async def agents(mesh: EmbeddedMesh, client: httpx.AsyncClient) -> AsyncIterator[HttpAgents]:
+    """The coordinator's caller of agents, each at its own address."""
+    gateway_url = mesh.url("security-gateway")
     async with dial.session(allow_private=True, timeout_s=10) as session:
-        agents = HttpAgents(session, sessions, 1 << 18)
+        ways = Ways(strangers=session, gateway=session, gateway_url=gateway_url, connections={})
+        yield HttpAgents(ways, sessions_of(mesh, client, "coordinator"), 1 << 18)
 
-        done = await agents.invoke(invocation(mesh, "workspace-optimization"))
+
+async def test_the_coordinator_hires_a_service_of_the_mesh_like_any_agent(
+    mesh: EmbeddedMesh, agents: HttpAgents
+):
+    done = await agents.invoke(invocation(mesh, "workspace-optimization"))
 
     assert isinstance(done, Delivery)
     assert done.result["count"] == 1
 
 
-async def test_parameters_that_do_not_fit_are_the_agent_s_refusal(
-    mesh: EmbeddedMesh, client: httpx.AsyncClient
-):
-    sessions = sessions_of(mesh, client, "coordinator")
-    async with dial.session(allow_private=True, timeout_s=10) as session:
-        agents = HttpAgents(session, sessions, 1 << 18)
-
-        refused = await agents.invoke(invocation(mesh, "Not A Capability"))
+async def test_parameters_that_do_not_fit_are_the_agent_s_refusal(mesh: EmbeddedMesh, agents: HttpAgents):
+    refused = await agents.invoke(invocation(mesh, "Not A Capability"))
 
     assert isinstance(refused, Refusal)
     assert "422" in refused.detail
