@@ -76,6 +76,7 @@ def test_what_cannot_happen_in_a_state_is_an_error():
 
 def test_nobody_is_blamed_for_what_the_mesh_did():
     assert {failure for failure in Failure if not failure.is_the_agents} == {
+        Failure.NOT_LET_THROUGH,
         Failure.QUALITY_UNDECIDED,
         Failure.BUDGET_EXHAUSTED,
         Failure.ESCROW_NOT_OPENED,

@@ -14,8 +14,8 @@ Run = Callable[..., str]
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "workspaces"
 # They change with any file of the example, and with nothing else.
-BASE = "b862361139ebd2ad78aec1f505653b75cfd9cae1"
-HEAD = "c4dcf3e2560b5daabedf62673ee64c91305ae534"
+BASE = "d9913975639ab19fe3246636db9a913916a9e4f4"
+HEAD = "fad8fd4d126e5f3ba4c234157214cb4ae3507b24"
 
 
 def history(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
