@@ -22,7 +22,7 @@ def finder_of(operator: Operator) -> Finder:
 
 def is_waited_for(finder: Finder) -> bool:
     """True while somebody waits for a read that has not begun."""
-    return finder._wanted is not None
+    return bool(finder._reads._next.items)
 
 
 class Reads:

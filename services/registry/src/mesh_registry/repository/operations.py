@@ -9,6 +9,7 @@ from mesh_shared.chain.journal import State, TransactionRow
 from pydantic import TypeAdapter
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from mesh_registry.domain.agents import DocumentState
 from mesh_registry.domain.chain import Depths
@@ -49,18 +50,17 @@ class Operations:
 
     async def of(self, ids: Iterable[UUID]) -> dict[UUID, Operation]:
         """The operations with these ids, as far as they are there."""
-        found: dict[UUID, Operation] = {}
-        for some in portions(ids):
-            rows = await self._session.execute(_WHOLE.where(OperationRow.id.in_(some)))
-            found |= {seen.id: self._operation(seen) for seen in map(_Seen._make, rows)}
-        return found
+        return {seen.id: self._operation(seen) for seen in await self._seen(OperationRow.id, ids)}
 
     async def claiming(self, claims: Iterable[str]) -> dict[str, Operation]:
         """By claim, the operations that have them, or tried to have them and failed last."""
-        found: dict[str, Operation] = {}
-        for some in portions(claims):
-            rows = await self._session.execute(_WHOLE.where(OperationRow.claim.in_(some)))
-            found |= {seen.claim: self._operation(seen) for seen in map(_Seen._make, rows)}
+        return {seen.claim: self._operation(seen) for seen in await self._seen(OperationRow.claim, claims)}
+
+    async def _seen(self, column: InstrumentedAttribute[Any], values: Iterable[Any]) -> list["_Seen"]:
+        """All whose `column` is one of `values`."""
+        found: list[_Seen] = []
+        for some in portions(values):
+            found += map(_Seen._make, await self._session.execute(_WHOLE.where(column.in_(some))))
         return found
 
     async def release(self, ids: Iterable[UUID]) -> None:

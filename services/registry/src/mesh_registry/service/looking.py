@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from mesh_shared.database.engine import Database
+from mesh_shared.gathering import Gathering
 
 from mesh_registry.domain.chain import Depths
 from mesh_registry.domain.operations import Operation
 from mesh_registry.repository.agents import Agents
 from mesh_registry.repository.operations import Operations
-from mesh_registry.service.gathering import Gathering
 
 
 class Lookout:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from mesh_shared.bell import Bell, wait
 from mesh_shared.chain.journal import Call, Journal
 from mesh_shared.database.engine import Database
+from mesh_shared.gathering import Gathering
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,7 +28,6 @@ from mesh_registry.ports import Contracts
 from mesh_registry.repository.cards import Cards
 from mesh_registry.repository.challenges import Challenges
 from mesh_registry.repository.operations import Accepted, Operations
-from mesh_registry.service.gathering import Gathering
 from mesh_registry.service.looking import Lookout
 
 SIGNED_WITHIN_S = 5.0
@@ -70,7 +70,7 @@ class Operating:
     indexed: Bell
     """Rings when the index changed."""
     lookout: Lookout
-    _intake: "Gathering[Order, Outcome]" = field(init=False)
+    _intake: Gathering[Order, Outcome] = field(init=False)
 
     def __post_init__(self) -> None:
         self._intake = Gathering(self._accept_all)

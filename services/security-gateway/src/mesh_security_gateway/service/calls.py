@@ -186,11 +186,12 @@ class Calls:
 
     async def _let_out(self, caller: Principal, asked: Asked) -> _Going:
         wired, known, lease = await self._find(caller, asked)
-        intent = _intent(caller, asked, wired)
+        call = _call(caller, asked)
+        intent = _intent(caller, asked, call, wired)
         if wired is None or known is None or not (known.is_known or wired.connection.owner == caller.subject):
             await self.recorder.write(intent.refused(ConnectionNotFound.code()))
             raise ConnectionNotFound
-        verdict = known.decide(_call(caller, asked))
+        verdict = known.decide(call)
         intent = intent.decided(verdict.grant and verdict.grant.id, verdict.policies, verdict.policy_hash)
         try:
             _require(lease, caller, asked, wired)
@@ -245,8 +246,8 @@ def _call(caller: Principal, asked: Asked) -> Call:
     )
 
 
-def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
-    live = wired.live(time.time())[:1] if wired else ()
+def _intent(caller: Principal, asked: Asked, call: Call, wired: Wired | None) -> Happening:
+    live = wired.live(call.now)[:1] if wired else ()
     version = live[0].version if live else None
     return Happening(
         phase="intent",
@@ -260,7 +261,7 @@ def _intent(caller: Principal, asked: Asked, wired: Wired | None) -> Happening:
         origin=wired and wired.provider.origin,
         private_origin=wired and wired.provider.allow_private,
         path=asked.path,
-        query_keys=paths.query_keys(asked.query),
+        query_keys=call.query_keys,
         decision="allow",
         approval=asked.approval and str(asked.approval),
         lease=asked.lease and str(asked.lease),

@@ -6,12 +6,12 @@ one.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from mesh_shared.database.engine import Database, reachable
+from mesh_shared.gathering import Gathering
 
 from mesh_security_gateway.domain.leases import Lease
 from mesh_security_gateway.repository.connections import Connections, Wired
@@ -35,37 +35,29 @@ class Found(NamedTuple):
     lease: Lease | None
 
 
-@dataclass(slots=True, kw_only=True)
 class Finder:
     """Keeps nothing between reads but what `Deciding` keeps."""
 
-    database: Database
-    deciding: Deciding
-    _wanted: set[Wanted] | None = None
-    """What the next read is for; null when nobody waits for one."""
-    _reading: asyncio.Task[Mapping[Wanted, Found]] | None = None
+    def __init__(self, database: Database, deciding: Deciding) -> None:
+        self._database = database
+        self._deciding = deciding
+        self._reads = Gathering(self._read)
+        self._turn = asyncio.Lock()
 
     async def find(self, wanted: Wanted) -> Found:
         """What is there now. Raises `Unavailable` without the database."""
-        if self._reading is None or self._wanted is None:
-            self._wanted = set()
-            self._reading = asyncio.create_task(self._read(self._reading, self._wanted))
-        self._wanted.add(wanted)
-        return (await asyncio.shield(self._reading))[wanted]
+        return await self._reads.outcome(wanted)
 
-    async def _read(
-        self, earlier: asyncio.Task[Mapping[Wanted, Found]] | None, wanted: set[Wanted]
-    ) -> Mapping[Wanted, Found]:
-        if earlier is not None:
-            await asyncio.wait([earlier])
-        self._wanted = None  # whoever comes now may have changed something that this read does not see
-        with reachable():
-            async with self.database.read() as session:
-                connections = await Connections(session).named({each.connection for each in wanted})
-                found = dict[Wanted, Found]()
-                for each in wanted:
-                    wired = connections.get(each.connection)
-                    known = wired and await self.deciding.slice(session, each.subject, wired)
-                    lease = each.lease and await Leases(session).find(each.lease)
-                    found[each] = Found(wired, known, lease)
-                return found
+    async def _read(self, take: Callable[[], list[Wanted]]) -> Sequence[Found]:
+        async with self._turn:
+            wanted = take()  # whoever comes now may have changed something that this read does not see
+            with reachable():
+                async with self._database.read() as session:
+                    connections = await Connections(session).named({each.connection for each in wanted})
+                    found = dict[Wanted, Found]()
+                    for each in set(wanted):
+                        wired = connections.get(each.connection)
+                        known = wired and await self._deciding.slice(session, each.subject, wired)
+                        lease = each.lease and await Leases(session).find(each.lease)
+                        found[each] = Found(wired, known, lease)
+                    return [found[each] for each in wanted]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_registry.service.gathering import Gathering
+from mesh_shared.gathering import Gathering
 
 
 class Doubling:
