@@ -19,6 +19,12 @@ from mesh_shared.auth.session import Sessions
 
 AUDIENCE = "security-gateway"
 MARK = "x-mesh-gateway-error"
+"""The field of the gateway's own answers; the upstream's never have it."""
+
+
+def proxied(gateway_url: str, connection: str) -> str:
+    """The address behind which the paths of the connection's upstream are."""
+    return f"{gateway_url}/v1/proxy/{connection}"
 
 
 class Refused(Exception):
@@ -56,7 +62,7 @@ class Gateway:
         `Elsewhere` for an absolute address, and `Unavailable` while no session can be had. `approval` is a
         person's word on the one request that it is for.
         """
-        base = httpx.URL(f"{self.url}/v1/proxy/{connection}/")
+        base = httpx.URL(f"{proxied(self.url, connection)}/")
         headers = {} if approval is None else {"X-Mesh-Approval": str(approval)}
         plain = httpx.AsyncClient(timeout=timeout_s, trust_env=False, follow_redirects=False)
         async with (

@@ -12,13 +12,15 @@ from typing import Any
 
 import aiohttp
 import orjson
+from mesh_shared.agents.gateway import AUDIENCE as GATEWAY
+from mesh_shared.agents.gateway import MARK
 from mesh_shared.auth.session import Sessions
 from mesh_shared.dial import AddressRefused
 from mesh_shared.errors import Unavailable
 from mesh_shared.wire import ReadModel
 from pydantic import ValidationError
 
-from mesh_coordinator.adapters.ways import GATEWAY, Way, Ways
+from mesh_coordinator.adapters.ways import Way, Ways
 from mesh_coordinator.domain import references
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.ports import Delivery, Invocation, Refusal
@@ -159,7 +161,7 @@ def _check_gateway(response: aiohttp.ClientResponse) -> None:
 
     For one that it could not reach the agent answers; for a missing grant or a spent budget it does not.
     """
-    if (code := response.headers.get("X-Mesh-Gateway-Error")) is None or response.status in _GIVES_ANSWER:
+    if (code := response.headers.get(MARK)) is None or response.status in _GIVES_ANSWER:
         return
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
         raise Unavailable(GATEWAY)

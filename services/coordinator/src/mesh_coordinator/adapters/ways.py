@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
-
-GATEWAY = "security-gateway"
+from mesh_shared.agents.gateway import AUDIENCE as GATEWAY
+from mesh_shared.agents.gateway import proxied
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Ways:
         if (connection := self.connections.get(endpoint)) is None:
             return Way(endpoint, home, self.strangers)
         path = endpoint.removeprefix(home)
-        return Way(f"{self.gateway_url}/v1/proxy/{connection}{path}", GATEWAY, self.gateway)
+        return Way(f"{proxied(self.gateway_url, connection)}{path}", GATEWAY, self.gateway)
 
 
 def origin(endpoint: str) -> str:

@@ -4,13 +4,13 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from mesh_shared.agents.gateway import MARK
 from mesh_shared.web.problems import MEDIA_TYPE
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh_security_gateway.api.proxy import RELAYED
 
-FIELD = "x-mesh-gateway-error"
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
 
@@ -21,7 +21,7 @@ def install(app: FastAPI, public_url: str) -> None:
 
     async def marked(request: Request, raised: Exception) -> Response:
         response: Response = await on_bug(request, raised)
-        response.headers[FIELD] = "internal_error"
+        response.headers[MARK] = "internal_error"
         return response
 
     app.add_exception_handler(Exception, marked)
@@ -46,7 +46,7 @@ class Refusals:
                 return
             if waiting is not None:
                 code: str = orjson.loads(message["body"])["code"]
-                field = (FIELD.encode(), code.replace("-", "_").encode())
+                field = (MARK.encode(), code.replace("-", "_").encode())
                 waiting["headers"] = [*map(self._hinted, waiting["headers"]), field]
                 await send(waiting)
                 waiting = None
