@@ -17,8 +17,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from mesh_cli import parts, processes
+from mesh_cli.audit import Checkpoint, VerifierKey
 from mesh_cli.processes import Process
 from mesh_security_gateway.app import create_app
+from mesh_security_gateway.domain.audit import Happening
+from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.settings import Settings
 from mesh_shared.testing import running, served, with_schema
 
@@ -194,6 +197,19 @@ class Operator:
     async def get(self, path: str, **params: Any) -> httpx.Response:
         return await self.http.get(path, params=params, headers=await self.admin())
 
+    async def read(self, path: str, **params: Any) -> dict[str, Any]:
+        """What is there, as JSON."""
+        answer = await self.get(path, **params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def audit_key(self) -> VerifierKey:
+        return VerifierKey.parse((await self.read("/v1/audit/key"))["key"])
+
+    async def checkpoint(self) -> Checkpoint:
+        """The audit's checkpoint of now, whose signature was verified."""
+        return (await self.audit_key()).opened((await self.get("/v1/audit/checkpoint")).text)
+
     async def delete(self, path: str, **params: Any) -> httpx.Response:
         return await self.http.delete(path, params=params, headers=await self.admin())
 
@@ -257,6 +273,16 @@ async def operator(make_app: MakeApp, operate: Callable[[FastAPI], Any]) -> Asyn
     """The operator of a gateway on SQLite."""
     async with operate(make_app()) as operator:
         yield operator
+
+
+@pytest.fixture
+async def recorded(operator_everywhere: Operator) -> Operator:
+    """A gateway whose audit has 700 entries and more, so more than two subtrees that are kept."""
+    trail = operator_everywhere.app.state.service.trail
+    noted = Happening(phase="change", action="noted", agent="somebody")
+    async with trail.database.write() as session:
+        await AuditLog(session, trail.head_key).extend([noted] * 700)
+    return operator_everywhere
 
 
 @pytest.fixture

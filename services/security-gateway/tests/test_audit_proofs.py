@@ -11,10 +11,8 @@ from uuid import uuid4
 import httpx
 import orjson
 import pytest
-from mesh_cli.audit import Checkpoint, NotProved, VerifierKey, verify
-from mesh_security_gateway.domain.audit import Happening
+from mesh_cli.audit import NotProved, verify
 from mesh_security_gateway.domain.explanation import explain
-from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.service.checkpoints import Checkpoints
 from sqlalchemy import text
 
@@ -22,36 +20,10 @@ if TYPE_CHECKING:
     from conftest import MakeApp, Operator, Origin
 
 MANY = 700
-NOTED = Happening(phase="change", action="noted", agent="somebody")
-
-
-@pytest.fixture
-async def recorded(operator_everywhere: Operator) -> Operator:
-    """A gateway whose record has more than two subtrees that are kept."""
-    operator = operator_everywhere
-    trail = operator.app.state.service.trail
-    async with trail.database.write() as session:
-        await AuditLog(session, trail.head_key).extend([NOTED] * MANY)
-    return operator
-
-
-async def got(operator: Operator, path: str, **params: Any) -> dict[str, Any]:
-    answer = await operator.get(path, **params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def key(operator: Operator) -> VerifierKey:
-    return VerifierKey.parse((await got(operator, "/v1/audit/key"))["key"])
-
-
-async def checkpoint(operator: Operator) -> Checkpoint:
-    """The checkpoint of now, whose signature was verified."""
-    return (await key(operator)).opened((await operator.get("/v1/audit/checkpoint")).text)
 
 
 async def test_an_export_holds_for_who_has_nothing_but_the_key(recorded: Operator):
-    before, known = await checkpoint(recorded), await key(recorded)
+    before, known = await recorded.checkpoint(), await recorded.audit_key()
 
     export = await recorded.get("/v1/audit/export")
 
@@ -62,7 +34,7 @@ async def test_an_export_holds_for_who_has_nothing_but_the_key(recorded: Operato
 
 
 async def test_an_export_of_a_record_that_was_touched_does_not_hold(recorded: Operator):
-    known = await key(recorded)
+    known = await recorded.audit_key()
     async with recorded.app.state.platform.database.write() as session:
         await session.execute(text("DELETE FROM audit_entries WHERE sequence = 300"))
 
@@ -75,15 +47,15 @@ async def test_an_export_of_a_record_that_was_touched_does_not_hold(recorded: Op
 async def test_a_checkpoint_stays_and_only_where_something_is_new(operator_everywhere: Operator):
     operator = operator_everywhere
     turn = Checkpoints(trail=operator.app.state.service.trail, every_s=0).turn
-    known = await key(operator)
+    known = await operator.audit_key()
 
     await turn()
     await turn()
     await operator.connect("https://api.github.com", allow_private=False)
     await turn()
 
-    page = await got(operator, "/v1/audit/checkpoints", limit=1)
-    older = await got(operator, "/v1/audit/checkpoints", limit=5, cursor=page["next_cursor"])
+    page = await operator.read("/v1/audit/checkpoints", limit=1)
+    older = await operator.read("/v1/audit/checkpoints", limit=5, cursor=page["next_cursor"])
     sizes = [known.opened(kept["note"]).size for kept in page["items"] + older["items"]]
     assert sizes == sorted({kept["size"] for kept in page["items"] + older["items"]}, reverse=True)
     assert len(sizes) == 2
@@ -91,7 +63,7 @@ async def test_a_checkpoint_stays_and_only_where_something_is_new(operator_every
 
 async def test_the_key_of_the_record_survives_a_restart(make_app: MakeApp, operate: Any):
     async with operate(make_app()) as first:
-        before = (await key(first), await checkpoint(first))
+        before = (await first.audit_key(), await first.checkpoint())
     async with operate(make_app()) as second:
         export = await second.get("/v1/audit/export")
 
@@ -116,12 +88,12 @@ async def test_calls_at_once_are_one_record_in_order(operator_everywhere: Operat
     outcomes = [entry for entry in calls if entry["phase"] == "outcome"]
     assert len(intents) == len(outcomes) == 40
     assert all(intents[outcome["intent"]]["sequence"] < outcome["sequence"] for outcome in outcomes)
-    assert verify(io.BytesIO(export.content), await key(operator)).size == len(entries)
+    assert verify(io.BytesIO(export.content), await operator.audit_key()).size == len(entries)
 
 
 async def explained(operator: Operator, index: int, **params: Any) -> dict[str, Any]:
-    listed = await got(operator, "/v1/audit", agent="agent-7", **params)
-    return await got(operator, f"/v1/audit/{listed['items'][index]['id']}/explain")
+    listed = await operator.read("/v1/audit", agent="agent-7", **params)
+    return await operator.read(f"/v1/audit/{listed['items'][index]['id']}/explain")
 
 
 async def test_a_call_is_explained_from_its_intent_and_from_its_outcome(
@@ -167,7 +139,7 @@ async def test_a_failure_of_the_upstream_is_told_apart_from_a_refusal(operator: 
 
 
 async def test_an_entry_that_is_none_is_not_explained(operator: Operator):
-    real = (await got(operator, "/v1/audit", limit=1))["items"][0]["id"]
+    real = (await operator.read("/v1/audit", limit=1))["items"][0]["id"]
     guessed = ("0" if real[0] != "0" else "1") + real[1:]
 
     for id in (str(uuid4()), guessed):
@@ -213,7 +185,7 @@ async def test_only_an_auditor_reads_what_the_audit_has(operator: Operator):
 
 
 async def test_a_root_in_the_verification_is_that_of_the_checkpoint(operator: Operator):
-    verdict = await got(operator, "/v1/audit/verification")
+    verdict = await operator.read("/v1/audit/verification")
     now = await operator.get("/v1/audit/checkpoint")
 
     assert base64.b64encode(bytes.fromhex(verdict["root"])).decode() == now.text.splitlines()[2]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_cli.audit import Checkpoint, VerifierKey
 from mesh_security_gateway.domain import tree
-from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.tree import STEP, Edge, Subtree
-from mesh_security_gateway.repository.audit import AuditLog
 from sqlalchemy import text
 
 if TYPE_CHECKING:
@@ -33,8 +30,6 @@ ROOTS = [
     "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 ]
 Sizes = st.integers(1, 600)
-MANY = 700
-NOTED = Happening(phase="change", action="noted", agent="somebody")
 
 
 def leaves(count: int) -> list[bytes]:
@@ -166,48 +161,26 @@ def test_no_entry_passes_for_a_node(entry: bytes):
     assert tree.leaf(entry) != tree.node(entry[:32], entry[32:])
 
 
-@pytest.fixture
-async def recorded(operator_everywhere: Operator) -> Operator:
-    """A gateway whose record has more than two subtrees that are kept."""
-    operator = operator_everywhere
-    trail = operator.app.state.service.trail
-    async with trail.database.write() as session:
-        await AuditLog(session, trail.head_key).extend([NOTED] * MANY)
-    return operator
-
-
-async def got(operator: Operator, path: str, **params: Any) -> dict[str, Any]:
-    answer = await operator.get(path, **params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def checkpoint(operator: Operator) -> Checkpoint:
-    """The checkpoint of now, whose signature was verified."""
-    known = VerifierKey.parse((await got(operator, "/v1/audit/key"))["key"])
-    return known.opened((await operator.get("/v1/audit/checkpoint")).text)
-
-
 def hashes(path: list[str]) -> list[bytes]:
     return [bytes.fromhex(hash) for hash in path]
 
 
 async def test_every_entry_is_proved_to_be_in_the_checkpoint(recorded: Operator):
-    now = await checkpoint(recorded)
+    now = await recorded.checkpoint()
 
     for sequence in (1, 2, 255, 256, 257, 512, now.size):
-        proof = await got(recorded, "/v1/audit/proof/inclusion", sequence=sequence, size=now.size)
+        proof = await recorded.read("/v1/audit/proof/inclusion", sequence=sequence, size=now.size)
         leaf = bytes.fromhex(proof["leaf_hash"])
         assert included(leaf, sequence - 1, now.size, hashes(proof["path"])) == now.root, sequence
 
 
 async def test_every_earlier_checkpoint_is_proved_to_be_the_beginning_of_the_later(recorded: Operator):
-    earlier = await checkpoint(recorded)
+    earlier = await recorded.checkpoint()
     await recorded.connect("https://api.github.com", allow_private=False)
-    later = await checkpoint(recorded)
+    later = await recorded.checkpoint()
 
-    proof = await got(recorded, "/v1/audit/proof/consistency", first=earlier.size, second=later.size)
-    none = await got(recorded, "/v1/audit/proof/consistency", first=0)
+    proof = await recorded.read("/v1/audit/proof/consistency", first=earlier.size, second=later.size)
+    none = await recorded.read("/v1/audit/proof/consistency", first=0)
 
     assert later.size > earlier.size
     roots = consistent(earlier.size, later.size, earlier.root, hashes(proof["path"]))
@@ -216,7 +189,7 @@ async def test_every_earlier_checkpoint_is_proved_to_be_the_beginning_of_the_lat
 
 
 async def test_what_the_record_does_not_have_cannot_be_proved(operator: Operator):
-    size = (await checkpoint(operator)).size
+    size = (await operator.checkpoint()).size
 
     for path, params in (
         ("inclusion", {"sequence": size + 1}),
