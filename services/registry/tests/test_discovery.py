@@ -83,6 +83,7 @@ async def test_an_entry_says_who_the_agent_is_and_what_it_says_of_itself(caller:
         "capability": "text.summarize",
         "parameters": {"type": "object"},
         "price": "250000",
+        "protocol": "mcp",
     }
     past = {"source": "https://other.example", "score": 0.5, "at": "2026-01-31T12:00:00Z"}
     said = caller.metadata("text.summarize", toolDefinitions=[tool], reputationHistory=[past])

@@ -1,7 +1,7 @@
 """The document in which an agent says what it is; its CID is on the chain."""
 
 from functools import cached_property
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from mesh_shared.canonical import canonical_json, read_json
 from mesh_shared.content.errors import ContentTooLarge
@@ -42,7 +42,7 @@ class Tool(WireModel):
     """One thing that the agent does on request, and for how much."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")] = Field(
-        description="The action's name: `POST {endpoint}/actions/{name}`.", examples=["SUMMARIZE"]
+        description="The name by which it is called.", examples=["SUMMARIZE"]
     )
     description: Description
     capability: Capability
@@ -51,6 +51,12 @@ class Tool(WireModel):
         examples=[{"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}],
     )
     price: Units
+    protocol: Literal["mesh", "a2a", "mcp"] = Field(
+        default="mesh",
+        description="How it is called. `mesh`: `POST {endpoint}/actions/{name}`; `a2a`: a data part "
+        "`{action, parameters}` to the interface that the card of the endpoint names; `mcp`: `tools/call` at "
+        "`{endpoint}/mcp`.",
+    )
 
 
 Protocol = Annotated[
