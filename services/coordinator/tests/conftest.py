@@ -524,14 +524,22 @@ async def caller_that_looks(calling: Calling) -> AsyncIterator[Caller]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def steady(
+async def place(
     anvil_url: str, contracts_file: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Caller]:
-    """One coordinator, and a sample agent, for all tests of a module: for requests that change nothing."""
+) -> AsyncIterator[tuple[Caller, Town]]:
+    """One coordinator with a purse, and its town, for a module's tests; each brings agents of its own."""
     issuer, state_dir = Issuer(), with_key(tmp_path_factory.mktemp("steady") / "state")
     async with connected(anvil_url, contracts_file) as chain, open_town(chain, issuer) as town:
+        await chain.enrich(keys.load_or_create(state_dir / "chain.key").address, PURSE_UNITS)
         app = create_app(with_schema(Settings(**told(state_dir, redis_url, town))), keys=issuer.keys)
-        await town.hire_sample("quick")
         others = issuer.headers("registry:write", audience="coordinator")
         async with running(app, issuer.headers(*SCOPES, audience="coordinator")) as http:
-            yield Caller(http, app, others)
+            yield Caller(http, app, others), town
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def steady(place: tuple[Caller, Town]) -> Caller:
+    """The caller of a module's one coordinator, and a sample agent: for requests that change nothing."""
+    caller, town = place
+    await town.hire_sample("quick")
+    return caller

@@ -31,7 +31,7 @@ STEP = {"id": "a", "capability": "work"}
         ({"task": 7}, "/task"),
         ({"task": "t", "more": 1}, "/more"),
         ({"task": "t", "requirements": []}, "/requirements"),
-        ({"task": "t", "requirements": [STEP] * 101}, "/requirements"),
+        ({"task": "t", "requirements": [STEP] * 501}, "/requirements"),
         ({"task": "t", "requirements": [STEP | {"id": "A b"}]}, "/requirements/0/id"),
         ({"task": "t", "requirements": [STEP | {"capability": "../x"}]}, "/requirements/0/capability"),
         ({"task": "t", "requirements": [STEP | {"action": "a/b"}]}, "/requirements/0/action"),

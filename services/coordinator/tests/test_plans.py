@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.selection import Listing, Tool
+from mesh_coordinator.service.planning import Planner, Task
 
 if TYPE_CHECKING:
     from conftest import Caller, Chain, Town
@@ -92,6 +95,43 @@ async def test_the_payer_does_not_hire_itself_for_money(caller: Caller, town: To
     plan = await caller.plan({"task": "t", "requirements": [STEP]})
 
     assert plan["steps"][0]["candidates"][0]["reason"] == "would be paid by itself"
+
+
+class Shelf:
+    """A directory with one agent for every capability; it notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def offering(self, capability: str) -> list[Listing]:
+        self.asked.append(capability)
+        return [await self.agent("0xa")]
+
+    async def agent(self, agent_id: str) -> Listing:
+        return Listing(
+            agent_id=agent_id,
+            token_id=1,
+            name="one",
+            owner="0xo",
+            endpoint="http://one.example",
+            reputation=0.5,
+            is_active=True,
+            is_on_chain=True,
+            tools=(Tool(name="WORK", capability="work", price_units=7),),
+        )
+
+
+async def test_what_many_steps_ask_for_is_looked_up_once():
+    shelf = Shelf()
+    planner = Planner(
+        directory=shelf, own_accounts=frozenset(), own_endpoint="http://me.example", max_budget_units=10_000
+    )
+    steps = tuple(Requirement(id=f"s{n}", capability="work") for n in range(500))
+
+    plan = await planner.plan(Task(text="t", requirements=steps))
+
+    assert (plan.price_units, plan.gaps) == (500 * 7, ())
+    assert shelf.asked == ["work"]
 
 
 async def test_words_that_no_rule_knows_are_refused_with_what_is_known(caller: Caller):

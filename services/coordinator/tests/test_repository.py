@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from mesh_coordinator.domain.attempt import Failure, State
+from mesh_coordinator.domain.limits import OpenAttempt
 from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stopping
 from mesh_coordinator.errors import RunNotFound
 from mesh_coordinator.repository.attempts import Attempts, Outrun
@@ -38,6 +39,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def run_row(**more: Any) -> RunRow:
     told: dict[str, Any] = {
         "id": uuid4(),
+        "owner": "o",
         "task": "t",
         "task_hash": "0" * 64,
         "given": {},
@@ -52,7 +54,7 @@ def step_row(run_id: UUID, id: str, place: int = 0, **more: Any) -> StepRow:
     told: dict[str, Any] = {
         "needs": [],
         "is_optional": False,
-        "chances": 1,
+        "agents": ["x"],
         "requirement": {},
         "candidates": [],
     }
@@ -62,7 +64,7 @@ def step_row(run_id: UUID, id: str, place: int = 0, **more: Any) -> StepRow:
 def attempt_row(run_id: UUID, step_id: str, number: int = 1, **more: Any) -> AttemptRow:
     told: dict[str, Any] = {
         "id": uuid4(),
-        "candidate": {},
+        "candidate": {"agent_id": "x"},
         "parameters": {},
         "price_units": 0,
         "created_at": NOW,
@@ -197,12 +199,16 @@ async def test_the_facts_of_open_runs_come_oldest_first_with_their_steps_in_orde
     failed = attempt_row(newer.id, "a", 1, state=State.CLOSED, failure=Failure.TIMED_OUT)
     second = attempt_row(newer.id, "a", 2, state=State.INVOKING, created_at=NOW + timedelta(seconds=1))
     await stored(
-        database, newer, step_row(newer.id, "a", status=StepStatus.RUNNING, chances=3), second, failed
+        database,
+        newer,
+        step_row(newer.id, "a", status=StepStatus.RUNNING, agents=["x", "y", "z"]),
+        second,
+        failed,
     )
 
     async with database.read() as session:
-        facts = await Facts(session, parallel=4).of_open()
-        open_attempts = await Facts(session, parallel=4).open_attempts()
+        facts = await Facts(session, 4, NOW).of_open()
+        open_attempts = await Facts(session, 4, NOW).open_attempts()
 
     assert list(facts) == [older.id, newer.id]
     assert [(step.id, step.needs) for step in facts[older.id].steps] == [("b", ()), ("a", ("b",))]
@@ -212,7 +218,23 @@ async def test_the_facts_of_open_runs_come_oldest_first_with_their_steps_in_orde
         (State.INVOKING, None),
     ]
     assert (facts[newer.id].stopping, facts[newer.id].parallel) == (Stopping.CANCELLED, 4)
-    assert list(open_attempts) == [second.id]
+    assert open_attempts == {second.id: OpenAttempt("o", "x", State.INVOKING)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "late_by_s", "parallel", "is_late"),
+    [(None, None, 4, False), (2, -1, 2, False), (9, 0, 4, True)],
+)
+async def test_a_run_has_its_own_limits_within_the_operator_s(
+    database: Database, asked: int | None, late_by_s: int | None, parallel: int, is_late: bool
+):
+    deadline = None if late_by_s is None else NOW - timedelta(seconds=late_by_s)
+    id = await stored(database, run_row(parallel=asked, deadline=deadline))
+
+    async with database.read() as session:
+        facts = await Facts(session, 4, NOW).of(id)
+
+    assert (facts.parallel, facts.is_late) == (parallel, is_late)
 
 
 async def test_only_results_that_held_up_are_passed_on(database: Database):

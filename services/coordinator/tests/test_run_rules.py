@@ -1,6 +1,7 @@
 """The reducer: whatever happens to attempts, a run keeps its order, its limits and its word, and ends."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
+from mesh_coordinator.domain.limits import Room
 from mesh_coordinator.domain.run import (
     CLOSED_STEPS,
     NO_AGENT,
@@ -26,14 +28,14 @@ from mesh_coordinator.domain.run import (
     decide,
 )
 
-ROOM = 1_000
+ROOM = Room(1_000, 1_000)
 DONE = AttemptFacts(state=State.RATED)
 POOR = AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY)
 WORKING = AttemptFacts(state=State.INVOKING)
 
 
 def step(id: str, *needs: str, **more: Any) -> StepFacts:
-    told: dict[str, Any] = {"status": StepStatus.PENDING, "is_optional": False, "chances": 2}
+    told: dict[str, Any] = {"status": StepStatus.PENDING, "is_optional": False, "agents": ("x", "y")}
     return StepFacts(id=id, needs=needs, **(told | more))
 
 
@@ -46,7 +48,7 @@ def run(*steps: StepFacts, **more: Any) -> RunFacts:
     return RunFacts(steps=steps, **(told | more))
 
 
-def moves(*steps: StepFacts, room: int = ROOM, **more: Any) -> list[Move]:
+def moves(*steps: StepFacts, room: Room = ROOM, **more: Any) -> list[Move]:
     return list(decide(run(*steps, **more), room))
 
 
@@ -65,12 +67,30 @@ def test_no_more_steps_run_at_once_than_the_run_allows():
 
 
 def test_no_more_attempts_are_opened_than_there_is_room():
-    assert moves(step("a"), step("b"), room=1) == [Start("a", 1)]
+    assert moves(step("a"), step("b"), room=Room(1, 9)) == [Start("a", 1)]
 
 
-@pytest.mark.parametrize("room", [0, -3])
-def test_without_room_a_run_waits_and_does_not_end(room: int):
+@pytest.mark.parametrize("room", [Room(0, 9), Room(-3, 9), Room(9, 2, {"x": 2})])
+def test_without_room_a_run_waits_and_does_not_end(room: Room):
     assert moves(step("a"), room=room) == []
+
+
+def test_a_step_whose_agent_is_busy_lets_others_pass():
+    steps = step("a"), step("b", agents=("y",)), step("c", agents=("y",)), step("d", agents=("z",))
+
+    assert moves(*steps, room=Room(9, 1, {"x": 1})) == [Start("b", 1), Start("d", 1)]
+
+
+def test_a_late_run_stops_for_its_deadline():
+    done = step("a", status=StepStatus.SUCCEEDED, attempts=(DONE,))
+
+    assert moves(done, step("b"), is_late=True) == [Stop(Stopping.DEADLINE)]
+
+
+def test_a_run_that_is_done_is_not_late():
+    assert moves(step("a", status=StepStatus.SUCCEEDED, attempts=(DONE,)), is_late=True) == [
+        End(RunStatus.SUCCEEDED)
+    ]
 
 
 def test_good_work_closes_its_step():
@@ -92,7 +112,7 @@ def test_a_step_fails_with_the_last_agent_s_failure_when_nobody_is_left():
 
 
 def test_a_step_for_which_nobody_can_be_hired_fails_by_itself():
-    assert moves(step("a", chances=0), step("b")) == [Close("a", StepStatus.FAILED, NO_AGENT)]
+    assert moves(step("a", agents=()), step("b")) == [Close("a", StepStatus.FAILED, NO_AGENT)]
 
 
 def test_what_needs_a_failed_step_is_skipped():
@@ -145,6 +165,7 @@ SKIPPED = step("skipped", status=StepStatus.SKIPPED)
         ([SUCCEEDED, FAILED], None, RunStatus.PARTIAL),
         ([SUCCEEDED, FAILED], Stopping.FAILED, RunStatus.FAILED),
         ([SUCCEEDED, SKIPPED], Stopping.CANCELLED, RunStatus.CANCELLED),
+        ([SUCCEEDED, SKIPPED], Stopping.DEADLINE, RunStatus.CANCELLED),
         ([FAILED], None, RunStatus.FAILED),
         ([FAILED, SKIPPED], None, RunStatus.FAILED),
         ([FAILED], Stopping.CANCELLED, RunStatus.CANCELLED),
@@ -174,7 +195,7 @@ class Story:
         match move:
             case Start(id, number):
                 assert all(self.step(need).status is StepStatus.SUCCEEDED for need in self.step(id).needs)
-                assert number == len(self.step(id).attempts) + 1 <= self.step(id).chances
+                assert number == len(self.step(id).attempts) + 1 <= len(self.step(id).agents)
                 self.started.append((id, number))
                 opened = AttemptFacts(state=State.SELECTED)
                 self.change(id, status=StepStatus.RUNNING, attempts=(*self.step(id).attempts, opened))
@@ -212,6 +233,9 @@ OUTCOMES = [
 ]
 
 
+AGENTS = st.lists(st.sampled_from("xyz"), max_size=3, unique=True).map(tuple)
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
     steps: list[StepFacts] = []
@@ -221,8 +245,8 @@ def stories(draw: st.DrawFn) -> Story:
             if steps
             else []
         )
-        chances, is_optional = draw(st.integers(0, 3)), draw(st.booleans())
-        steps.append(step(f"s{n}", *needs, chances=chances, is_optional=is_optional))
+        agents, is_optional = draw(AGENTS), draw(st.booleans())
+        steps.append(step(f"s{n}", *needs, agents=agents, is_optional=is_optional))
     on_failure, parallel = draw(st.sampled_from(OnFailure)), draw(st.integers(1, 4))
     return Story(run(*steps, on_failure=on_failure, parallel=parallel))
 
@@ -260,11 +284,15 @@ def test_every_run_ends_and_keeps_its_order_and_limits_on_the_way(story: Story, 
     assert len(story.started) == len(set(story.started))
 
 
-@given(stories(), st.integers(-2, 20))
-def test_deciding_twice_from_one_record_gives_the_same_moves(story: Story, room: int):
+@given(stories(), st.builds(Room, st.integers(-2, 20), st.integers(1, 3)))
+def test_deciding_twice_from_one_record_gives_the_same_moves(story: Story, room: Room):
     assert list(decide(story.facts, room)) == list(decide(story.facts, room))
 
 
-@given(stories(), st.integers(0, 5))
-def test_never_more_starts_than_room(story: Story, room: int):
-    assert sum(isinstance(move, Start) for move in decide(story.facts, room)) <= room
+@given(stories(), st.integers(0, 5), st.integers(1, 3))
+def test_never_more_starts_than_room(story: Story, total: int, per_agent: int):
+    starts = [move for move in decide(story.facts, Room(total, per_agent)) if isinstance(move, Start)]
+
+    assert len(starts) <= total
+    agents = Counter(story.step(start.step).agents[start.number - 1] for start in starts)
+    assert all(count <= per_agent for count in agents.values())

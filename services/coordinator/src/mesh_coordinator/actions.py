@@ -35,7 +35,9 @@ async def coordinate_agents(
 ) -> bool:
     runs = runtime.service.runs
     started = await runs.start(
-        options.order(), id_for(runtime.caller.subject, runtime.idempotency_key, "run")
+        options.order(),
+        id_for(runtime.caller.subject, runtime.idempotency_key, "run"),
+        runtime.caller.subject,
     )
     view = RunView.of_record(await runs.ended(started.run.id, options.wait_s))
     data = view.model_dump(mode="json")
@@ -51,7 +53,7 @@ async def execute_with_incentives(
 ) -> bool:
     runs = runtime.service.runs
     id = id_for(runtime.caller.subject, runtime.idempotency_key, "execution")
-    await runs.start(options.order(), id)
+    await runs.start(options.order(), id, runtime.caller.subject)
     record = await runs.ended(id, MAX_WAIT_S)
     if record.is_open:
         view = RunView.of_record(record)

@@ -22,6 +22,7 @@ from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.api import execution, runs
+from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
 from mesh_coordinator.service.attempts import AttemptRunner
@@ -118,7 +119,11 @@ def _conductor(
         attempts=attempts,
         news=news,
         parallel_steps=settings.parallel_steps,
-        parallel_attempts=settings.parallel_attempts,
+        limits=Limits(
+            total=settings.parallel_attempts,
+            per_payer=settings.parallel_per_payer,
+            per_agent=settings.parallel_per_agent,
+        ),
     )
 
 

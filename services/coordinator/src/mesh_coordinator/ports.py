@@ -45,10 +45,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the agent delivered nothing."""
+    """Why the agent delivered nothing; `may_pass` says that the same call may succeed later."""
 
     failure: Failure
     detail: str
+    may_pass: bool = False
 
 
 class Agents(Protocol):

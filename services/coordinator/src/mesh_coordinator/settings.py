@@ -35,6 +35,12 @@ class Settings(ChainServiceSettings):
     parallel_attempts: int = Field(
         default=64, ge=1, description="Attempts of all runs that are open at once."
     )
+    parallel_per_payer: int = Field(
+        default=64, ge=1, description="Attempts of all runs of one caller that are open at once."
+    )
+    parallel_per_agent: int = Field(
+        default=32, ge=1, description="Calls that one agent has at once, of all runs."
+    )
     attempts_per_step: int = Field(default=3, ge=1, le=10, description="Agents tried for one step.")
     max_answer_bytes: int = Field(default=256 << 10, ge=1024, description="Largest answer of an agent.")
     max_run_budget: int = Field(

@@ -31,7 +31,7 @@ async def execute(
     One agent, no fallback. Waits up to 30 s for the money to be settled.
     """
     id = id_for(caller.subject, key, "execution")
-    await service.runs.start(body.order(), id)
+    await service.runs.start(body.order(), id, caller.subject)
     record = await service.runs.ended(id, MAX_WAIT_S)
     headers = {"Location": f"/v1/runs/{id}"}
     if record.is_open:

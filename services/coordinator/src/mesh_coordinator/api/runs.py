@@ -84,7 +84,7 @@ async def start_run(
     Follow `Location`; the run goes on by itself, whatever happens to this process. Nothing is spent before
     the whole plan stands.
     """
-    record = await service.runs.start(body.order(), id_for(caller.subject, key, "run"))
+    record = await service.runs.start(body.order(), id_for(caller.subject, key, "run"), caller.subject)
     if (wait_s := preferred_wait_s(prefer)) is not None:
         record = await service.runs.ended(record.run.id, wait_s)
         response.headers["Preference-Applied"] = f"wait={wait_s}"

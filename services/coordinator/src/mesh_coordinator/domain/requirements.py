@@ -18,6 +18,17 @@ _CAPABILITY = re.compile(r"[a-z0-9][a-z0-9._/-]*[._/-][a-z0-9._/-]*[a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How hard a step is tried: `retries` more calls of one agent, `fallback_agents` others after it.
+
+    A retry is the same call under the same key. None is as many other agents as the operator allows.
+    """
+
+    retries: int = 0
+    fallback_agents: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
     """One step: the capability that it needs, and under which terms.
 
@@ -35,7 +46,19 @@ class Requirement:
     max_price_units: int | None = None
     optional: bool = False
     timeout_s: int = DEFAULT_TIMEOUT_S
+    policy: Policy = Policy()
     rule: str | None = None
+
+    @property
+    def patience_s(self) -> float:
+        """Most seconds that one agent may take: every call to its time limit, and the pauses in between."""
+        pauses = (retry_pause_s(number) for number in range(1, self.policy.retries + 1))
+        return self.timeout_s * (1 + self.policy.retries) + sum(pauses)
+
+
+def retry_pause_s(number: int) -> float:
+    """Seconds before the `number`th retry: half a second, then twice as long each time, 10 at most."""
+    return min(0.5 * 2 ** (number - 1), 10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,13 @@ The loop in `service.conductor` carries out what `decide` says and asks again. D
 record gives the same moves, so that a loop that was killed in between loses nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
+from mesh_coordinator.domain.limits import Room
 
 
 class RunStatus(StrEnum):
@@ -42,6 +44,7 @@ class Stopping(StrEnum):
     """Why nothing new is started any more."""
 
     CANCELLED = "cancelled"
+    DEADLINE = "deadline"
     FAILED = "failed"
 
 
@@ -58,24 +61,29 @@ class AttemptFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFacts:
-    """A step and its attempts so far, oldest first; `chances` is how many agents may be tried."""
+    """A step and its attempts so far, oldest first; `agents` may be tried, in that order."""
 
     id: str
     needs: tuple[str, ...]
     status: StepStatus
     is_optional: bool
-    chances: int
+    agents: tuple[str, ...]
     attempts: tuple[AttemptFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """A run as it is on record; at most `parallel` of its steps run at once."""
+    """A run as it is on record; at most `parallel` of its steps run at once.
+
+    `owner` is who asked for it, `is_late` says that its deadline has passed.
+    """
 
     steps: tuple[StepFacts, ...]
     on_failure: OnFailure
     stopping: Stopping | None
     parallel: int
+    owner: str = ""
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +121,17 @@ Move = Start | Close | Stop | End
 NO_AGENT = "no-acceptable-agent"
 
 
-def decide(run: RunFacts, room: int) -> Sequence[Move]:
-    """The moves that are due now; none while the run waits for its attempts.
+def decide(run: RunFacts, room: Room) -> Sequence[Move]:
+    """The moves that are due now; none while the run waits for its attempts, or for room.
 
-    `room` is how many attempts may be opened besides those that are. Closing goes before starting, since
-    what closes decides what may start.
+    Closing goes before starting, since what closes decides what may start.
     """
     closing = [*_closings(run)]
     if closing:
         return closing
-    if run.stopping is None and _must_stop(run):
-        return [Stop(Stopping.FAILED)]
-    starting = [*_starts(run)][: max(0, min(room, run.parallel - _running(run)))]
+    if run.stopping is None and (reason := _stop_reason(run)) is not None:
+        return [Stop(reason)]
+    starting = [*_starts(run, room)]
     if not starting and _is_over(run):
         return [End(_status(run))]
     return starting
@@ -146,7 +153,7 @@ def _ending(run: RunFacts, step: StepFacts) -> Iterator[Close]:
         return
     if last.failure is None:
         yield Close(step.id, StepStatus.SUCCEEDED)
-    elif run.stopping is not None or len(step.attempts) >= step.chances:
+    elif run.stopping is not None or len(step.attempts) >= len(step.agents):
         yield Close(step.id, StepStatus.FAILED, last.failure)
 
 
@@ -156,26 +163,41 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
         yield Close(step.id, StepStatus.SKIPPED, f"run-{run.stopping}")
     elif {StepStatus.FAILED, StepStatus.SKIPPED}.intersection(needed):
         yield Close(step.id, StepStatus.SKIPPED, "need-not-met")
-    elif step.chances == 0:
+    elif not step.agents:
         yield Close(step.id, StepStatus.FAILED, NO_AGENT)
 
 
-def _must_stop(run: RunFacts) -> bool:
+def _stop_reason(run: RunFacts) -> Stopping | None:
+    if run.is_late and any(step.status not in CLOSED_STEPS for step in run.steps):
+        return Stopping.DEADLINE
     failed = any(step.status is StepStatus.FAILED and not step.is_optional for step in run.steps)
-    return failed and run.on_failure is OnFailure.FAIL_FAST
+    return Stopping.FAILED if failed and run.on_failure is OnFailure.FAIL_FAST else None
 
 
-def _starts(run: RunFacts) -> Iterator[Start]:
+def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
+    """What is due and has room: in the run, in all, and with the agent whose turn it is."""
+    free = min(room.total, run.parallel - _running(run))
+    taken: Counter[str] = Counter()
+    for step in _due(run):
+        agent = step.agents[len(step.attempts)]
+        if taken.total() >= free:
+            return
+        if taken[agent] < room.at(agent):
+            taken[agent] += 1
+            yield Start(step.id, len(step.attempts) + 1)
+
+
+def _due(run: RunFacts) -> Iterator[StepFacts]:
     """Steps whose next agent may be tried; those that had one already go first."""
     if run.stopping is not None:
         return
     done = {step.id for step in run.steps if step.status is StepStatus.SUCCEEDED}
     for step in run.steps:
         if step.status is StepStatus.RUNNING and _needs_another(step):
-            yield Start(step.id, len(step.attempts) + 1)
+            yield step
     for step in run.steps:
         if step.status is StepStatus.PENDING and done.issuperset(step.needs):
-            yield Start(step.id, 1)
+            yield step
 
 
 def _needs_another(step: StepFacts) -> bool:
@@ -197,7 +219,7 @@ def _status(run: RunFacts) -> RunStatus:
     gaps = [s for s in run.steps if s.status is not StepStatus.SUCCEEDED and not s.is_optional]
     if not gaps:
         return RunStatus.SUCCEEDED
-    if run.stopping is Stopping.CANCELLED:
+    if run.stopping in (Stopping.CANCELLED, Stopping.DEADLINE):
         return RunStatus.CANCELLED
     succeeded = any(step.status is StepStatus.SUCCEEDED for step in run.steps)
     return RunStatus.PARTIAL if succeeded and run.stopping is None else RunStatus.FAILED

@@ -10,6 +10,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.attempt import ENDED, Failure, State
+from mesh_coordinator.domain.limits import OpenAttempt
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.run import (
     AttemptFacts,
@@ -152,9 +153,10 @@ class Runs:
 class Facts:
     """What the reducer has to know, without plans, parameters and results."""
 
-    def __init__(self, session: AsyncSession, parallel: int) -> None:
+    def __init__(self, session: AsyncSession, parallel: int, now: datetime) -> None:
         self._session = session
         self._parallel = parallel
+        self._now = now
 
     async def of_open(self) -> dict[UUID, RunFacts]:
         """Every run that has not ended, oldest first."""
@@ -164,15 +166,29 @@ class Facts:
         """One run."""
         return (await self._facts(select(RunRow.id).where(RunRow.id == id)))[id]
 
-    async def open_attempts(self) -> Sequence[UUID]:
+    async def open_attempts(self) -> dict[UUID, OpenAttempt]:
         """Attempts on which there is something left to do, oldest first."""
-        query = select(AttemptRow.id).where(AttemptRow.state.not_in(ENDED)).order_by(AttemptRow.created_at)
-        return (await self._session.scalars(query)).all()
+        agent = AttemptRow.candidate["agent_id"].as_string()
+        query = (
+            select(AttemptRow.id, RunRow.owner, agent, AttemptRow.state)
+            .join(RunRow, RunRow.id == AttemptRow.run_id)
+            .where(AttemptRow.state.not_in(ENDED))
+            .order_by(AttemptRow.created_at)
+        )
+        rows = await self._session.execute(query)
+        return {id: OpenAttempt(owner, agent, State(state)) for id, owner, agent, state in rows}
 
     async def _facts(self, ids: Select[UUID]) -> dict[UUID, RunFacts]:
         attempts = await self._attempts(ids)
         steps = await self._steps(ids, attempts)
-        columns = (RunRow.id, RunRow.on_failure, RunRow.stopping)
+        columns = (
+            RunRow.id,
+            RunRow.owner,
+            RunRow.on_failure,
+            RunRow.stopping,
+            RunRow.parallel,
+            RunRow.deadline,
+        )
         rows = await self._session.execute(
             select(*columns).where(RunRow.id.in_(ids)).order_by(RunRow.position)
         )
@@ -181,9 +197,11 @@ class Facts:
                 steps=tuple(steps.get(id, ())),
                 on_failure=OnFailure(on_failure),
                 stopping=Stopping(stopping) if stopping else None,
-                parallel=self._parallel,
+                parallel=min(parallel or self._parallel, self._parallel),
+                owner=owner,
+                is_late=deadline is not None and deadline <= self._now,
             )
-            for id, on_failure, stopping in rows
+            for id, owner, on_failure, stopping, parallel, deadline in rows
         }
 
     async def _steps(
@@ -195,19 +213,19 @@ class Facts:
             StepRow.needs,
             StepRow.status,
             StepRow.is_optional,
-            StepRow.chances,
+            StepRow.agents,
         )
         rows = await self._session.execute(
             select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place)
         )
         found: dict[UUID, list[StepFacts]] = {}
-        for run_id, id, needs, status, is_optional, chances in rows:
+        for run_id, id, needs, status, is_optional, agents in rows:
             facts = StepFacts(
                 id=id,
                 needs=tuple(needs),
                 status=StepStatus(status),
                 is_optional=is_optional,
-                chances=chances,
+                agents=tuple(agents),
                 attempts=tuple(attempts.get((run_id, id), ())),
             )
             found.setdefault(run_id, []).append(facts)

@@ -24,7 +24,8 @@ _OPTIONAL_JSON = JSON(none_as_null=True)
 class RunRow(Base):
     """`version` counts what happened to the run; `stopping` says why nothing new is started.
 
-    `task_hash` is of all that was asked for, `traceparent` the trace in which it was.
+    `owner` is the subject who asked for it, `task_hash` is of all that was asked for, `traceparent` the trace
+    in which it was. `parallel` is how many steps the owner lets run at once.
 
     Amounts are base units in 64-bit integers, because the budget is kept by the database's own arithmetic.
     """
@@ -40,6 +41,7 @@ class RunRow(Base):
 
     position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     id: Mapped[UUID] = mapped_column(unique=True)
+    owner: Mapped[str] = mapped_column(String(128))
     task: Mapped[str] = mapped_column(Text)
     task_hash: Mapped[str] = mapped_column(String(64))
     given: Mapped[dict[str, Any]]
@@ -51,12 +53,14 @@ class RunRow(Base):
     spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     traceparent: Mapped[str | None] = mapped_column(String(55))
+    parallel: Mapped[int | None]
+    deadline: Mapped[datetime | None]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
 
 class StepRow(Base):
-    """`requirement` and `candidates` are the plan's; the first `chances` candidates are tried, in order."""
+    """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order."""
 
     __tablename__ = "steps"
 
@@ -65,7 +69,7 @@ class StepRow(Base):
     place: Mapped[int]
     needs: Mapped[list[str]]
     is_optional: Mapped[bool]
-    chances: Mapped[int]
+    agents: Mapped[list[str]]
     requirement: Mapped[dict[str, Any]]
     candidates: Mapped[list[Any]]
     status: Mapped[str] = mapped_column(String(10), default=StepStatus.PENDING)
@@ -77,7 +81,8 @@ class StepRow(Base):
 class AttemptRow(Base):
     """One agent's try at a step; `id` is its idempotency key.
 
-    `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first.
+    `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first;
+    `retries` is how often the agent was called again.
     """
 
     __tablename__ = "attempts"
@@ -102,6 +107,7 @@ class AttemptRow(Base):
     terms: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     transaction_id: Mapped[UUID | None]
     sends: Mapped[int] = mapped_column(default=0)
+    retries: Mapped[int] = mapped_column(default=0)
     delivery: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     report: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     created_at: Mapped[datetime]

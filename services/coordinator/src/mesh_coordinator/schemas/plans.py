@@ -7,6 +7,7 @@ from pydantic import Field
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.selection import Candidate
+from mesh_coordinator.schemas.requests import PolicyBody
 
 
 class CandidateView(WireModel):
@@ -44,6 +45,8 @@ class PlannedStepView(WireModel):
     capability: str
     needs: list[str]
     optional: bool
+    timeout_s: int
+    policy: PolicyBody
     rule: str | None = Field(description="The rule that read it out of the task; null when it was given.")
     parameters: dict[str, Any]
     agent_id: str | None
@@ -60,6 +63,10 @@ class PlannedStepView(WireModel):
             capability=wanted.capability,
             needs=list(wanted.needs),
             optional=wanted.optional,
+            timeout_s=wanted.timeout_s,
+            policy=PolicyBody(
+                retries=wanted.policy.retries, fallback_agents=wanted.policy.fallback_agents
+            ),
             rule=wanted.rule,
             parameters=wanted.parameters,
             agent_id=chosen and chosen.agent_id,

@@ -7,13 +7,17 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.references import STEP_ID
-from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Requirement
+from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Policy, Requirement
 from mesh_coordinator.domain.run import OnFailure
 from mesh_coordinator.service.planning import Task
 
-MAX_STEPS = 100
+MAX_STEPS = 500
 MAX_ASSERTIONS = 50
 MAX_TIMEOUT_S = 300
+MAX_RETRIES = 5
+MAX_FALLBACK_AGENTS = 9
+MAX_DEADLINE_S = 7 * 86_400
+MAX_PARALLEL = 100
 
 StepId = Annotated[
     str,
@@ -86,6 +90,27 @@ class QualityBody(WireModel):
         )
 
 
+class PolicyBody(WireModel):
+    """How hard a step is tried before it fails."""
+
+    retries: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_RETRIES,
+        description="More calls of the same agent, under the same key, when it cannot be reached, takes too "
+        "long or answers 5xx. What was delivered is judged once.",
+    )
+    fallback_agents: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_FALLBACK_AGENTS,
+        description="Other agents tried after the first; null is as many as the operator allows.",
+    )
+
+    def policy(self) -> Policy:
+        return Policy(retries=self.retries, fallback_agents=self.fallback_agents)
+
+
 class RequirementBody(WireModel):
     """One step of the run."""
 
@@ -99,7 +124,8 @@ class RequirementBody(WireModel):
     quality: QualityBody = QualityBody()
     max_price: Units | None = None
     optional: bool = Field(default=False, description="The run can succeed without it.")
-    timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one attempt.")
+    timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one call.")
+    policy: PolicyBody = PolicyBody()
 
     def requirement(self) -> Requirement:
         return Requirement(
@@ -112,6 +138,7 @@ class RequirementBody(WireModel):
             max_price_units=None if self.max_price is None else int(self.max_price),
             optional=self.optional,
             timeout_s=self.timeout_s,
+            policy=self.policy.policy(),
         )
 
 
@@ -132,6 +159,7 @@ class TaskBody(WireModel):
                             "parameters": {"text": {"$ref": "#/input/text"}},
                             "quality": {"assertions": [{"at": "/summary", "op": "minLength", "value": 10}]},
                             "max_price": "50000",
+                            "policy": {"retries": 2, "fallback_agents": 1},
                         },
                         {
                             "id": "keywords",
@@ -142,6 +170,8 @@ class TaskBody(WireModel):
                         },
                     ],
                     "budget": "100000",
+                    "deadline_s": 600,
+                    "parallel": 4,
                 },
             ]
         }
@@ -151,6 +181,18 @@ class TaskBody(WireModel):
     requirements: Annotated[list[RequirementBody], Field(min_length=1, max_length=MAX_STEPS)] | None = None
     input: dict[str, Any] = Field(default={}, description="What `#/input/…` refers to, besides `task`.")
     budget: Units | None = None
+    deadline_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_DEADLINE_S,
+        description="Seconds after which the run stops as if it were cancelled, with the reason `deadline`.",
+    )
+    parallel: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_PARALLEL,
+        description="Steps that run at once; never more than the operator allows.",
+    )
     on_failure: OnFailure = Field(
         default=OnFailure.PARTIAL,
         strict=False,
@@ -165,6 +207,8 @@ class TaskBody(WireModel):
             given=self.input,
             budget_units=None if self.budget is None else int(self.budget),
             on_failure=self.on_failure,
+            deadline_s=self.deadline_s,
+            parallel=self.parallel,
         )
 
 
@@ -215,11 +259,11 @@ class ExecutionBody(WireModel):
             quality=self.quality.expectation(),
             max_price_units=None if self.max_price is None else int(self.max_price),
             timeout_s=self.timeout_s,
+            policy=Policy(fallback_agents=0),
         )
         return Task(
             text=f"{self.action or 'Any action'} of {self.agent_id or self.capability}",
             requirements=(requirement,),
             on_failure=OnFailure.FAIL_FAST,
-            attempts=1,
             implied="/requirements/0",
         )

@@ -29,6 +29,7 @@ class AttemptView(WireModel):
     failure: Failure | None
     detail: str | None
     escrow_id: str | None
+    retries: int = Field(description="How often the agent was called again, under the same key.")
     quality: QualityView | None
     created_at: Timestamp
     called_at: Timestamp | None
@@ -49,6 +50,7 @@ class AttemptView(WireModel):
             failure=Failure(row.failure) if row.failure else None,
             detail=row.detail,
             escrow_id=row.escrow_id,
+            retries=row.retries,
             quality=QualityView.of_row(row),
             created_at=row.created_at,
             called_at=row.called_at,
@@ -130,6 +132,8 @@ class RunView(RunSummary):
 
     on_failure: OnFailure
     stopping: Stopping | None = Field(description="Why nothing new is started; null while it may be.")
+    deadline: Timestamp | None = Field(description="Nothing more is started after it.")
+    parallel: int | None = Field(description="Steps that its owner lets run at once.")
     steps: list[StepView]
     waves: list[list[str]]
     graph: str = Field(description="Marks: o pending, > running, * succeeded, x failed, / skipped.")
@@ -150,6 +154,8 @@ class RunView(RunSummary):
             **_summary(run),
             on_failure=OnFailure(run.on_failure),
             stopping=Stopping(run.stopping) if run.stopping else None,
+            deadline=run.deadline,
+            parallel=run.parallel,
             steps=steps,
             waves=[list(wave) for wave in plan.waves],
             graph=plan.drawn({step.id: step.status for step in steps}, record.hired),

@@ -13,8 +13,9 @@ from mesh_shared.database.engine import Database
 
 from mesh_coordinator.domain import quality
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, Happening, State
+from mesh_coordinator.domain.requirements import retry_pause_s
 from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
-from mesh_coordinator.repository.attempts import Outrun
+from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.recording import Work, moved, read, scored
@@ -94,7 +95,7 @@ class AttemptRunner:
                 raise Outrun("the run is stopping")
 
     async def _invoke(self, work: Work) -> None:
-        answer = await self._call(work)
+        answer = await self._answer(work)
         if isinstance(answer, Refusal):
             await self._fail(work, answer)
             return
@@ -102,6 +103,32 @@ class AttemptRunner:
         delivery = {"result": answer.result, "signature": answer.signature}
         async with self.database.write() as session:
             await moved(session, work, Happening.DELIVERED, now, delivery=delivery, delivered_at=now)
+
+    async def _answer(self, work: Work) -> Delivery | Refusal:
+        """What the agent says; asked again, under the same key, as often as the step's policy has it."""
+        answer = await self._call(work)
+        for number in range(work.attempt.retries + 1, work.requirement.policy.retries + 1):
+            if isinstance(answer, Delivery) or not answer.may_pass:
+                break
+            await asyncio.sleep(retry_pause_s(number))
+            if not await self._may_repeat(work, number, answer):
+                break
+            answer = await self._call(work)
+        return answer
+
+    async def _may_repeat(self, work: Work, number: int, answer: Refusal) -> bool:
+        """Puts the retry on record before the call goes out; false when the run is stopping."""
+        attempt = work.attempt
+        async with self.database.write() as session:
+            if (await Runs(session).locked(attempt.run_id)).stopping is not None:
+                return False
+            (await Attempts(session).locked(attempt.id, work.state)).retries = number
+            data = {"step": attempt.step_id, "attempt": attempt.number, "retry": number}
+            failure = {"failure": answer.failure}
+            await Runs(session).happened(
+                attempt.run_id, "attempt.retrying", data | failure, datetime.now(UTC)
+            )
+        return True
 
     async def _call(self, work: Work) -> Delivery | Refusal:
         attempt = work.attempt

@@ -1,7 +1,7 @@
 """The loop that carries runs out: it asks the reducer what is due, and gives every open attempt a hand."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import references
+from mesh_coordinator.domain.limits import Limits, Occupancy
 from mesh_coordinator.domain.references import PointerMissing
 from mesh_coordinator.domain.run import Close, End, Move, RunStatus, Start, StepStatus, Stop, decide
 from mesh_coordinator.events import RunCompleted, StepCompleted
@@ -47,7 +48,7 @@ class Conductor:
     news: Bell
     """Rings when there may be something to decide, and when something was decided."""
     parallel_steps: int
-    parallel_attempts: int
+    limits: Limits
     _hands: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, "asyncio.Task[None]"])
 
     async def turn(self) -> None:
@@ -68,30 +69,32 @@ class Conductor:
         What a move opens is staffed at the next look, for which it rings.
         """
         async with self.database.read() as session:
-            facts = Facts(session, self.parallel_steps)
+            facts = self._facts(session)
             runs, attempts = await facts.of_open(), await facts.open_attempts()
-        room = self.parallel_attempts - len(attempts)
+        occupancy = Occupancy(self.limits, attempts.values())
         for id, run in runs.items():
-            if decide(run, room):
-                room -= await self._move(id, room)
+            if decide(run, occupancy.room(run.owner)):
+                await self._move(id, occupancy)
                 self.news.ring()
         await self._staff(attempts)
 
-    async def _move(self, id: UUID, room: int) -> int:
-        """Decides again under the run's lock and records the moves; returns how many attempts were opened."""
-        opened = 0
+    def _facts(self, session: AsyncSession) -> Facts:
+        return Facts(session, self.parallel_steps, datetime.now(UTC))
+
+    async def _move(self, id: UUID, occupancy: Occupancy) -> None:
+        """Decides again under the run's lock, and records the moves."""
         async with self.database.write() as session:
             run = await Runs(session).locked(id)
             with telemetry.continued("moves", run.traceparent):
                 while run.status == RunStatus.RUNNING:
-                    moves = decide(await Facts(session, self.parallel_steps).of(id), room - opened)
+                    moves = decide(await self._facts(session).of(id), occupancy.room(run.owner))
                     for move in moves:
-                        opened += await _record(session, id, move)
+                        if (agent := await _record(session, id, move)) is not None:
+                            occupancy.take(run.owner, agent)
                     if not moves:
                         break
-        return opened
 
-    async def _staff(self, attempts: Sequence[UUID]) -> None:
+    async def _staff(self, attempts: Collection[UUID]) -> None:
         """A hand for every open attempt; those whose attempt has ended may go."""
         for id in attempts:
             if id not in self._hands:
@@ -106,8 +109,8 @@ class Conductor:
         await asyncio.gather(*hands, return_exceptions=True)
 
 
-async def _record(session: AsyncSession, id: UUID, move: Move) -> int:
-    """Puts a move on record; returns how many attempts it opened."""
+async def _record(session: AsyncSession, id: UUID, move: Move) -> str | None:
+    """Puts a move on record; returns the agent for whom it opened an attempt."""
     now = datetime.now(UTC)
     match move:
         case Start():
@@ -119,23 +122,24 @@ async def _record(session: AsyncSession, id: UUID, move: Move) -> int:
             await Runs(session).happened(id, "run.stopping", {"reason": move.reason}, now)
         case End():
             await _end(session, id, move, now)
-    return 0
+    return None
 
 
-async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) -> int:
+async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) -> str | None:
     step = await Runs(session).step(id, move.step)
     try:
         parameters = await _parameters(session, step)
     except _Unfit as unfit:
         await _close(session, id, Close(move.step, StepStatus.FAILED, unfit.reason), now)
-        return 0
+        return None
     attempt = _attempt(step, move.number, parameters, now)
     Attempts(session).add(attempt)
     step.status, step.started_at = StepStatus.RUNNING, step.started_at or now
     await session.flush()
-    data = {"step": move.step, "attempt": move.number, "agent_id": attempt.candidate["agent_id"]}
+    agent: str = attempt.candidate["agent_id"]
+    data = {"step": move.step, "attempt": move.number, "agent_id": agent}
     await Runs(session).happened(id, "attempt.selected", data, now)
-    return 1
+    return agent
 
 
 async def _parameters(session: AsyncSession, step: StepRow) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 
 from mesh_shared.bell import Bell, wait
 from mesh_shared.canonical import json_hash
@@ -94,7 +95,7 @@ class Funding:
 
     def _terms_for(self, work: Work, now: datetime) -> Terms:
         attempt, candidate = work.attempt, work.candidate
-        submit_by = int(now.timestamp()) + work.requirement.timeout_s + self.submit_window_s
+        submit_by = int(now.timestamp()) + ceil(work.requirement.patience_s) + self.submit_window_s
         document = settlement.terms_document(
             dumped(EXPECTATION, work.requirement.quality),
             candidate.action,

@@ -16,15 +16,17 @@ from mesh_coordinator.errors import BudgetAboveLimit, InvalidPlan, NoRequirement
 from mesh_coordinator.ports import Directory
 
 PARALLEL_SEARCHES = 8
+Question = tuple[str | None, str]
+"""What the registry is asked: for one agent, or for all that offer a capability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What is to be done; without `requirements` the rules read them out of `text`.
 
-    `budget_units` are base units; `attempts` is how many agents may be tried for a step; None is as much, and
-    as many, as the operator allows. `implied` is the part of a fault's pointer that the request leaves out: a
-    single call has no `/requirements/0`.
+    `budget_units` are base units, `parallel` is how many steps run at once; None is as much, and as many, as
+    the operator allows. After `deadline_s` nothing more is started. `implied` is the part of a fault's
+    pointer that the request leaves out: a single call has no `/requirements/0`.
     """
 
     text: str
@@ -32,7 +34,8 @@ class Task:
     given: Mapping[str, Any] = field(default_factory=dict[str, Any])
     budget_units: int | None = None
     on_failure: OnFailure = OnFailure.PARTIAL
-    attempts: int | None = None
+    deadline_s: int | None = None
+    parallel: int | None = None
     implied: str = ""
 
     @property
@@ -56,11 +59,15 @@ class Planner:
         Raises `NoRequirementRecognised`, `InvalidPlan`, `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`.
         """
         needed = await self.requirements(task)
-        budget_units = self.budget(task)
-        places = asyncio.Semaphore(PARALLEL_SEARCHES)
-        return Plan(
-            steps=tuple(await asyncio.gather(*(self._step(one, budget_units, places) for one in needed)))
+        limits = Limits(
+            own_accounts=self.own_accounts, own_endpoint=self.own_endpoint, budget_units=self.budget(task)
         )
+        # Many steps ask for the same; each question is asked once.
+        questions = list(dict.fromkeys(_question(one) for one in needed))
+        places = asyncio.Semaphore(PARALLEL_SEARCHES)
+        found = await asyncio.gather(*(self._listings(question, places) for question in questions))
+        answers = dict(zip(questions, found, strict=True))
+        return Plan(steps=tuple(_planned(one, answers[_question(one)], limits) for one in needed))
 
     def budget(self, task: Task) -> int:
         """What the task may spend, in base units. Raises `BudgetAboveLimit`."""
@@ -81,19 +88,21 @@ class Planner:
             raise InvalidPlan([FieldError("body", pointer, detail) for pointer, detail in places])
         return needed
 
-    async def _step(self, wanted: Requirement, budget_units: int, places: asyncio.Semaphore) -> PlannedStep:
+    async def _listings(self, question: Question, places: asyncio.Semaphore) -> Sequence[Listing]:
+        agent_id, capability = question
         async with places:
-            listings = await self._listings(wanted)
-        limits = Limits(
-            own_accounts=self.own_accounts, own_endpoint=self.own_endpoint, budget_units=budget_units
-        )
-        wanted = _named(wanted, listings)
-        return PlannedStep(requirement=wanted, candidates=selection.rank(wanted, listings, limits))
+            if agent_id is not None:
+                return [await self.directory.agent(agent_id)]
+            return await self.directory.offering(capability)
 
-    async def _listings(self, wanted: Requirement) -> Sequence[Listing]:
-        if wanted.agent_id is not None:
-            return [await self.directory.agent(wanted.agent_id)]
-        return await self.directory.offering(wanted.capability)
+
+def _question(wanted: Requirement) -> Question:
+    return wanted.agent_id, wanted.capability
+
+
+def _planned(wanted: Requirement, listings: Sequence[Listing], limits: Limits) -> PlannedStep:
+    wanted = _named(wanted, listings)
+    return PlannedStep(requirement=wanted, candidates=selection.rank(wanted, listings, limits))
 
 
 def _named(wanted: Requirement, listings: Sequence[Listing]) -> Requirement:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from mesh_shared import telemetry
@@ -16,7 +16,7 @@ from mesh_shared.events import outbox
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 
-from mesh_coordinator.domain.plan import Plan
+from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.run import OnFailure, RunStatus, Stopping
 from mesh_coordinator.errors import BudgetTooSmall, NoAcceptableAgent, RunEnded
 from mesh_coordinator.events import RunStarted
@@ -40,8 +40,8 @@ class RunDesk:
     news: Bell
     """Rung for the conductor, and by it: when a run is accepted, stops, moves or ends."""
 
-    async def start(self, task: Task, id: UUID) -> RunRecord:
-        """Plans `task` and puts it on record as run `id`; the run of that id if there is one already.
+    async def start(self, task: Task, id: UUID, owner: str) -> RunRecord:
+        """Plans `task` and puts it on record as run `id` of `owner`'s; the run of that id if there is one.
 
         Raises `NoRequirementRecognised`, `InvalidPlan`, `NoAcceptableAgent`, `BudgetTooSmall`,
         `BudgetAboveLimit`, `AgentNotFound`, `Unavailable`, or `IdempotencyKeyReused` when run `id` is of
@@ -52,17 +52,17 @@ class RunDesk:
         if is_known:
             await self.planner.requirements(task)  # what makes no sense has no hash either
         else:
-            await self._accept(task, id)
+            await self._accept(task, id, owner)
         record = await self.get(id)
         if record.run.task_hash != _hash(task):
             raise IdempotencyKeyReused("This key belongs to the run of another task.")
         return record
 
-    async def _accept(self, task: Task, id: UUID) -> None:
+    async def _accept(self, task: Task, id: UUID, owner: str) -> None:
         plan = await self.planner.plan(task)
         budget_units = self.planner.budget(task)
         _check(task, plan, budget_units)
-        run, steps = _run_row(task, id, budget_units), self._steps(plan, task, id)
+        run, steps = _run_row(task, id, owner, budget_units), self._steps(plan, id)
         with suppress(IntegrityError):  # the same request at another replica was first
             async with self.database.write() as session:
                 Runs(session).add(run, steps)
@@ -117,8 +117,7 @@ class RunDesk:
         last = rows[-1].sequence if rows else after
         return rows, run.status != RunStatus.RUNNING and last >= run.version
 
-    def _steps(self, plan: Plan, task: Task, run_id: UUID) -> list[StepRow]:
-        chances = self.attempts_per_step if task.attempts is None else task.attempts
+    def _steps(self, plan: Plan, run_id: UUID) -> list[StepRow]:
         return [
             StepRow(
                 run_id=run_id,
@@ -126,12 +125,17 @@ class RunDesk:
                 place=place,
                 needs=list(step.requirement.needs),
                 is_optional=step.requirement.optional,
-                chances=min(chances, len(step.hirable)),
+                agents=[candidate.agent_id for candidate in step.hirable[: self._tried(step)]],
                 requirement=dumped(REQUIREMENT, step.requirement),
                 candidates=dumped(CANDIDATES, step.candidates),
             )
             for place, step in enumerate(plan.steps)
         ]
+
+    def _tried(self, step: PlannedStep) -> int:
+        """How many agents may be tried."""
+        wanted = step.requirement.policy.fallback_agents
+        return self.attempts_per_step if wanted is None else min(1 + wanted, self.attempts_per_step)
 
 
 def _hash(task: Task) -> str:
@@ -139,16 +143,20 @@ def _hash(task: Task) -> str:
     return json_hash(_TASK.dump_python(task, mode="json")).hex()
 
 
-def _run_row(task: Task, id: UUID, budget_units: int) -> RunRow:
+def _run_row(task: Task, id: UUID, owner: str, budget_units: int) -> RunRow:
+    now = datetime.now(UTC)
     return RunRow(
         id=id,
+        owner=owner,
         task=task.text,
         task_hash=_hash(task),
         given=task.input,
         on_failure=task.on_failure,
         budget_units=budget_units,
         traceparent=telemetry.traceparent(),
-        created_at=datetime.now(UTC),
+        parallel=task.parallel,
+        deadline=None if task.deadline_s is None else now + timedelta(seconds=task.deadline_s),
+        created_at=now,
     )
 
 
