@@ -4,17 +4,17 @@ Bytes are held back only while they could be the beginning of a secret, so that 
 """
 
 import base64
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.errors import EchoDetected
 
 KEPT = 256
 """Secrets whose spellings are kept."""
-LEAST_PROBE = 6
-_RUN = re.compile(rb"[A-Za-z0-9]+")
 
 # Spelled with blanks at both ends, which no spelling of a secret has: what is left can never join up to one.
 REDACTED = b" [***] "
@@ -106,26 +106,25 @@ def _base64(plain: bytes) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How to see at one glance that there is no needle: each has one of the `probes` in it.
+    """How to see at one glance that there is no needle: `search` looks for all of them at once.
 
     `inner` are the bytes that a needle can break off behind.
     """
 
     longest: int
-    probes: tuple[bytes, ...]
+    search: BytesAhoCorasick
     inner: frozenset[int]
+
+    def is_clean(self, data: bytes) -> bool:
+        return not self.search.find_matches_as_indexes(data)
 
 
 @lru_cache(maxsize=KEPT)
 def _plan(needles: tuple[bytes, ...]) -> _Plan:
-    """Escapes leave letters and digits as they are: most spellings share the longest run of them."""
-    probes = list[bytes]()
-    for needle in sorted(needles, key=len):
-        if not any(probe in needle for probe in probes):
-            longest = max(_RUN.findall(needle), key=len, default=b"")
-            probes.append(longest if len(longest) >= LEAST_PROBE else needle)
+    # Only matches that do not overlap are found by the processor's vector instructions, at 10 GB/s.
+    search = BytesAhoCorasick(needles, matchkind=MatchKind.LeftmostLongest)
     inner = frozenset(byte for needle in needles for byte in needle[:-1])
-    return _Plan(max(map(len, needles), default=1), tuple(probes), inner)
+    return _Plan(max(map(len, needles), default=1), search, inner)
 
 
 class Redactor:
@@ -140,7 +139,7 @@ class Redactor:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now that `chunk` has come."""
-        data = self._held + chunk
+        data = self._held + chunk if self._held else chunk
         return self._pass_on(data, self._sure(data))
 
     def end(self) -> bytes:
@@ -167,7 +166,7 @@ class Redactor:
     def _found(self, data: bytes) -> list[tuple[int, int]]:
         """Where secrets are, those that overlap as one, in order."""
         places = [(0, self._covered)] if self._covered else []
-        if not any(probe in data for probe in self._plan.probes):
+        if self._plan.is_clean(data):
             return places
         for needle in self._needles:
             at = data.find(needle)
@@ -221,6 +220,8 @@ class MessageRedactor:
 
 def scrubbed(data: bytes, needles: tuple[bytes, ...]) -> bytes:
     """`data` without the needles."""
+    if _plan(needles).is_clean(data):
+        return data
     redactor = Redactor(needles)
     return redactor.feed(data) + redactor.end()
 
@@ -228,3 +229,12 @@ def scrubbed(data: bytes, needles: tuple[bytes, ...]) -> bytes:
 def redacted(text: str, needles: tuple[bytes, ...]) -> str:
     """`text` without the needles; it has Latin-1 characters only, as header fields do."""
     return scrubbed(text.encode("latin-1"), needles).decode("latin-1").strip()
+
+
+def redacted_fields(fields: Fields, needles: tuple[bytes, ...]) -> Fields:
+    """`fields` without the needles in their values, and without those that have one in their name."""
+    # No needle has a line break in it, so one look at all of them together sees as much as one at each.
+    if _plan(needles).is_clean("\n".join(text for field in fields for text in field).encode("latin-1")):
+        return fields
+    clean = ((name, redacted(value, needles)) for name, value in fields)
+    return tuple((name, value) for name, value in clean if redacted(name, needles) == name)

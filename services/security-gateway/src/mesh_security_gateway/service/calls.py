@@ -14,7 +14,7 @@ from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.grants import Grant
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.leases import Lease
-from mesh_security_gateway.domain.redaction import Redactor, needles, redacted, scrubbed
+from mesh_security_gateway.domain.redaction import Redactor, needles, redacted_fields, scrubbed
 from mesh_security_gateway.errors import (
     ConnectionNotFound,
     Interrupted,
@@ -82,9 +82,7 @@ class Exchange:
 
     def fields(self) -> Fields:
         """The upstream's header fields that may be passed on, without the secret."""
-        passed = headers.for_caller(self.incoming.fields)
-        clean = ((name, redacted(value, self.needles)) for name, value in passed)
-        return tuple((name, value) for name, value in clean if redacted(name, self.needles) == name)
+        return redacted_fields(headers.for_caller(self.incoming.fields), self.needles)
 
     def clean(self, data: bytes) -> bytes:
         """`data`, made of what the upstream said, without the secret."""
