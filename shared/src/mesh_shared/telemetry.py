@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import orjson
 import structlog
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import propagate, trace
@@ -97,9 +98,11 @@ def logs(service: str, level: str) -> None:
         _with_service(service),
         _with_stack,
     ]
+    # Our own lines go straight to the file: there is one for each request, and the standard library's way
+    # takes four times as long. That is for the lines of libraries.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         cache_logger_on_first_use=True,
     )
