@@ -244,7 +244,7 @@ async def test_an_agent_that_never_answers_is_given_up_when_its_time_is_over(tow
 
     answer = await agents.invoke(call(endpoint, timeout_s=0.3))
 
-    assert answer == Refusal(Failure.TIMED_OUT, "no answer within 0.3 s")
+    assert answer == Refusal(Failure.TIMED_OUT, "no answer within 0.3 s", may_pass=True)
 
 
 async def test_an_agent_that_hangs_up_is_unreachable(agents: HttpAgents):
@@ -303,7 +303,7 @@ async def test_an_agent_that_is_busy_to_the_last_is_given_up_in_time(town: Town,
         town, agents, Response(status_code=503, headers={"Retry-After": "0"}), timeout_s=0.5
     )
 
-    assert refused == Refusal(Failure.BAD_STATUS, "status 503 to the last")
+    assert refused == Refusal(Failure.BAD_STATUS, "status 503 to the last", may_pass=True)
     assert time.monotonic() - started < 2
 
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from mesh_coordinator.adapters.registry import PAGE, RegistryDirectory
-from mesh_coordinator.domain.selection import Tool
+from mesh_coordinator.domain.selection import Protocol, Tool
 from mesh_coordinator.errors import AgentNotFound
 from mesh_shared.errors import Unavailable
 
@@ -70,6 +70,36 @@ async def test_an_agent_is_read_with_what_is_needed_of_it(directory: RegistryDir
         Tool(name="SUMMARIZE", capability="text.summarize", price_units=250_000),
         Tool(name="DEAR", capability="text.summarize", price_units=int("9" * 78)),
     )
+
+
+@pytest.mark.parametrize(
+    ("protocols", "how"),
+    [
+        (["a2a", "mcp"], [("a/b", Protocol.A2A), ("c", Protocol.A2A)]),
+        (["mcp"], [("a/b", Protocol.MCP), ("c", Protocol.MCP)]),
+        (["mesh"], []),
+    ],
+)
+async def test_an_agent_that_lists_no_tools_is_asked_for_its_capabilities_themselves_for_nothing(
+    registry: Registry, directory: RegistryDirectory, protocols: list[str], how: list[tuple[str, Protocol]]
+):
+    bare = BODY | {"toolDefinitions": [], "capabilities": ["a/b", "c"], "protocols": protocols}
+    registry.answer = JSONResponse({"items": [bare], "next_cursor": None})
+
+    (listing,) = await directory.offering("c")
+
+    assert [(tool.name, tool.protocol) for tool in listing.tools] == how
+    assert all(tool.capability == tool.name and tool.price_units == 0 for tool in listing.tools)
+
+
+async def test_a_tool_says_how_it_is_called(registry: Registry, directory: RegistryDirectory):
+    tool = BODY["toolDefinitions"][0]
+    listed = BODY | {"toolDefinitions": [tool | {"protocol": "mcp"}, tool], "protocols": ["mcp", "mesh"]}
+    registry.answer = JSONResponse({"items": [listed], "next_cursor": None})
+
+    (listing,) = await directory.offering("text.summarize")
+
+    assert [tool.protocol for tool in listing.tools] == [Protocol.MCP, Protocol.MESH]
 
 
 async def test_the_best_hundred_of_a_capability_are_asked_for(

@@ -9,7 +9,7 @@ from mesh_shared.http import asking
 from mesh_shared.wire import ReadModel
 from pydantic import Field
 
-from mesh_coordinator.domain.selection import Listing, Tool
+from mesh_coordinator.domain.selection import Listing, Protocol, Tool
 from mesh_coordinator.errors import AgentNotFound
 
 PAGE = 100
@@ -21,6 +21,11 @@ class _ToolBody(ReadModel):
     name: str
     capability: str
     price: str = Field(pattern=r"^[0-9]{1,78}$")
+    protocol: Protocol = Protocol.MESH
+
+    def tool(self) -> Tool:
+        price = int(self.price)
+        return Tool(name=self.name, capability=self.capability, price_units=price, protocol=self.protocol)
 
 
 class _AgentBody(ReadModel):
@@ -34,6 +39,8 @@ class _AgentBody(ReadModel):
     reputation: float
     active: bool
     status: str
+    capabilities: list[str] = Field(default=[])
+    protocols: list[str] = Field(default=[])
     toolDefinitions: list[_ToolBody]
 
     def listing(self) -> Listing:
@@ -46,10 +53,16 @@ class _AgentBody(ReadModel):
             reputation=self.reputation,
             is_active=self.active,
             is_on_chain=self.tokenId is not None and self.status != "pending",
-            tools=tuple(
-                Tool(name=tool.name, capability=tool.capability, price_units=int(tool.price))
-                for tool in self.toolDefinitions
-            ),
+            tools=tuple(tool.tool() for tool in self.toolDefinitions) or self._implied_tools(),
+        )
+
+    def _implied_tools(self) -> tuple[Tool, ...]:
+        """Agents of other networks list no tools: they are asked for the capability itself, for nothing."""
+        spoken = [protocol for protocol in (Protocol.A2A, Protocol.MCP) if protocol in self.protocols]
+        return tuple(
+            Tool(name=capability, capability=capability, price_units=0, protocol=spoken[0])
+            for capability in self.capabilities
+            if spoken
         )
 
 

@@ -11,11 +11,17 @@ from mesh_shared.agents.gateway import proxied
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """`url` stands for the agent's endpoint; `audience` is whom our token there is for."""
+    """`url` stands for the agent's endpoint, `base` for its origin `home`; our token is for `audience`."""
 
     url: str
     audience: str
     session: aiohttp.ClientSession
+    home: str
+    base: str
+
+    def at(self, url: str) -> str | None:
+        """What stands for another address of the same origin; None for one that is elsewhere."""
+        return f"{self.base}{url.removeprefix(self.home)}" if origin(url) == self.home else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +41,9 @@ class Ways:
     def to(self, endpoint: str) -> Way:
         home = origin(endpoint)
         if (connection := self.connections.get(endpoint)) is None:
-            return Way(endpoint, home, self.strangers)
-        path = endpoint.removeprefix(home)
-        return Way(f"{proxied(self.gateway_url, connection)}{path}", GATEWAY, self.gateway)
+            return Way(endpoint, home, self.strangers, home, home)
+        base = proxied(self.gateway_url, connection)
+        return Way(f"{base}{endpoint.removeprefix(home)}", GATEWAY, self.gateway, home, base)
 
 
 def origin(endpoint: str) -> str:

@@ -10,6 +10,7 @@ price, then to the lower agent id, so that a plan made twice is the same plan.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from mesh_coordinator.domain.requirements import Requirement
@@ -22,6 +23,14 @@ MAX_CANDIDATES = 20
 _ACTION = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
+class Protocol(StrEnum):
+    """How an agent is called: the mesh's own actions, A2A 1.0, or the Model Context Protocol."""
+
+    MESH = "mesh"
+    A2A = "a2a"
+    MCP = "mcp"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One action of an agent as the registry lists it; the price is in base units per call."""
@@ -29,6 +38,7 @@ class Tool:
     name: str
     capability: str
     price_units: int
+    protocol: Protocol = Protocol.MESH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +69,7 @@ class Candidate:
     action: str
     price_units: int
     reputation: float
+    protocol: Protocol = Protocol.MESH
     score: float = 0.0
     reason: str = ACCEPTED
 
@@ -112,6 +123,7 @@ def _candidate(wanted: Requirement, listing: Listing, limits: Limits) -> Candida
         action=tool.name if tool else "",
         price_units=tool.price_units if tool else 0,
         reputation=listing.reputation,
+        protocol=tool.protocol if tool else Protocol.MESH,
     )
     doubts = (*_doubts_of_agent(wanted, listing, limits), *_doubts_of_offer(wanted, candidate, limits))
     return replace(candidate, reason=next(iter(doubts), ACCEPTED))

@@ -6,7 +6,7 @@ from mesh_shared.wire import Units, WireModel
 from pydantic import Field
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
-from mesh_coordinator.domain.selection import Candidate
+from mesh_coordinator.domain.selection import Candidate, Protocol
 from mesh_coordinator.schemas.requests import PolicyBody
 
 
@@ -17,6 +17,7 @@ class CandidateView(WireModel):
     name: str
     endpoint: str
     action: str = Field(description="Empty when it offers none that fits.")
+    protocol: Protocol = Field(description="How it is called.")
     price: Units
     reputation: float = Field(description="The registry's, 0 to 1.")
     score: float = Field(description="0.5 · reputation - 0.3 · price / ceiling.")
@@ -30,6 +31,7 @@ class CandidateView(WireModel):
             name=candidate.name,
             endpoint=candidate.endpoint,
             action=candidate.action,
+            protocol=candidate.protocol,
             price=str(candidate.price_units),
             reputation=candidate.reputation,
             score=candidate.score,
