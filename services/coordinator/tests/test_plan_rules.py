@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_coordinator.domain import plan
+from mesh_coordinator.domain.faults import MAX_REFERENCES
+from mesh_coordinator.domain.faults import faults as faults_of
 from mesh_coordinator.domain.plan import Cycle, Plan, PlannedStep
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.requirements import Requirement
@@ -17,8 +19,8 @@ def step(id: str, *needs: str, **more: Any) -> Requirement:
     return Requirement(id=id, capability="c", needs=needs, **more)
 
 
-def faults(*requirements: Requirement, given: dict[str, Any] | None = None) -> dict[str, str]:
-    return {fault.pointer: fault.detail for fault in plan.faults(requirements, given or {})}
+def faults(*requirements: Requirement, given: dict[str, Any] | None = None, **more: Any) -> dict[str, str]:
+    return {fault.pointer: fault.detail for fault in faults_of(requirements, given or {}, **more)}
 
 
 def ref(target: str) -> dict[str, str]:
@@ -102,7 +104,7 @@ def test_an_input_that_is_nested_too_deep_is_pointed_at():
 
 
 def test_a_step_has_a_bounded_number_of_references():
-    many = {"x": [ref("#/input/a")] * (plan.MAX_REFERENCES + 1)}
+    many = {"x": [ref("#/input/a")] * (MAX_REFERENCES + 1)}
 
     assert list(faults(step("a", parameters=many), given={"a": 1})) == ["/requirements/0/parameters"]
 
@@ -229,3 +231,28 @@ def test_every_step_has_one_row_in_the_order_of_the_waves(needs: dict[str, list[
     drawn = [row.removesuffix("  c -> nobody").split()[-1] for row in rows]
     assert drawn == [id for wave in plan.waves(needs) for id in wave]
     assert all(row.isascii() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("output", "pointer"),
+    [
+        ({"x": ref("#/steps/zz/result")}, "/output/x"),
+        ({"x": [1, ref("nonsense")]}, "/output/x/1"),
+        ({"x": ref("#/input/missing")}, "/output/x"),
+        ({"x": nested(40)}, "/output"),
+        ({"x": [ref("#/steps/a/result")] * 65}, "/output"),
+    ],
+)
+def test_an_output_that_points_nowhere_is_no_part_of_a_plan(output: dict[str, Any], pointer: str):
+    assert list(faults(step("a"), output=output)) == [pointer]
+
+
+def test_an_output_may_point_at_any_step_and_the_input():
+    output = {"a": ref("#/steps/a/result/x"), "n": {"b": ref("#/steps/b/result"), "i": ref("#/input/i")}}
+
+    assert faults(step("a"), step("b"), given={"i": 1}, output=output) == {}
+
+
+@pytest.mark.parametrize(("quorum", "found"), [(2, []), (3, ["/on_failure/quorum"])])
+def test_a_quorum_is_of_required_steps(quorum: int, found: list[str]):
+    assert list(faults(step("a"), step("b"), step("c", optional=True), quorum=quorum)) == found

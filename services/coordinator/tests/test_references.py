@@ -144,3 +144,31 @@ def test_depth_takes_values_that_recursion_could_not():
         value = [value]
 
     assert references.depth(value) == 10_000
+
+
+def test_what_is_wanted_at_the_end_is_answered_without_what_is_missing():
+    wanted = {
+        "one": {"$ref": "#/steps/a/result/x"},
+        "both": [{"$ref": "#/steps/a/result"}, {"$ref": "#/input/i"}],
+        "lost": {"$ref": "#/steps/b/result"},
+        "half": [{"$ref": "#/steps/a/result"}, {"$ref": "#/steps/a/result/y"}],
+        "null": {"$ref": "#/steps/n/result"},
+    }
+
+    found = references.filled(wanted, {"a": {"x": 1}, "n": None}, {"i": 2}, 1_000)
+
+    assert found == {"one": 1, "both": [{"x": 1}, 2], "null": None}
+
+
+def test_what_is_answered_at_the_end_is_bounded_and_small_values_are_not_lost_for_large_ones():
+    wanted = {name: {"$ref": f"#/steps/{name}/result"} for name in ("small", "large", "last")}
+
+    found = references.filled(wanted, {"small": 1, "large": "x" * 100, "last": 2}, {}, 40)
+
+    assert found == {"small": 1, "last": 2}
+
+
+def test_the_steps_that_a_value_refers_to_are_each_named_once():
+    value = [{"$ref": "#/steps/b/result"}, {"$ref": "#/steps/a/result/x"}, {"$ref": "#/steps/b/result/y"}]
+
+    assert references.steps([*value, {"$ref": "#/input/z"}, {"$ref": "nonsense"}]) == ["b", "a"]

@@ -43,6 +43,7 @@ def run_row(**more: Any) -> RunRow:
         "task": "t",
         "task_hash": "0" * 64,
         "given": {},
+        "wanted_output": {},
         "on_failure": OnFailure.PARTIAL,
         "budget_units": 100,
         "created_at": NOW,

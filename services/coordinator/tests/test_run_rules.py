@@ -248,7 +248,8 @@ def stories(draw: st.DrawFn) -> Story:
         agents, is_optional = draw(AGENTS), draw(st.booleans())
         steps.append(step(f"s{n}", *needs, agents=agents, is_optional=is_optional))
     on_failure, parallel = draw(st.sampled_from(OnFailure)), draw(st.integers(1, 4))
-    return Story(run(*steps, on_failure=on_failure, parallel=parallel))
+    quorum = draw(st.none() | st.integers(1, len(steps)))
+    return Story(run(*steps, on_failure=on_failure, parallel=parallel, quorum=quorum))
 
 
 @given(stories(), st.integers(0, 2**32))
@@ -296,3 +297,32 @@ def test_never_more_starts_than_room(story: Story, total: int, per_agent: int):
     assert len(starts) <= total
     agents = Counter(story.step(start.step).agents[start.number - 1] for start in starts)
     assert all(count <= per_agent for count in agents.values())
+
+
+@pytest.mark.parametrize(
+    ("steps", "due"),
+    [
+        ([SUCCEEDED, FAILED], End(RunStatus.SUCCEEDED)),
+        ([SUCCEEDED, FAILED, step("a")], Start("a", 1)),
+        ([SUCCEEDED, replace(SUCCEEDED, is_optional=True), step("a")], Start("a", 1)),
+        ([FAILED, SKIPPED], Stop(Stopping.FAILED)),
+        ([FAILED, replace(SUCCEEDED, is_optional=True)], Stop(Stopping.FAILED)),
+    ],
+)
+def test_a_quorum_is_enough_and_a_run_stops_when_it_is_out_of_reach(steps: list[StepFacts], due: Move):
+    assert moves(*steps, quorum=1) == [due]
+
+
+def test_a_run_that_missed_its_quorum_has_failed():
+    assert moves(SUCCEEDED, FAILED, FAILED, quorum=2, stopping=Stopping.FAILED) == [End(RunStatus.FAILED)]
+
+
+@given(st.lists(st.sampled_from([SUCCEEDED, FAILED, SKIPPED]), min_size=1, max_size=6), st.integers(1, 6))
+def test_a_run_ends_well_exactly_when_its_quorum_succeeded(steps: list[StepFacts], quorum: int):
+    quorum = min(quorum, len(steps))
+    done = sum(one.status is StepStatus.SUCCEEDED for one in steps)
+    stopping = Stopping.FAILED if done < quorum else None
+
+    assert moves(*steps, quorum=quorum, stopping=stopping) == [
+        End(RunStatus.SUCCEEDED if done >= quorum else RunStatus.FAILED)
+    ]

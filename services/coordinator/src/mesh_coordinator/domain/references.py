@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mesh_shared.canonical import canonical_json
+
 MARK = "$ref"
 STEP_ID = r"[a-z0-9][a-z0-9_-]{0,63}"
 _POINTER = r"(?:/(?:[^/~]|~[01])*)*"
@@ -68,6 +70,12 @@ def find(value: Any, place: str = "") -> Iterator[Reference]:
         yield from find(child, joined(place, step))
 
 
+def steps(value: Any) -> list[str]:
+    """The steps that `value` refers to, each once."""
+    targets = (reference.target for reference in find(value))
+    return list(dict.fromkeys(target.step for target in targets if target and target.step is not None))
+
+
 def fill(value: Any, results: Mapping[str, Any], given: Any) -> Any:
     """`value` with every reference replaced by what it points at, in `results` by step or in `given`.
 
@@ -84,6 +92,27 @@ def fill(value: Any, results: Mapping[str, Any], given: Any) -> Any:
             return [fill(child, results, given) for child in cast("list[Any]", value)]
         case _:
             return value
+
+
+def filled(
+    wanted: Mapping[str, Any], results: Mapping[str, Any], given: Any, max_bytes: int
+) -> dict[str, Any]:
+    """The members of `wanted` with their references replaced, while all of it stays within `max_bytes`.
+
+    A member whose references have nothing to point at is left out, and so is one that would be too much.
+    """
+    found: dict[str, Any] = {}
+    left = max_bytes
+    for name, value in wanted.items():
+        try:
+            member = fill(value, results, given)
+        except LookupError:
+            continue
+        size = len(canonical_json({name: member}))
+        if size <= left:
+            found[name] = member
+            left -= size
+    return found
 
 
 def depth(value: Any) -> int:

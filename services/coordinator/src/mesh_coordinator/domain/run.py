@@ -75,7 +75,8 @@ class StepFacts:
 class RunFacts:
     """A run as it is on record; at most `parallel` of its steps run at once.
 
-    `owner` is who asked for it, `is_late` says that its deadline has passed.
+    `owner` is who asked for it, `is_late` says that its deadline has passed. With a `quorum` it is a success
+    when so many required steps succeed, and stops when they cannot any more.
     """
 
     steps: tuple[StepFacts, ...]
@@ -84,6 +85,7 @@ class RunFacts:
     parallel: int
     owner: str = ""
     is_late: bool = False
+    quorum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,11 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
 def _stop_reason(run: RunFacts) -> Stopping | None:
     if run.is_late and any(step.status not in CLOSED_STEPS for step in run.steps):
         return Stopping.DEADLINE
-    failed = any(step.status is StepStatus.FAILED and not step.is_optional for step in run.steps)
+    required = [step for step in run.steps if not step.is_optional]
+    failed = any(step.status is StepStatus.FAILED for step in required)
+    lost = sum(step.status in (StepStatus.FAILED, StepStatus.SKIPPED) for step in required)
+    if run.quorum is not None:
+        return Stopping.FAILED if len(required) - lost < run.quorum else None
     return Stopping.FAILED if failed and run.on_failure is OnFailure.FAIL_FAST else None
 
 
@@ -217,9 +223,15 @@ def _is_over(run: RunFacts) -> bool:
 
 def _status(run: RunFacts) -> RunStatus:
     gaps = [s for s in run.steps if s.status is not StepStatus.SUCCEEDED and not s.is_optional]
-    if not gaps:
+    if not gaps or _has_quorum(run):
         return RunStatus.SUCCEEDED
     if run.stopping in (Stopping.CANCELLED, Stopping.DEADLINE):
         return RunStatus.CANCELLED
     succeeded = any(step.status is StepStatus.SUCCEEDED for step in run.steps)
     return RunStatus.PARTIAL if succeeded and run.stopping is None else RunStatus.FAILED
+
+
+def _has_quorum(run: RunFacts) -> bool:
+    required = [step for step in run.steps if not step.is_optional]
+    done = sum(step.status is StepStatus.SUCCEEDED for step in required)
+    return run.quorum is not None and done >= run.quorum

@@ -188,6 +188,7 @@ class Facts:
             RunRow.stopping,
             RunRow.parallel,
             RunRow.deadline,
+            RunRow.quorum,
         )
         rows = await self._session.execute(
             select(*columns).where(RunRow.id.in_(ids)).order_by(RunRow.position)
@@ -200,8 +201,9 @@ class Facts:
                 parallel=min(parallel or self._parallel, self._parallel),
                 owner=owner,
                 is_late=deadline is not None and deadline <= self._now,
+                quorum=quorum,
             )
-            for id, owner, on_failure, stopping, parallel, deadline in rows
+            for id, owner, on_failure, stopping, parallel, deadline, quorum in rows
         }
 
     async def _steps(

@@ -25,7 +25,8 @@ class RunRow(Base):
     """`version` counts what happened to the run; `stopping` says why nothing new is started.
 
     `owner` is the subject who asked for it, `task_hash` is of all that was asked for, `traceparent` the trace
-    in which it was. `parallel` is how many steps the owner lets run at once.
+    in which it was. `parallel` is how many steps the owner lets run at once, `quorum` how many must succeed.
+    `wanted_output` is what the owner wants to be answered, with references; `output` is that, at the end.
 
     Amounts are base units in 64-bit integers, because the budget is kept by the database's own arithmetic.
     """
@@ -45,6 +46,8 @@ class RunRow(Base):
     task: Mapped[str] = mapped_column(Text)
     task_hash: Mapped[str] = mapped_column(String(64))
     given: Mapped[dict[str, Any]]
+    wanted_output: Mapped[dict[str, Any]]
+    output: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     on_failure: Mapped[str] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(10), default=RunStatus.RUNNING)
     stopping: Mapped[str | None] = mapped_column(String(10))
@@ -53,6 +56,7 @@ class RunRow(Base):
     spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     traceparent: Mapped[str | None] = mapped_column(String(55))
+    quorum: Mapped[int | None]
     parallel: Mapped[int | None]
     deadline: Mapped[datetime | None]
     created_at: Mapped[datetime]

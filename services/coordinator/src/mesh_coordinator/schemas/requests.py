@@ -142,6 +142,12 @@ class RequirementBody(WireModel):
         )
 
 
+class QuorumBody(WireModel):
+    """So many of the required steps are a success. When they cannot succeed any more, the run stops."""
+
+    quorum: int = Field(ge=1, le=MAX_STEPS, examples=[2])
+
+
 class TaskBody(WireModel):
     """A task, and what it needs; without `requirements` a few rules read them out of the text."""
 
@@ -172,6 +178,8 @@ class TaskBody(WireModel):
                     "budget": "100000",
                     "deadline_s": 600,
                     "parallel": 4,
+                    "on_failure": {"quorum": 1},
+                    "output": {"summary": {"$ref": "#/steps/summary/result/summary"}},
                 },
             ]
         }
@@ -193,10 +201,14 @@ class TaskBody(WireModel):
         le=MAX_PARALLEL,
         description="Steps that run at once; never more than the operator allows.",
     )
-    on_failure: OnFailure = Field(
+    on_failure: Annotated[OnFailure, Field(strict=False)] | QuorumBody = Field(
         default=OnFailure.PARTIAL,
-        strict=False,
         description="`fail_fast` ends the run when a required step fails; `partial` leaves a named gap.",
+    )
+    output: dict[str, Any] = Field(
+        default={},
+        description="What the run answers as its `output`: values with references to any step's result. A "
+        "name whose reference has nothing to point at is left out.",
     )
 
     def order(self) -> Task:
@@ -206,7 +218,9 @@ class TaskBody(WireModel):
             requirements=named,
             given=self.input,
             budget_units=None if self.budget is None else int(self.budget),
-            on_failure=self.on_failure,
+            output=self.output,
+            on_failure=OnFailure.PARTIAL if isinstance(self.on_failure, QuorumBody) else self.on_failure,
+            quorum=self.on_failure.quorum if isinstance(self.on_failure, QuorumBody) else None,
             deadline_s=self.deadline_s,
             parallel=self.parallel,
         )

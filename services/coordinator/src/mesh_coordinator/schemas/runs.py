@@ -12,6 +12,7 @@ from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stoppi
 from mesh_coordinator.repository.runs import RunRecord
 from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
 from mesh_coordinator.schemas.plans import CandidateView
+from mesh_coordinator.schemas.requests import QuorumBody
 from mesh_coordinator.schemas.verdicts import QualityView
 
 
@@ -130,7 +131,7 @@ class RunSummary(WireModel):
 class RunView(RunSummary):
     """Everything on record of a run."""
 
-    on_failure: OnFailure
+    on_failure: OnFailure | QuorumBody
     stopping: Stopping | None = Field(description="Why nothing new is started; null while it may be.")
     deadline: Timestamp | None = Field(description="Nothing more is started after it.")
     parallel: int | None = Field(description="Steps that its owner lets run at once.")
@@ -138,6 +139,7 @@ class RunView(RunSummary):
     waves: list[list[str]]
     graph: str = Field(description="Marks: o pending, > running, * succeeded, x failed, / skipped.")
     result: dict[str, Any] = Field(description="Results by step.")
+    output: dict[str, Any] | None = Field(description="What was asked for as `output`; null before the end.")
     gaps: list[GapView] = Field(description="Steps that did not succeed; empty while they still may.")
     wall_ms: int | None = Field(description="From start to end.")
     steps_ms: int = Field(description="The steps' own times added up; above `wall_ms` they ran in parallel.")
@@ -152,7 +154,7 @@ class RunView(RunSummary):
         ]
         return cls(
             **_summary(run),
-            on_failure=OnFailure(run.on_failure),
+            on_failure=OnFailure(run.on_failure) if run.quorum is None else QuorumBody(quorum=run.quorum),
             stopping=Stopping(run.stopping) if run.stopping else None,
             deadline=run.deadline,
             parallel=run.parallel,
@@ -160,6 +162,7 @@ class RunView(RunSummary):
             waves=[list(wave) for wave in plan.waves],
             graph=plan.drawn({step.id: step.status for step in steps}, record.hired),
             result={step.id: step.result for step in steps if step.status is StepStatus.SUCCEEDED},
+            output=run.output,
             gaps=[_gap(step) for step in steps if step.status in (StepStatus.FAILED, StepStatus.SKIPPED)],
             wall_ms=_ms(run.created_at, run.ended_at),
             steps_ms=sum(step.duration_ms or 0 for step in steps),

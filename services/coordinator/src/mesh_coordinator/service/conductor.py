@@ -1,7 +1,7 @@
 """The loop that carries runs out: it asks the reducer what is due, and gives every open attempt a hand."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -146,9 +146,7 @@ async def _parameters(session: AsyncSession, step: StepRow) -> dict[str, Any]:
     """The step's parameters with every reference filled in. Raises `_Unfit`."""
     run = await Runs(session).get(step.run_id)
     wanted = REQUIREMENT.validate_python(step.requirement).parameters
-    targets = (reference.target for reference in references.find(wanted))
-    sources = [target.step for target in targets if target is not None and target.step is not None]
-    results: Mapping[str, Any] = await Attempts(session).results(step.run_id, sources)
+    results = await Attempts(session).results(step.run_id, references.steps(wanted))
     try:
         parameters = references.fill(wanted, results, run.given)
     except PointerMissing:
@@ -193,6 +191,8 @@ async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) ->
 
 async def _end(session: AsyncSession, id: UUID, move: End, now: datetime) -> None:
     run = await Runs(session).get(id)
+    results = await Attempts(session).results(id, references.steps(run.wanted_output))
+    run.output = references.filled(run.wanted_output, results, run.given, MAX_PARAMETER_BYTES)
     run.status, run.ended_at = move.status, now
     await session.flush()
     await Runs(session).happened(id, f"run.{move.status}", {"spent": str(run.spent_units)}, now)

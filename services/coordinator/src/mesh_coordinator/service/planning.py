@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from mesh_shared.errors import FieldError
 
-from mesh_coordinator.domain import plan, requirements, selection
+from mesh_coordinator.domain import requirements, selection
+from mesh_coordinator.domain.faults import faults
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.run import OnFailure
@@ -25,7 +27,8 @@ class Task:
     """What is to be done; without `requirements` the rules read them out of `text`.
 
     `budget_units` are base units, `parallel` is how many steps run at once; None is as much, and as many, as
-    the operator allows. After `deadline_s` nothing more is started. `implied` is the part of a fault's
+    the operator allows. `output` are references to be answered at the end; with a `quorum` so many required
+    steps are enough. After `deadline_s` nothing more is started. `implied` is the part of a fault's
     pointer that the request leaves out: a single call has no `/requirements/0`.
     """
 
@@ -33,7 +36,9 @@ class Task:
     requirements: tuple[Requirement, ...] | None = None
     given: Mapping[str, Any] = field(default_factory=dict[str, Any])
     budget_units: int | None = None
+    output: Mapping[str, Any] = field(default_factory=dict[str, Any])
     on_failure: OnFailure = OnFailure.PARTIAL
+    quorum: int | None = None
     deadline_s: int | None = None
     parallel: int | None = None
     implied: str = ""
@@ -83,8 +88,9 @@ class Planner:
         if not needed:
             raise NoRequirementRecognised([rule.capability for rule in requirements.RULES])
         # A megabyte of schemas and patterns takes a while to check; others are served meanwhile.
-        if faults := await asyncio.to_thread(plan.faults, needed, task.input):
-            places = [(fault.pointer.removeprefix(task.implied), fault.detail) for fault in faults]
+        find = partial(faults, needed, task.input, output=task.output, quorum=task.quorum)
+        if found := await asyncio.to_thread(find):
+            places = [(fault.pointer.removeprefix(task.implied), fault.detail) for fault in found]
             raise InvalidPlan([FieldError("body", pointer, detail) for pointer, detail in places])
         return needed
 

@@ -151,7 +151,9 @@ def _run_row(task: Task, id: UUID, owner: str, budget_units: int) -> RunRow:
         task=task.text,
         task_hash=_hash(task),
         given=task.input,
+        wanted_output=dict(task.output),
         on_failure=task.on_failure,
+        quorum=task.quorum,
         budget_units=budget_units,
         traceparent=telemetry.traceparent(),
         parallel=task.parallel,
@@ -164,7 +166,8 @@ def _check(task: Task, plan: Plan, budget_units: int) -> None:
     """Refuses what cannot end well: nobody to hire, though no gap is allowed; more to pay than there is."""
     required = {step.requirement.id for step in plan.steps if not step.requirement.optional}
     missing = [id for id in plan.gaps if id in required]
-    if missing and (task.on_failure is OnFailure.FAIL_FAST or len(plan.gaps) == len(plan.steps)):
+    needed = len(required) if task.on_failure is OnFailure.FAIL_FAST else task.quorum or 0
+    if missing and (len(required) - len(missing) < needed or len(plan.gaps) == len(plan.steps)):
         raise NoAcceptableAgent(missing)
     price_units = sum(
         step.chosen.price_units for step in plan.steps if step.chosen and step.requirement.id in required
