@@ -3,7 +3,15 @@
 from typing import Annotated, Any, Self
 
 from mesh_shared.wire import Capability, Hex32, Units, WireModel
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.references import STEP_ID
@@ -148,6 +156,14 @@ class QuorumBody(WireModel):
     quorum: int = Field(ge=1, le=MAX_STEPS, examples=[2])
 
 
+def _one_fault(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+    """Says what is allowed, in the place of one complaint for each kind of value that it is not."""
+    try:
+        return inner(value)
+    except ValidationError:
+        raise ValueError("fail_fast, partial or an object with a quorum") from None
+
+
 class TaskBody(WireModel):
     """A task, and what it needs; without `requirements` a few rules read them out of the text."""
 
@@ -201,7 +217,9 @@ class TaskBody(WireModel):
         le=MAX_PARALLEL,
         description="Steps that run at once; never more than the operator allows.",
     )
-    on_failure: Annotated[OnFailure, Field(strict=False)] | QuorumBody = Field(
+    on_failure: Annotated[
+        Annotated[OnFailure, Field(strict=False)] | QuorumBody, WrapValidator(_one_fault)
+    ] = Field(
         default=OnFailure.PARTIAL,
         description="`fail_fast` ends the run when a required step fails; `partial` leaves a named gap.",
     )
