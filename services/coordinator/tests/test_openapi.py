@@ -21,6 +21,7 @@ ROUTES = {
     ("/v1/runs/{run_id}/graph", "get"): "get_run_graph",
     ("/v1/runs/{run_id}/cancel", "post"): "cancel_run",
     ("/v1/runs/{run_id}/events", "get"): "stream_run_events",
+    ("/v1/runs/{run_id}/approvals/{approval_id}", "post"): "decide_approval",
     ("/v1/execute", "post"): "execute",
     ("/v1/escrows/{escrow_id}", "get"): "get_escrow",
     ("/actions/COORDINATE_AGENTS", "post"): "invoke_coordinate_agents",

@@ -12,7 +12,10 @@ from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
 from mesh_coordinator.domain.limits import Room
 from mesh_coordinator.domain.run import (
     CLOSED_STEPS,
+    DENIED,
     NO_AGENT,
+    Approval,
+    Ask,
     AttemptFacts,
     Close,
     End,
@@ -195,10 +198,15 @@ class Story:
         match move:
             case Start(id, number):
                 assert all(self.step(need).status is StepStatus.SUCCEEDED for need in self.step(id).needs)
+                assert self.step(id).approval in (None, Approval.APPROVED)
                 assert number == len(self.step(id).attempts) + 1 <= len(self.step(id).agents)
                 self.started.append((id, number))
                 opened = AttemptFacts(state=State.SELECTED)
                 self.change(id, status=StepStatus.RUNNING, attempts=(*self.step(id).attempts, opened))
+            case Ask(id):
+                assert self.step(id).approval is Approval.NEEDED
+                assert all(self.step(need).status is StepStatus.SUCCEEDED for need in self.step(id).needs)
+                self.change(id, status=StepStatus.AWAITING_APPROVAL, approval=Approval.REQUESTED)
             case Close(id, status, reason):
                 assert self.step(id).status not in CLOSED_STEPS
                 assert (reason is None) == (status is StepStatus.SUCCEEDED)
@@ -215,6 +223,10 @@ class Story:
             (one.id, place, attempt) for one in self.facts.steps for place, attempt in enumerate(one.attempts)
         ]
         return [(id, place, attempt) for id, place, attempt in numbered if attempt.state not in ENDED]
+
+    @property
+    def asked(self) -> list[str]:
+        return [one.id for one in self.facts.steps if one.status is StepStatus.AWAITING_APPROVAL]
 
     def happens(self, id: str, place: int, outcome: AttemptFacts) -> None:
         attempts = self.step(id).attempts
@@ -246,7 +258,8 @@ def stories(draw: st.DrawFn) -> Story:
             else []
         )
         agents, is_optional = draw(AGENTS), draw(st.booleans())
-        steps.append(step(f"s{n}", *needs, agents=agents, is_optional=is_optional))
+        approval = draw(st.sampled_from([None, None, Approval.NEEDED]))
+        steps.append(step(f"s{n}", *needs, agents=agents, is_optional=is_optional, approval=approval))
     on_failure, parallel = draw(st.sampled_from(OnFailure)), draw(st.integers(1, 4))
     quorum = draw(st.none() | st.integers(1, len(steps)))
     return Story(run(*steps, on_failure=on_failure, parallel=parallel, quorum=quorum))
@@ -272,6 +285,9 @@ def test_every_run_ends_and_keeps_its_order_and_limits_on_the_way(story: Story, 
             break
         if story.facts.stopping is None and dice.randrange(30) == 0:
             story.facts = replace(story.facts, stopping=Stopping.CANCELLED)
+            continue
+        if (asked := story.asked) and (dice.random() < 0.5 or not story.open_attempts):
+            story.change(asked[0], approval=dice.choice([Approval.APPROVED, Approval.DENIED]))
             continue
         id, place, attempt = dice.choice(story.open_attempts)
         nexts = OUTCOMES[4:] if attempt.state in DECIDED else OUTCOMES
@@ -326,3 +342,35 @@ def test_a_run_ends_well_exactly_when_its_quorum_succeeded(steps: list[StepFacts
     assert moves(*steps, quorum=quorum, stopping=stopping) == [
         End(RunStatus.SUCCEEDED if done >= quorum else RunStatus.FAILED)
     ]
+
+
+def awaiting(id: str, approval: Approval, **more: Any) -> StepFacts:
+    return step(id, status=StepStatus.AWAITING_APPROVAL, approval=approval, **more)
+
+
+def test_a_person_is_asked_once_all_that_a_step_needs_has_succeeded_whether_there_is_room_or_not():
+    asking = step("b", "ok", approval=Approval.NEEDED)
+
+    assert moves(SUCCEEDED, asking, room=Room(0, 0)) == [Ask("b")]
+    assert moves(step("a"), step("b", "a", approval=Approval.NEEDED)) == [Start("a", 1)]
+
+
+def test_a_step_waits_for_its_approval_and_lets_others_pass():
+    assert moves(awaiting("a", Approval.REQUESTED), step("b")) == [Start("b", 1)]
+    assert moves(awaiting("a", Approval.REQUESTED)) == []
+
+
+def test_an_approved_step_starts_and_a_denied_one_fails():
+    assert moves(awaiting("a", Approval.APPROVED)) == [Start("a", 1)]
+    assert moves(awaiting("a", Approval.DENIED)) == [Close("a", StepStatus.FAILED, DENIED)]
+
+
+@pytest.mark.parametrize("approval", [Approval.REQUESTED, Approval.APPROVED])
+def test_a_stopping_run_waits_for_nobody(approval: Approval):
+    assert moves(awaiting("a", approval), stopping=Stopping.DEADLINE) == [
+        Close("a", StepStatus.SKIPPED, "run-deadline")
+    ]
+
+
+def test_nobody_is_asked_about_a_step_that_nobody_can_do():
+    assert moves(step("a", agents=(), approval=Approval.NEEDED)) == [Close("a", StepStatus.FAILED, NO_AGENT)]

@@ -21,10 +21,11 @@ from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
-from mesh_coordinator.api import execution, runs
+from mesh_coordinator.api import approvals, execution, runs
 from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
+from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.attempts import AttemptRunner
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
@@ -39,7 +40,7 @@ ABOUT = About(
     title="371 Mesh coordinator",
     summary="Turns a task into a plan, a plan into paid steps, and results into verdicts.",
 )
-ROUTERS = (runs.router, execution.router)
+ROUTERS = (runs.router, approvals.router, execution.router)
 
 
 def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
@@ -142,6 +143,7 @@ def _coordinator(
     )
     return Coordinator(
         planner=planner,
+        approvals=ApprovalDesk(database=platform.database, news=news),
         runs=RunDesk(
             database=platform.database,
             planner=planner,

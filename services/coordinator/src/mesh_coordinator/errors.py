@@ -20,6 +20,27 @@ class AgentNotFound(NotFound, title="Agent not found"):
         super().__init__("The registry lists no agent with that id.")
 
 
+class ApprovalNotFound(NotFound, title="Approval not found"):
+    """The run asks nobody under that id."""
+
+    def __init__(self) -> None:
+        super().__init__("The run has no approval with that id.")
+
+
+class ApprovalDecided(Conflict, title="Approval is decided"):
+    """Somebody has decided otherwise already."""
+
+    def __init__(self, decision: str) -> None:
+        super().__init__(f"It was decided already: {decision}.", decision=decision)
+
+
+class ApprovalExpired(Conflict, title="Approval has expired"):
+    """The run was cancelled, or its deadline passed, before anybody decided."""
+
+    def __init__(self) -> None:
+        super().__init__("The run stops, so that nothing is left to decide.")
+
+
 class EscrowNotFound(NotFound, title="Escrow not found"):
     """Neither the chain nor this coordinator has an escrow with that id."""
 

@@ -25,6 +25,16 @@ class RunStarted(_OfRun):
 
 
 class StepCompleted(_OfRun):
+class ApprovalRequested(_OfRun):
+    """A step waits for a person; `price` is the most that its agents ask for."""
+
+    topic: ClassVar[str] = "coordinator.approval-requested.v1"
+
+    step_id: str
+    approval_id: Uuid
+    price: Units
+
+
     """A step has ended, however it ended."""
 
     topic: ClassVar[str] = "coordinator.step-completed.v1"

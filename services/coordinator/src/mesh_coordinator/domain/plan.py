@@ -11,6 +11,7 @@ from mesh_coordinator.domain.selection import Candidate
 
 MARKS = {
     StepStatus.PENDING: "o",
+    StepStatus.AWAITING_APPROVAL: "?",
     StepStatus.RUNNING: ">",
     StepStatus.SUCCEEDED: "*",
     StepStatus.FAILED: "x",

@@ -33,7 +33,9 @@ class Requirement:
     """One step: the capability that it needs, and under which terms.
 
     `parameters` may hold references to the results of steps in `needs`. `max_price_units` are base units of
-    the mesh's token. `rule` names the rule that found the requirement in the text; None when its author did.
+    the mesh's token. A person is asked first when the step may cost more than `asks_above_units`: -1 is
+    always, None never. `rule` names the rule that found the requirement in the text; None when its author
+    did.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Requirement:
     optional: bool = False
     timeout_s: int = DEFAULT_TIMEOUT_S
     policy: Policy = Policy()
+    asks_above_units: int | None = None
     rule: str | None = None
 
     @property

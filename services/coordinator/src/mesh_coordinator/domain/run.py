@@ -24,13 +24,23 @@ class RunStatus(StrEnum):
 
 
 class StepStatus(StrEnum):
-    """Pending, running, and the three ways to end."""
+    """Pending, waiting for a person, running, and the three ways to end."""
 
     PENDING = "pending"
+    AWAITING_APPROVAL = "awaiting_approval"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
+
+
+class Approval(StrEnum):
+    """What a person has to say before a step starts, and has said."""
+
+    NEEDED = "needed"
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    DENIED = "denied"
 
 
 class OnFailure(StrEnum):
@@ -48,6 +58,7 @@ class Stopping(StrEnum):
     FAILED = "failed"
 
 
+NOT_STARTED = frozenset({StepStatus.PENDING, StepStatus.AWAITING_APPROVAL})
 CLOSED_STEPS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
 
 
@@ -61,7 +72,10 @@ class AttemptFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFacts:
-    """A step and its attempts so far, oldest first; `agents` may be tried, in that order."""
+    """A step and its attempts so far, oldest first; `agents` may be tried, in that order.
+
+    `approval` is None for a step about which nobody is asked.
+    """
 
     id: str
     needs: tuple[str, ...]
@@ -69,6 +83,7 @@ class StepFacts:
     is_optional: bool
     agents: tuple[str, ...]
     attempts: tuple[AttemptFacts, ...] = ()
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +112,13 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask a person whether a step may start."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """A step has ended; `reason` is the failure's name, or what it waited for in vain."""
 
@@ -119,8 +141,9 @@ class End:
     status: RunStatus
 
 
-Move = Start | Close | Stop | End
+Move = Start | Ask | Close | Stop | End
 NO_AGENT = "no-acceptable-agent"
+DENIED = "approval-denied"
 
 
 def decide(run: RunFacts, room: Room) -> Sequence[Move]:
@@ -133,7 +156,7 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
         return closing
     if run.stopping is None and (reason := _stop_reason(run)) is not None:
         return [Stop(reason)]
-    starting = [*_starts(run, room)]
+    starting = [*_questions(run), *_starts(run, room)]
     if not starting and _is_over(run):
         return [End(_status(run))]
     return starting
@@ -144,7 +167,7 @@ def _closings(run: RunFacts) -> Iterator[Close]:
     for step in run.steps:
         if step.status is StepStatus.RUNNING:
             yield from _ending(run, step)
-        elif step.status is StepStatus.PENDING:
+        elif step.status not in CLOSED_STEPS:
             yield from _dropping(run, step, [status[need] for need in step.needs])
 
 
@@ -165,6 +188,8 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
         yield Close(step.id, StepStatus.SKIPPED, f"run-{run.stopping}")
     elif {StepStatus.FAILED, StepStatus.SKIPPED}.intersection(needed):
         yield Close(step.id, StepStatus.SKIPPED, "need-not-met")
+    elif step.approval is Approval.DENIED:
+        yield Close(step.id, StepStatus.FAILED, DENIED)
     elif not step.agents:
         yield Close(step.id, StepStatus.FAILED, NO_AGENT)
 
@@ -180,11 +205,20 @@ def _stop_reason(run: RunFacts) -> Stopping | None:
     return Stopping.FAILED if failed and run.on_failure is OnFailure.FAIL_FAST else None
 
 
+def _questions(run: RunFacts) -> Iterator[Ask]:
+    """A person is asked once nothing else keeps a step from starting, whether there is room or not."""
+    for step in _due(run):
+        if step.approval is Approval.NEEDED:
+            yield Ask(step.id)
+
+
 def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
     """What is due and has room: in the run, in all, and with the agent whose turn it is."""
     free = min(room.total, run.parallel - _running(run))
     taken: Counter[str] = Counter()
     for step in _due(run):
+        if step.approval not in (None, Approval.APPROVED):
+            continue
         agent = step.agents[len(step.attempts)]
         if taken.total() >= free:
             return
@@ -202,7 +236,7 @@ def _due(run: RunFacts) -> Iterator[StepFacts]:
         if step.status is StepStatus.RUNNING and _needs_another(step):
             yield step
     for step in run.steps:
-        if step.status is StepStatus.PENDING and done.issuperset(step.needs):
+        if step.status in NOT_STARTED and done.issuperset(step.needs):
             yield step
 
 

@@ -13,6 +13,7 @@ from mesh_coordinator.domain.attempt import ENDED, Failure, State
 from mesh_coordinator.domain.limits import OpenAttempt
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.run import (
+    Approval,
     AttemptFacts,
     OnFailure,
     RunFacts,
@@ -22,7 +23,7 @@ from mesh_coordinator.domain.run import (
     Stopping,
 )
 from mesh_coordinator.domain.selection import Candidate
-from mesh_coordinator.errors import RunNotFound
+from mesh_coordinator.errors import ApprovalNotFound, RunNotFound
 from mesh_coordinator.repository.codec import CANDIDATE, CANDIDATES, REQUIREMENT
 from mesh_coordinator.repository.tables import AttemptRow, RunEventRow, RunRow, StepRow
 
@@ -106,6 +107,13 @@ class Runs:
 
     async def step(self, run_id: UUID, id: str) -> StepRow:
         return await self._session.get_one(StepRow, (run_id, id))
+
+    async def asked(self, run_id: UUID, approval_id: UUID) -> StepRow:
+        """The step about which somebody was asked. Raises `ApprovalNotFound`."""
+        query = select(StepRow).where(StepRow.run_id == run_id, StepRow.approval_id == approval_id)
+        if (found := await self._session.scalar(query)) is None:
+            raise ApprovalNotFound
+        return found
 
     async def reserve(self, id: UUID, units: int) -> bool:
         """Sets `units` of the budget aside; false when there is not so much left.
@@ -216,18 +224,20 @@ class Facts:
             StepRow.status,
             StepRow.is_optional,
             StepRow.agents,
+            StepRow.approval,
         )
         rows = await self._session.execute(
             select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place)
         )
         found: dict[UUID, list[StepFacts]] = {}
-        for run_id, id, needs, status, is_optional, agents in rows:
+        for run_id, id, needs, status, is_optional, agents, approval in rows:
             facts = StepFacts(
                 id=id,
                 needs=tuple(needs),
                 status=StepStatus(status),
                 is_optional=is_optional,
                 agents=tuple(agents),
+                approval=Approval(approval) if approval else None,
                 attempts=tuple(attempts.get((run_id, id), ())),
             )
             found.setdefault(run_id, []).append(facts)

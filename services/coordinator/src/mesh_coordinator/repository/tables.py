@@ -64,7 +64,10 @@ class RunRow(Base):
 
 
 class StepRow(Base):
-    """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order."""
+    """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order.
+
+    `approval` is NULL for a step about which nobody is asked; `approval_id` is known once somebody is.
+    """
 
     __tablename__ = "steps"
 
@@ -76,10 +79,20 @@ class StepRow(Base):
     agents: Mapped[list[str]]
     requirement: Mapped[dict[str, Any]]
     candidates: Mapped[list[Any]]
-    status: Mapped[str] = mapped_column(String(10), default=StepStatus.PENDING)
+    status: Mapped[str] = mapped_column(String(20), default=StepStatus.PENDING)
+    approval: Mapped[str | None] = mapped_column(String(10))
+    approval_id: Mapped[UUID | None]
+    approval_by: Mapped[str | None] = mapped_column(String(128))
+    approval_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(40))
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+
+    @property
+    def dearest_units(self) -> int:
+        """The most that one of the agents asks for that may be tried."""
+        tried = self.candidates[: len(self.agents)]
+        return max((candidate["price_units"] for candidate in tried), default=0)
 
 
 class AttemptRow(Base):

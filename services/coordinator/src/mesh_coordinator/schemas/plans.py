@@ -66,9 +66,7 @@ class PlannedStepView(WireModel):
             needs=list(wanted.needs),
             optional=wanted.optional,
             timeout_s=wanted.timeout_s,
-            policy=PolicyBody(
-                retries=wanted.policy.retries, fallback_agents=wanted.policy.fallback_agents
-            ),
+            policy=PolicyBody(retries=wanted.policy.retries, fallback_agents=wanted.policy.fallback_agents),
             rule=wanted.rule,
             parameters=wanted.parameters,
             agent_id=chosen and chosen.agent_id,

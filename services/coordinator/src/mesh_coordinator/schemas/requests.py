@@ -1,6 +1,6 @@
 """What callers ask for."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from mesh_shared.wire import Capability, Hex32, Units, WireModel
 from pydantic import (
@@ -119,6 +119,18 @@ class PolicyBody(WireModel):
         return Policy(retries=self.retries, fallback_agents=self.fallback_agents)
 
 
+class AskAboveBody(WireModel):
+    """A person is asked when an agent that may be tried asks for more than `above`."""
+
+    above: Units
+
+
+class DecisionBody(WireModel):
+    """What a person says about a step that waits."""
+
+    decision: Literal["approve", "deny"]
+
+
 class RequirementBody(WireModel):
     """One step of the run."""
 
@@ -134,6 +146,11 @@ class RequirementBody(WireModel):
     optional: bool = Field(default=False, description="The run can succeed without it.")
     timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one call.")
     policy: PolicyBody = PolicyBody()
+    approval: Literal["always"] | AskAboveBody | None = Field(
+        default=None,
+        description="When a person has to approve before anything of the step is reserved or called: "
+        "`always`, or above a price.",
+    )
 
     def requirement(self) -> Requirement:
         return Requirement(
@@ -147,6 +164,7 @@ class RequirementBody(WireModel):
             optional=self.optional,
             timeout_s=self.timeout_s,
             policy=self.policy.policy(),
+            asks_above_units=_asks_above(self.approval),
         )
 
 
@@ -154,6 +172,12 @@ class QuorumBody(WireModel):
     """So many of the required steps are a success. When they cannot succeed any more, the run stops."""
 
     quorum: int = Field(ge=1, le=MAX_STEPS, examples=[2])
+
+
+def _asks_above(approval: Literal["always"] | AskAboveBody | None) -> int | None:
+    if approval is None:
+        return None
+    return int(approval.above) if isinstance(approval, AskAboveBody) else -1
 
 
 def _one_fault(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:

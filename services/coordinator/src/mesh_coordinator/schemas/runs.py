@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mesh_coordinator.domain.attempt import Failure, Outcome, State
 from mesh_coordinator.domain.plan import PlannedStep
-from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stopping
+from mesh_coordinator.domain.run import Approval, OnFailure, RunStatus, StepStatus, Stopping
 from mesh_coordinator.repository.runs import RunRecord
 from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
 from mesh_coordinator.schemas.plans import CandidateView
@@ -60,6 +60,33 @@ class AttemptView(WireModel):
         )
 
 
+class ApprovalView(WireModel):
+    """What a person was asked about a step, and has said."""
+
+    id: Uuid | None = Field(description="Where to decide: /v1/runs/{run}/approvals/{id}; null before.")
+    step: str
+    state: Approval
+    price: Units = Field(description="The most that one of the step's agents asks for.")
+    by: str | None
+    decided_at: Timestamp | None
+
+    @classmethod
+    def of(cls, row: StepRow) -> Self | None:
+        """None for a step about which nobody is asked."""
+        return None if row.approval is None else cls.decided(row)
+
+    @classmethod
+    def decided(cls, row: StepRow) -> Self:
+        return cls(
+            id=row.approval_id,
+            step=row.id,
+            state=Approval(row.approval),
+            price=str(row.dearest_units),
+            by=row.approval_by,
+            decided_at=row.approval_at,
+        )
+
+
 class StepView(WireModel):
     """A step as it stands."""
 
@@ -69,6 +96,7 @@ class StepView(WireModel):
     optional: bool
     status: StepStatus
     reason: str | None = Field(description="Why it failed or was skipped.", examples=["poor-quality"])
+    approval: ApprovalView | None = Field(description="Null for a step about which nobody is asked.")
     started_at: Timestamp | None
     ended_at: Timestamp | None
     duration_ms: int | None
@@ -85,6 +113,7 @@ class StepView(WireModel):
             optional=row.is_optional,
             status=StepStatus(row.status),
             reason=row.reason,
+            approval=ApprovalView.of(row),
             started_at=row.started_at,
             ended_at=row.ended_at,
             duration_ms=_ms(row.started_at, row.ended_at),
@@ -137,7 +166,7 @@ class RunView(RunSummary):
     parallel: int | None = Field(description="Steps that its owner lets run at once.")
     steps: list[StepView]
     waves: list[list[str]]
-    graph: str = Field(description="Marks: o pending, > running, * succeeded, x failed, / skipped.")
+    graph: str = Field(description="Marks: o pending, ? asks, > running, * succeeded, x failed, / skipped.")
     result: dict[str, Any] = Field(description="Results by step.")
     output: dict[str, Any] | None = Field(description="What was asked for as `output`; null before the end.")
     gaps: list[GapView] = Field(description="Steps that did not succeed; empty while they still may.")

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
-from mesh_coordinator.domain.run import OnFailure, RunStatus, Stopping
+from mesh_coordinator.domain.run import Approval, OnFailure, RunStatus, Stopping
+from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.errors import BudgetTooSmall, NoAcceptableAgent, RunEnded
 from mesh_coordinator.events import RunStarted
 from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT, dumped
@@ -26,6 +27,8 @@ from mesh_coordinator.repository.tables import RunEventRow, RunRow, StepRow
 from mesh_coordinator.service.planning import Planner, Task
 
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)
+LONGEST_WAIT_S = 7 * 86_400
+"""For a person, in a run that names no deadline."""
 LOOK_AGAIN_S = 1.0
 """Another replica rings no bell here."""
 
@@ -118,29 +121,41 @@ class RunDesk:
         return rows, run.status != RunStatus.RUNNING and last >= run.version
 
     def _steps(self, plan: Plan, run_id: UUID) -> list[StepRow]:
-        return [
-            StepRow(
-                run_id=run_id,
-                id=step.requirement.id,
-                place=place,
-                needs=list(step.requirement.needs),
-                is_optional=step.requirement.optional,
-                agents=[candidate.agent_id for candidate in step.hirable[: self._tried(step)]],
-                requirement=dumped(REQUIREMENT, step.requirement),
-                candidates=dumped(CANDIDATES, step.candidates),
-            )
-            for place, step in enumerate(plan.steps)
-        ]
+        return [_step_row(step, place, run_id, self._tried(step)) for place, step in enumerate(plan.steps)]
 
-    def _tried(self, step: PlannedStep) -> int:
-        """How many agents may be tried."""
+    def _tried(self, step: PlannedStep) -> Sequence[Candidate]:
+        """Agents that may be tried, in order."""
         wanted = step.requirement.policy.fallback_agents
-        return self.attempts_per_step if wanted is None else min(1 + wanted, self.attempts_per_step)
+        most = self.attempts_per_step if wanted is None else min(1 + wanted, self.attempts_per_step)
+        return step.hirable[:most]
+
+
+def _step_row(step: PlannedStep, place: int, run_id: UUID, tried: Sequence[Candidate]) -> StepRow:
+    above = step.requirement.asks_above_units
+    price_units = max((candidate.price_units for candidate in tried), default=0)
+    return StepRow(
+        run_id=run_id,
+        id=step.requirement.id,
+        place=place,
+        needs=list(step.requirement.needs),
+        is_optional=step.requirement.optional,
+        agents=[candidate.agent_id for candidate in tried],
+        approval=None if above is None or price_units <= above else Approval.NEEDED,
+        requirement=dumped(REQUIREMENT, step.requirement),
+        candidates=dumped(CANDIDATES, step.candidates),
+    )
 
 
 def _hash(task: Task) -> str:
     """Tells tasks apart, whatever they were asked through: 64 hex digits."""
     return json_hash(_TASK.dump_python(task, mode="json")).hex()
+
+
+def _deadline(task: Task, now: datetime) -> datetime | None:
+    """Nobody is waited for longer than a week."""
+    asks = any(one.asks_above_units is not None for one in task.requirements or ())
+    lasts_s = LONGEST_WAIT_S if task.deadline_s is None and asks else task.deadline_s
+    return None if lasts_s is None else now + timedelta(seconds=lasts_s)
 
 
 def _run_row(task: Task, id: UUID, owner: str, budget_units: int) -> RunRow:
@@ -157,7 +172,7 @@ def _run_row(task: Task, id: UUID, owner: str, budget_units: int) -> RunRow:
         budget_units=budget_units,
         traceparent=telemetry.traceparent(),
         parallel=task.parallel,
-        deadline=None if task.deadline_s is None else now + timedelta(seconds=task.deadline_s),
+        deadline=_deadline(task, now),
         created_at=now,
     )
 
