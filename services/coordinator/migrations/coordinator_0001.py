@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("on_failure", sa.String(10), nullable=False),
         sa.Column("status", sa.String(10), nullable=False),
         sa.Column("stopping", sa.String(10), nullable=True),
+        sa.Column("is_paused", sa.Boolean(), nullable=False),
         sa.Column("budget_units", sa.BigInteger(), nullable=False),
         sa.Column("reserved_units", sa.BigInteger(), nullable=False),
         sa.Column("spent_units", sa.BigInteger(), nullable=False),

@@ -181,34 +181,40 @@ def test_how_a_run_ends(steps: list[StepFacts], stopping: Stopping | None, statu
 
 @dataclass
 class Story:
-    """A run carried out by `decide` alone, with agents and interruptions as the dice have it."""
+    """A run carried out by `decide` alone, with agents, people and interruptions as the dice have it."""
 
     facts: RunFacts
     status: RunStatus = RunStatus.RUNNING
     started: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    steps: dict[str, StepFacts] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = {one.id: one for one in self.facts.steps}
+
+    @property
+    def now(self) -> RunFacts:
+        return replace(self.facts, steps=tuple(self.steps.values()))
 
     def change(self, id: str, **changes: Any) -> None:
-        steps = tuple(replace(one, **changes) if one.id == id else one for one in self.facts.steps)
-        self.facts = replace(self.facts, steps=steps)
-
-    def step(self, id: str) -> StepFacts:
-        return next(one for one in self.facts.steps if one.id == id)
+        self.steps[id] = replace(self.steps[id], **changes)
 
     def carry_out(self, move: Move) -> None:
         match move:
             case Start(id, number):
-                assert all(self.step(need).status is StepStatus.SUCCEEDED for need in self.step(id).needs)
-                assert self.step(id).approval in (None, Approval.APPROVED)
-                assert number == len(self.step(id).attempts) + 1 <= len(self.step(id).agents)
+                one = self.steps[id]
+                assert not self.facts.is_paused
+                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in one.needs)
+                assert one.approval in (None, Approval.APPROVED)
+                assert number == len(one.attempts) + 1 <= len(one.agents)
                 self.started.append((id, number))
                 opened = AttemptFacts(state=State.SELECTED)
-                self.change(id, status=StepStatus.RUNNING, attempts=(*self.step(id).attempts, opened))
+                self.change(id, status=StepStatus.RUNNING, attempts=(*one.attempts, opened))
             case Ask(id):
-                assert self.step(id).approval is Approval.NEEDED
-                assert all(self.step(need).status is StepStatus.SUCCEEDED for need in self.step(id).needs)
+                assert self.steps[id].approval is Approval.NEEDED
+                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
                 self.change(id, status=StepStatus.AWAITING_APPROVAL, approval=Approval.REQUESTED)
             case Close(id, status, reason):
-                assert self.step(id).status not in CLOSED_STEPS
+                assert self.steps[id].status not in CLOSED_STEPS
                 assert (reason is None) == (status is StepStatus.SUCCEEDED)
                 self.change(id, status=status)
             case Stop(reason):
@@ -217,20 +223,57 @@ class Story:
             case End(status):
                 self.status = status
 
+    def conduct(self) -> None:
+        """Carries out all that is due."""
+        while self.status is RunStatus.RUNNING and (due := decide(self.now, ROOM)):
+            for move in due:
+                self.carry_out(move)
+
+    def go_on(self, dice: random.Random) -> None:
+        """Something happens: an attempt moves, a person decides, or somebody interrupts."""
+        attempts, asked = self.open_attempts, self.asked
+        if not (attempts or asked):
+            assert self.facts.is_paused
+            self.facts = replace(self.facts, is_paused=False)
+        elif dice.randrange(15) == 0:
+            self.facts = replace(self.facts, is_paused=not self.facts.is_paused)
+        elif dice.randrange(30) == 0:
+            self.facts = replace(self.facts, stopping=self.facts.stopping or Stopping.CANCELLED)
+        elif asked and (dice.random() < 0.5 or not attempts):
+            self.change(asked[0], approval=dice.choice([Approval.APPROVED, Approval.DENIED]))
+        else:
+            self.move_on(*dice.choice(attempts), dice)
+
+    def move_on(self, id: str, place: int, attempt: AttemptFacts, dice: random.Random) -> None:
+        """An attempt goes some states further; what is decided stays so."""
+        nexts = OUTCOMES[4:] if attempt.state in DECIDED else OUTCOMES
+        kept = [o for o in nexts if attempt.state not in DECIDED or o.failure == attempt.failure]
+        attempts = self.steps[id].attempts
+        self.change(id, attempts=(*attempts[:place], dice.choice(kept), *attempts[place + 1 :]))
+
     @property
     def open_attempts(self) -> list[tuple[str, int, AttemptFacts]]:
         numbered = [
-            (one.id, place, attempt) for one in self.facts.steps for place, attempt in enumerate(one.attempts)
+            (one.id, place, attempt)
+            for one in self.steps.values()
+            for place, attempt in enumerate(one.attempts)
         ]
         return [(id, place, attempt) for id, place, attempt in numbered if attempt.state not in ENDED]
 
     @property
     def asked(self) -> list[str]:
-        return [one.id for one in self.facts.steps if one.status is StepStatus.AWAITING_APPROVAL]
+        return [one.id for one in self.steps.values() if one.approval is Approval.REQUESTED and is_open(one)]
 
-    def happens(self, id: str, place: int, outcome: AttemptFacts) -> None:
-        attempts = self.step(id).attempts
-        self.change(id, attempts=(*attempts[:place], outcome, *attempts[place + 1 :]))
+    @property
+    def at_work(self) -> int:
+        return sum(
+            one.status is StepStatus.RUNNING and one.attempts[-1].state not in DECIDED
+            for one in self.steps.values()
+        )
+
+
+def is_open(one: StepFacts) -> bool:
+    return one.status not in CLOSED_STEPS
 
 
 OUTCOMES = [
@@ -269,49 +312,53 @@ def stories(draw: st.DrawFn) -> Story:
 @settings(max_examples=200)
 def test_every_run_ends_and_keeps_its_order_and_limits_on_the_way(story: Story, seed: int):
     dice = random.Random(seed)  # noqa: S311 - the same story each time
-    for _ in range(400):
-        while due := decide(story.facts, ROOM):
-            for move in due:
-                story.carry_out(move)
-            if story.status is not RunStatus.RUNNING:
-                break
-        working = [
-            s
-            for s in story.facts.steps
-            if s.status is StepStatus.RUNNING and s.attempts[-1].state not in DECIDED
-        ]
-        assert len(working) <= story.facts.parallel
+
+    for _ in range(600):
+        story.conduct()
+        assert story.at_work <= story.facts.parallel
         if story.status is not RunStatus.RUNNING:
             break
-        if story.facts.stopping is None and dice.randrange(30) == 0:
-            story.facts = replace(story.facts, stopping=Stopping.CANCELLED)
-            continue
-        if (asked := story.asked) and (dice.random() < 0.5 or not story.open_attempts):
-            story.change(asked[0], approval=dice.choice([Approval.APPROVED, Approval.DENIED]))
-            continue
-        id, place, attempt = dice.choice(story.open_attempts)
-        nexts = OUTCOMES[4:] if attempt.state in DECIDED else OUTCOMES
-        kept = [o for o in nexts if attempt.state not in DECIDED or o.failure == attempt.failure]
-        story.happens(id, place, dice.choice(kept))
+        story.go_on(dice)
 
     event(f"ended {story.status}")
     assert story.status is not RunStatus.RUNNING
-    assert all(one.status in CLOSED_STEPS for one in story.facts.steps)
+    assert not any(is_open(one) for one in story.steps.values())
     assert not story.open_attempts
     assert len(story.started) == len(set(story.started))
 
 
+@given(st.integers(100, 500), st.integers(1, 32), st.integers(0, 2**32))
+@settings(max_examples=5, deadline=None)
+def test_a_graph_of_up_to_five_hundred_steps_is_worked_through_in_its_order(
+    count: int, parallel: int, seed: int
+):
+    dice = random.Random(seed)  # noqa: S311 - the same graph each time
+    steps = [step(f"s{n}", *{f"s{dice.randrange(n)}" for _ in range(min(n, 3))}) for n in range(count)]
+    story = Story(run(*dice.sample(steps, count), parallel=parallel))
+
+    while story.status is RunStatus.RUNNING:
+        story.conduct()
+        assert story.at_work <= parallel
+        for id, place, _ in story.open_attempts:
+            attempts = story.steps[id].attempts
+            story.change(id, attempts=(*attempts[:place], dice.choice([DONE, DONE, DONE, POOR])))
+
+    done = sum(one.status is StepStatus.SUCCEEDED for one in story.steps.values())
+    assert story.status is (RunStatus.SUCCEEDED if done == count else RunStatus.PARTIAL)
+    assert not any(is_open(one) for one in story.steps.values())
+
+
 @given(stories(), st.builds(Room, st.integers(-2, 20), st.integers(1, 3)))
 def test_deciding_twice_from_one_record_gives_the_same_moves(story: Story, room: Room):
-    assert list(decide(story.facts, room)) == list(decide(story.facts, room))
+    assert list(decide(story.now, room)) == list(decide(story.now, room))
 
 
 @given(stories(), st.integers(0, 5), st.integers(1, 3))
 def test_never_more_starts_than_room(story: Story, total: int, per_agent: int):
-    starts = [move for move in decide(story.facts, Room(total, per_agent)) if isinstance(move, Start)]
+    starts = [move for move in decide(story.now, Room(total, per_agent)) if isinstance(move, Start)]
 
     assert len(starts) <= total
-    agents = Counter(story.step(start.step).agents[start.number - 1] for start in starts)
+    agents = Counter(story.steps[start.step].agents[start.number - 1] for start in starts)
     assert all(count <= per_agent for count in agents.values())
 
 
@@ -374,3 +421,18 @@ def test_a_stopping_run_waits_for_nobody(approval: Approval):
 
 def test_nobody_is_asked_about_a_step_that_nobody_can_do():
     assert moves(step("a", agents=(), approval=Approval.NEEDED)) == [Close("a", StepStatus.FAILED, NO_AGENT)]
+
+
+def test_a_paused_run_starts_nothing_and_asks_nobody_but_finishes_what_is_under_way():
+    asking = step("c", approval=Approval.NEEDED)
+
+    assert moves(step("a"), running("b", POOR), asking, is_paused=True) == []
+    assert moves(running("a", DONE), step("b"), is_paused=True) == [Close("a", StepStatus.SUCCEEDED)]
+
+
+def test_a_paused_run_can_end_be_cancelled_and_be_late():
+    assert moves(SUCCEEDED, is_paused=True) == [End(RunStatus.SUCCEEDED)]
+    assert moves(step("a"), is_paused=True, is_late=True) == [Stop(Stopping.DEADLINE)]
+    assert moves(step("a"), is_paused=True, stopping=Stopping.CANCELLED) == [
+        Close("a", StepStatus.SKIPPED, "run-cancelled")
+    ]

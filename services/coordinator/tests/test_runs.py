@@ -277,7 +277,15 @@ async def test_what_has_ended_cannot_be_cancelled(caller: Caller, helper: Agent)
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", ""), ("GET", "/graph"), ("GET", "/events"), ("POST", "/cancel")]
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "/graph"),
+        ("GET", "/events"),
+        ("POST", "/cancel"),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+    ],
 )
 async def test_a_run_that_nobody_started_is_not_found(caller: Caller, method: str, path: str):
     answer = await caller.http.request(method, f"/v1/runs/{uuid4()}{path}")

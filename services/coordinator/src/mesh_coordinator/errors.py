@@ -92,7 +92,7 @@ class BudgetAboveLimit(Conflict, title="Budget above the limit"):
 
 
 class RunEnded(Conflict, title="Run has ended"):
-    """What has ended cannot be cancelled."""
+    """What has ended cannot be cancelled, paused or resumed."""
 
     def __init__(self, status: str) -> None:
         super().__init__(f"The run has ended already: {status}.", run_status=status)

@@ -145,6 +145,31 @@ async def cancel_run(run_id: UUID, response: Response, caller: Client, service: 
     return _located(await service.runs.cancel(run_id), response)
 
 
+@router.post(
+    "/runs/{run_id}/pause",
+    status_code=202,
+    operation_id="pause_run",
+    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+)
+async def pause_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
+    """Starts nothing new, and asks nobody, until the run is resumed; what is under way is finished.
+
+    Its deadline goes on. Pausing again changes nothing; 409 `run-ended` when there is nothing left to pause.
+    """
+    return _located(await service.runs.pause(run_id, is_paused=True), response)
+
+
+@router.post(
+    "/runs/{run_id}/resume",
+    status_code=202,
+    operation_id="resume_run",
+    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+)
+async def resume_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
+    """Goes on with a paused run. Resuming again changes nothing; 409 `run-ended` when it has ended."""
+    return _located(await service.runs.pause(run_id, is_paused=False), response)
+
+
 async def _known(run_id: UUID, caller: Client, service: Service) -> UUID:
     """Answers 404 before the stream begins, to those who may know."""
     await service.runs.history(run_id, after=0, limit=1)

@@ -90,8 +90,8 @@ class StepFacts:
 class RunFacts:
     """A run as it is on record; at most `parallel` of its steps run at once.
 
-    `owner` is who asked for it, `is_late` says that its deadline has passed. With a `quorum` it is a success
-    when so many required steps succeed, and stops when they cannot any more.
+    `owner` is who asked for it, `is_late` says that its deadline has passed; a paused run starts nothing.
+    With a `quorum` it is a success when so many required steps succeed, and stops when they cannot any more.
     """
 
     steps: tuple[StepFacts, ...]
@@ -100,6 +100,7 @@ class RunFacts:
     parallel: int
     owner: str = ""
     is_late: bool = False
+    is_paused: bool = False
     quorum: int | None = None
 
 
@@ -229,7 +230,7 @@ def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
 
 def _due(run: RunFacts) -> Iterator[StepFacts]:
     """Steps whose next agent may be tried; those that had one already go first."""
-    if run.stopping is not None:
+    if run.stopping is not None or run.is_paused:
         return
     done = {step.id for step in run.steps if step.status is StepStatus.SUCCEEDED}
     for step in run.steps:

@@ -194,6 +194,7 @@ class Facts:
             RunRow.owner,
             RunRow.on_failure,
             RunRow.stopping,
+            RunRow.is_paused,
             RunRow.parallel,
             RunRow.deadline,
             RunRow.quorum,
@@ -210,8 +211,9 @@ class Facts:
                 owner=owner,
                 is_late=deadline is not None and deadline <= self._now,
                 quorum=quorum,
+                is_paused=is_paused,
             )
-            for id, owner, on_failure, stopping, parallel, deadline, quorum in rows
+            for id, owner, on_failure, stopping, is_paused, parallel, deadline, quorum in rows
         }
 
     async def _steps(

@@ -51,6 +51,7 @@ class RunRow(Base):
     on_failure: Mapped[str] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(10), default=RunStatus.RUNNING)
     stopping: Mapped[str | None] = mapped_column(String(10))
+    is_paused: Mapped[bool] = mapped_column(default=False)
     budget_units: Mapped[int] = mapped_column(BigInteger)
     reserved_units: Mapped[int] = mapped_column(BigInteger, default=0)
     spent_units: Mapped[int] = mapped_column(BigInteger, default=0)

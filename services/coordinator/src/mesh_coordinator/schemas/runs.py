@@ -162,6 +162,7 @@ class RunView(RunSummary):
 
     on_failure: OnFailure | QuorumBody
     stopping: Stopping | None = Field(description="Why nothing new is started; null while it may be.")
+    paused: bool = Field(description="Nothing new is started until it is resumed.")
     deadline: Timestamp | None = Field(description="Nothing more is started after it.")
     parallel: int | None = Field(description="Steps that its owner lets run at once.")
     steps: list[StepView]
@@ -185,6 +186,7 @@ class RunView(RunSummary):
             **_summary(run),
             on_failure=OnFailure(run.on_failure) if run.quorum is None else QuorumBody(quorum=run.quorum),
             stopping=Stopping(run.stopping) if run.stopping else None,
+            paused=run.is_paused,
             deadline=run.deadline,
             parallel=run.parallel,
             steps=steps,

@@ -1,8 +1,8 @@
 """Runs: accepted now, carried out by the conductor, told by their rows."""
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.events import outbox
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.run import Approval, OnFailure, RunStatus, Stopping
@@ -101,16 +102,35 @@ class RunDesk:
 
         Cancelling again changes nothing. Raises `RunNotFound` or `RunEnded`.
         """
-        async with self.database.write() as session:
-            run = await Runs(session).locked(id)
-            if run.status != RunStatus.RUNNING:
-                raise RunEnded(run.status)
+        async with self._open(id) as (session, run):
             if run.stopping is None:
                 run.stopping = Stopping.CANCELLED
                 await session.flush()
                 await Runs(session).happened(id, "run.cancelling", {}, datetime.now(UTC))
-        self.news.ring()
         return await self.get(id)
+
+    async def pause(self, id: UUID, *, is_paused: bool) -> RunRecord:
+        """Starts nothing new until it is resumed; what is under way is finished. The same again is nothing.
+
+        Raises `RunNotFound` or `RunEnded`.
+        """
+        async with self._open(id) as (session, run):
+            if run.is_paused != is_paused:
+                run.is_paused = is_paused
+                await session.flush()
+                happening = "run.paused" if is_paused else "run.resumed"
+                await Runs(session).happened(id, happening, {}, datetime.now(UTC))
+        return await self.get(id)
+
+    @asynccontextmanager
+    async def _open(self, id: UUID) -> AsyncGenerator[tuple[AsyncSession, RunRow], None]:
+        """A run that has not ended, to be changed; the conductor hears of it."""
+        async with self.database.write() as session:
+            run = await Runs(session).locked(id)
+            if run.status != RunStatus.RUNNING:
+                raise RunEnded(run.status)
+            yield session, run
+        self.news.ring()
 
     async def history(self, id: UUID, *, after: int, limit: int) -> tuple[Sequence[RunEventRow], bool]:
         """What happened after number `after`, and whether nothing more ever will. Raises `RunNotFound`."""
