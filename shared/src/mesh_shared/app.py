@@ -78,7 +78,7 @@ def build(
         separate_input_output_schemas=False,
     )
     for router in (health.router, observe.router, events.router, a2a.router, *routers):
-        app.include_router(router)
+        app.router.routes += router.routes
     agent.install(app, plugin)
     problems.install(app)
     docs.install(app)

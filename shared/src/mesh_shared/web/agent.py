@@ -96,8 +96,8 @@ async def list_actions(request: Request) -> PluginView:
 def install(app: FastAPI, plugin: Plugin) -> None:
     """Adds the agent's routes: the list and one typed route per action."""
     app.state.plugin = plugin
-    app.include_router(router)
-    app.include_router(_actions(plugin))
+    app.router.routes += router.routes
+    app.router.routes += _actions(plugin).routes
 
 
 @lru_cache(8)

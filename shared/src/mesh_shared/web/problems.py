@@ -94,7 +94,7 @@ def render(path: str, error: MeshError) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Registers the handlers that leave no path without a problem document."""
-    app.include_router(router)
+    app.router.routes += router.routes
     app.add_exception_handler(MeshError, _on_mesh_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
