@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("terms", sa.JSON(), nullable=True),
         sa.Column("transaction_id", sa.Uuid(), nullable=True),
         sa.Column("sends", sa.Integer(), nullable=False),
+        sa.Column("doubted_id", sa.Uuid(), nullable=True),
         sa.Column("retries", sa.Integer(), nullable=False),
         sa.Column("delivery", sa.JSON(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),

@@ -229,6 +229,8 @@ async def test_a_transaction_whose_outcome_is_unknown_is_looked_up_and_repeated(
     assert await chain.units(town.agents["worker"].wallet.address) == 1_000
     assert await chain.units(payer) == PURSE_UNITS - 1_000
     assert await chain.ratings(town.agents["worker"].token_id) == (1, 100)
+    (fact,) = await caller.facts("escrow-unknown")
+    assert (fact["data"]["escrow_id"], fact["data"]["state"]) == (attempt["escrow_id"], state)
 
 
 @pytest.mark.parametrize("state", ["submitting", "settling"])
@@ -326,9 +328,11 @@ async def test_a_reorganisation_that_takes_everything_back_costs_nobody_anything
 
     await chain.rpc.request("anvil_reorg", 5, [])
     taken_back = await chain.units(provider)
+    reconciled = await caller.post(f"/v1/escrows/{attempt['escrow_id']}/reconcile")
     await until(lambda: is_rated(chain, town))
 
     assert taken_back == 0
+    assert reconciled.json()["agreement"] in ("pending", "agrees")
     assert (await caller.escrow(attempt["escrow_id"]))["state"] == "released"
     assert await chain.units(provider) == 1_000
     assert await chain.units(payer) == PURSE_UNITS - 1_000

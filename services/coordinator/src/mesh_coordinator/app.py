@@ -21,16 +21,18 @@ from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
-from mesh_coordinator.api import approvals, execution, runs
+from mesh_coordinator.api import approvals, budgets, execution, runs
 from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
 from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.attempts import AttemptRunner
+from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.planning import Planner
+from mesh_coordinator.service.reconciling import Reconciler
 from mesh_coordinator.service.runs import RunDesk
 from mesh_coordinator.service.settling import Settling
 from mesh_coordinator.service.transactions import Transactions
@@ -40,7 +42,7 @@ ABOUT = About(
     title="371 Mesh coordinator",
     summary="Turns a task into a plan, a plan into paid steps, and results into verdicts.",
 )
-ROUTERS = (runs.router, approvals.router, execution.router)
+ROUTERS = (runs.router, approvals.router, budgets.router, execution.router)
 
 
 def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
@@ -61,12 +63,27 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             ways = await stack.enter_async_context(_ways(settings))
             agents = HttpAgents(ways, platform.sessions, settings.max_answer_bytes)
             news = Bell()
-            conductor = _conductor(settings, platform, agents, escrows, sender, news)
+            funding, settling = _money(settings, platform, escrows, sender, news)
+            attempts = AttemptRunner(
+                database=platform.database, agents=agents, funding=funding, settling=settling, news=news
+            )
+            conductor = _conductor(settings, platform, attempts, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
             # blamed for a call that our own end cut off.
             for name, turn in (("sender", sender.turn), ("runs", conductor.turn)):
                 await stack.enter_async_context(beside(forever(name, turn)))
-            yield _coordinator(settings, platform, directory, escrows, news)
+            desk = EscrowDesk(database=platform.database, escrows=escrows)
+            planner, runs_desk = _desks(settings, platform, directory, escrows, news)
+            yield Coordinator(
+                planner=planner,
+                runs=runs_desk,
+                approvals=ApprovalDesk(database=platform.database, news=news),
+                budgets=BudgetDesk(database=platform.database),
+                escrows=desk,
+                reconciler=Reconciler(
+                    database=platform.database, desk=desk, funding=funding, settling=settling
+                ),
+            )
 
     return build(ABOUT, settings, routers=ROUTERS, plugin=PLUGIN, start=start, keys=keys)
 
@@ -95,14 +112,9 @@ def _sender(settings: Settings, platform: Platform, rpc: Rpc) -> TransactionSend
     )
 
 
-def _conductor(
-    settings: Settings,
-    platform: Platform,
-    agents: HttpAgents,
-    escrows: ChainEscrows,
-    sender: TransactionSender,
-    news: Bell,
-) -> Conductor:
+def _money(
+    settings: Settings, platform: Platform, escrows: ChainEscrows, sender: TransactionSender, news: Bell
+) -> tuple[Funding, Settling]:
     database = platform.database
     transactions = Transactions(database=database, escrows=escrows, sender=sender)
     funding = Funding(
@@ -113,10 +125,12 @@ def _conductor(
         submit_window_s=settings.submit_window_s,
         review_window_s=settings.review_window_s,
     )
-    settling = Settling(database=database, escrows=escrows, transactions=transactions)
-    attempts = AttemptRunner(database=database, agents=agents, funding=funding, settling=settling, news=news)
+    return funding, Settling(database=database, escrows=escrows, transactions=transactions)
+
+
+def _conductor(settings: Settings, platform: Platform, attempts: AttemptRunner, news: Bell) -> Conductor:
     return Conductor(
-        database=database,
+        database=platform.database,
         attempts=attempts,
         news=news,
         parallel_steps=settings.parallel_steps,
@@ -128,27 +142,22 @@ def _conductor(
     )
 
 
-def _coordinator(
+def _desks(
     settings: Settings,
     platform: Platform,
     directory: RegistryDirectory,
     escrows: ChainEscrows,
     news: Bell,
-) -> Coordinator:
+) -> tuple[Planner, RunDesk]:
     planner = Planner(
         directory=directory,
         own_accounts=frozenset({escrows.payer.lower(), escrows.evaluator.lower()}),
         own_endpoint=platform.public_url,
         max_budget_units=settings.max_run_budget,
     )
-    return Coordinator(
+    return planner, RunDesk(
+        database=platform.database,
         planner=planner,
-        approvals=ApprovalDesk(database=platform.database, news=news),
-        runs=RunDesk(
-            database=platform.database,
-            planner=planner,
-            attempts_per_step=settings.attempts_per_step,
-            news=news,
-        ),
-        escrows=EscrowDesk(database=platform.database, escrows=escrows),
+        attempts_per_step=settings.attempts_per_step,
+        news=news,
     )

@@ -5,6 +5,7 @@ from typing import ClassVar
 from mesh_shared.events.event import Event
 from mesh_shared.wire import Units, Uuid
 
+from mesh_coordinator.domain.attempt import State
 from mesh_coordinator.domain.run import RunStatus, StepStatus
 
 
@@ -24,7 +25,6 @@ class RunStarted(_OfRun):
     budget: Units
 
 
-class StepCompleted(_OfRun):
 class ApprovalRequested(_OfRun):
     """A step waits for a person; `price` is the most that its agents ask for."""
 
@@ -35,6 +35,7 @@ class ApprovalRequested(_OfRun):
     price: Units
 
 
+class StepCompleted(_OfRun):
     """A step has ended, however it ended."""
 
     topic: ClassVar[str] = "coordinator.step-completed.v1"
@@ -72,6 +73,14 @@ class EscrowOpened(_OfEscrow):
     topic: ClassVar[str] = "coordinator.escrow-opened.v1"
 
     provider: str
+
+
+class EscrowUnknown(_OfEscrow):
+    """Nobody knows what became of our transaction; the escrow is read, what had no effect is sent again."""
+
+    topic: ClassVar[str] = "coordinator.escrow-unknown.v1"
+
+    state: State
 
 
 class EscrowReleased(_OfEscrow):

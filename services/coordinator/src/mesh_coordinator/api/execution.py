@@ -1,7 +1,7 @@
 """One paid call, and escrows, over HTTP."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import JSONResponse
@@ -9,7 +9,7 @@ from mesh_shared.web.idempotency import RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 
 from mesh_coordinator.api.runs import MAX_WAIT_S, Client, Service
-from mesh_coordinator.schemas.escrows import EscrowView, ExecutionView
+from mesh_coordinator.schemas.escrows import EscrowView, ExecutionView, ReconciliationView
 from mesh_coordinator.schemas.requests import ExecutionBody
 from mesh_coordinator.schemas.runs import RunView
 from mesh_coordinator.service import id_for
@@ -40,17 +40,28 @@ async def execute(
     return JSONResponse(ExecutionView.of_record(record).model_dump(mode="json"), HTTPStatus.OK, headers)
 
 
+EscrowId = Annotated[
+    str, Path(pattern=r"^0x[0-9a-f]{64}$", description="32 bytes.", examples=["0x" + "ab" * 32])
+]
+CHAIN_IS_DOWN: dict[int | str, dict[str, Any]] = {
+    503: {"description": "The chain does not answer; try again after `Retry-After`."}
+}
+
+
 @router.get(
     "/escrows/{escrow_id}",
     operation_id="get_escrow",
-    responses={503: {"description": "The chain does not answer; try again after `Retry-After`."}},
+    responses=CHAIN_IS_DOWN,
 )
-async def get_escrow(
-    escrow_id: Annotated[
-        str, Path(pattern=r"^0x[0-9a-f]{64}$", description="32 bytes.", examples=["0x" + "ab" * 32])
-    ],
-    caller: Client,
-    service: Service,
-) -> EscrowView:
+async def get_escrow(escrow_id: EscrowId, caller: Client, service: Service) -> EscrowView:
     """What the contract holds under that id now, read from the chain, and the attempt that it pays for."""
     return EscrowView.of(await service.escrows.get(escrow_id))
+
+
+@router.post("/escrows/{escrow_id}/reconcile", operation_id="reconcile_escrow", responses=CHAIN_IS_DOWN)
+async def reconcile_escrow(escrow_id: EscrowId, caller: Client, service: Service) -> ReconciliationView:
+    """Reads the contract and puts our record in agreement with it; again changes nothing.
+
+    Records what the chain proves and sends nothing: what had no effect is sent again by the run itself.
+    """
+    return ReconciliationView.of_outcome(await service.reconciler.reconcile(escrow_id))

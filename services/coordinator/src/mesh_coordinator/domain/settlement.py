@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mesh_coordinator.domain.attempt import Happening
+from mesh_shared.canonical import json_hash
+
+from mesh_coordinator.domain.attempt import ENDED, Happening, Outcome, State
 from mesh_coordinator.domain.quality import RELEASE_ABOVE_BPS
 
 NO_RESULT = "0x" + "00" * 32
@@ -41,6 +43,20 @@ class Next(StrEnum):
     REPEAT = "repeat"
     FORCE = "force"
     """End the escrow in whichever way the contract takes now: by verdict, or by deadline as anyone may."""
+
+
+class Agreement(StrEnum):
+    """How our record of an escrow stands to the contract's."""
+
+    AGREES = "agrees"
+    CORRECTED = "corrected"
+    """It did not, and does now."""
+    PENDING = "pending"
+    """A transaction of ours is on its way, or our next step will find what the chain says."""
+    UNKNOWN = "unknown"
+    """The outcome of our transaction is unknown, and the contract shows no effect of it (yet)."""
+    FOREIGN = "foreign"
+    """The escrow is not ours."""
 
 
 class Wish(StrEnum):
@@ -111,6 +127,47 @@ def after_settle(sent: Sent, state: EscrowState) -> Happening | Next:
     if state is EscrowState.REFUNDED:
         return Happening.REFUNDED
     return Next.FORCE if sent is Sent.REFUSED else _again(sent)
+
+
+OUTCOMES = {EscrowState.RELEASED: Outcome.SUCCESS, EscrowState.REFUNDED: Outcome.REFUNDED}
+
+
+def proven(state: State, escrow: Escrow, result_hash: str) -> Happening | None:
+    """What the contract alone proves of an attempt in `state`, whatever became of our transaction."""
+    match state:
+        case State.OPENING:
+            seen = after_open(Sent.EFFECTIVE, escrow.state)
+        case State.SUBMITTING:
+            seen = after_submit(Sent.EFFECTIVE, escrow.result_hash, result_hash)
+        case State.SETTLING:
+            seen = after_settle(Sent.EFFECTIVE, escrow.state)
+        case _:
+            return None
+    return seen if isinstance(seen, Happening) else None
+
+
+def contradicts(outcome: str | None, state: EscrowState) -> bool:
+    """True when an attempt was booked with the ending that the escrow does not have."""
+    return outcome is not None and state in OUTCOMES and OUTCOMES[state] != outcome
+
+
+def agrees(state: State, outcome: str | None, escrow: EscrowState) -> bool:
+    """True when the escrow is where an attempt in `state` takes it to be."""
+    match state:
+        case State.SELECTED | State.RESERVING:
+            return escrow is EscrowState.NONE
+        case State.FUNDED | State.INVOKING | State.DELIVERED:
+            return escrow in (EscrowState.FUNDED, EscrowState.SUBMITTED)
+        case State.OPENING | State.SUBMITTING | State.SETTLING:
+            return False
+        case _:
+            never_opened = state in ENDED and escrow is EscrowState.NONE and outcome == Outcome.REFUNDED
+            return never_opened or (escrow in OUTCOMES and OUTCOMES[escrow] == outcome)
+
+
+def result_hash(delivery: dict[str, Any] | None) -> str:
+    """Keccak-256 of the delivered result's canonical JSON, in hex; `NO_RESULT` without one."""
+    return NO_RESULT if delivery is None else "0x" + json_hash(delivery["result"]).hex()
 
 
 def after_rating(sent: Sent, *, is_repeated: bool) -> Happening | Next:

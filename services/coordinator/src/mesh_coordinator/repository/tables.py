@@ -100,7 +100,8 @@ class AttemptRow(Base):
     """One agent's try at a step; `id` is its idempotency key.
 
     `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first;
-    `retries` is how often the agent was called again.
+    `retries` is how often the agent was called again, `doubted_id` the last transaction of which it was
+    announced that its outcome is unknown.
     """
 
     __tablename__ = "attempts"
@@ -125,6 +126,7 @@ class AttemptRow(Base):
     terms: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     transaction_id: Mapped[UUID | None]
     sends: Mapped[int] = mapped_column(default=0)
+    doubted_id: Mapped[UUID | None]
     retries: Mapped[int] = mapped_column(default=0)
     delivery: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     report: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)

@@ -7,11 +7,12 @@ from pydantic import Field
 
 from mesh_coordinator.domain.attempt import Failure, Outcome, State
 from mesh_coordinator.domain.quality import FULL_BPS
-from mesh_coordinator.domain.settlement import EscrowState, Wish
+from mesh_coordinator.domain.settlement import Agreement, EscrowState, Wish
 from mesh_coordinator.repository.runs import RunRecord
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.schemas.verdicts import QualityView
 from mesh_coordinator.service.escrows import EscrowRecord
+from mesh_coordinator.service.reconciling import Reconciliation
 
 
 class ExecutionView(WireModel):
@@ -78,20 +79,38 @@ class EscrowView(WireModel):
 
     @classmethod
     def of(cls, record: EscrowRecord) -> Self:
-        escrow = record.on_chain
-        return cls(
-            id=record.id,
-            state=escrow.state,
-            payer=escrow.payer,
-            provider=escrow.provider,
-            token=escrow.token,
-            amount=str(escrow.amount_units),
-            evaluator=escrow.evaluator,
-            terms_hash=escrow.terms_hash,
-            result_hash=escrow.result_hash,
-            score=escrow.score_bps / FULL_BPS,
-            submit_by=escrow.submit_by,
-            review_by=escrow.review_by,
-            default_outcome=escrow.default_outcome,
-            ours=None if record.attempt is None else OwnEscrowView.of(record.attempt),
-        )
+        return cls(**_members(record))
+
+
+class ReconciliationView(EscrowView):
+    """Both records after the contract was read, and how they stand to each other."""
+
+    agreement: Agreement = Field(
+        description="`corrected`: ours did not agree, and does now; `pending`: a transaction of ours is on "
+        "its way; `unknown`: nobody knows its outcome, and the contract shows no effect of it; "
+        "`foreign`: not ours."
+    )
+
+    @classmethod
+    def of_outcome(cls, outcome: Reconciliation) -> Self:
+        return cls(**_members(outcome.record), agreement=outcome.agreement)
+
+
+def _members(record: EscrowRecord) -> dict[str, Any]:
+    escrow = record.on_chain
+    return {
+        "id": record.id,
+        "state": escrow.state,
+        "payer": escrow.payer,
+        "provider": escrow.provider,
+        "token": escrow.token,
+        "amount": str(escrow.amount_units),
+        "evaluator": escrow.evaluator,
+        "terms_hash": escrow.terms_hash,
+        "result_hash": escrow.result_hash,
+        "score": escrow.score_bps / FULL_BPS,
+        "submit_by": escrow.submit_by,
+        "review_by": escrow.review_by,
+        "default_outcome": escrow.default_outcome,
+        "ours": None if record.attempt is None else OwnEscrowView.of(record.attempt),
+    }

@@ -6,13 +6,15 @@ from uuid import UUID, uuid5
 from mesh_shared.errors import IdempotencyKeyRequired
 
 from mesh_coordinator.service.approvals import ApprovalDesk
+from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.planning import Planner
+from mesh_coordinator.service.reconciling import Reconciler
 from mesh_coordinator.service.runs import RunDesk
 
 RUN = "coordinator:run"
-_IDS = UUID("5e1c7c4e-6f0a-4d8e-9d0a-371000000372")
 APPROVE = "coordinator:approve"
+_IDS = UUID("5e1c7c4e-6f0a-4d8e-9d0a-371000000372")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,10 @@ class Coordinator:
 
     planner: Planner
     runs: RunDesk
-    escrows: EscrowDesk
     approvals: ApprovalDesk
+    budgets: BudgetDesk
+    escrows: EscrowDesk
+    reconciler: Reconciler
 
 
 def id_for(subject: str, key: str | None, scope: str) -> UUID:

@@ -16,8 +16,8 @@ from mesh_coordinator.domain.attempt import Failure, Happening
 from mesh_coordinator.domain.settlement import Next, Terms
 from mesh_coordinator.ports import Escrows
 from mesh_coordinator.repository.attempts import Attempts
+from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import EXPECTATION, TERMS, dumped
-from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work, moved
 from mesh_coordinator.service.transactions import Transactions, put
@@ -53,8 +53,7 @@ class Funding:
         sent, escrow = seen
         match settlement.after_open(sent, escrow.state):
             case Happening.OPENED:
-                async with self.database.write() as session:
-                    recording.opened(session, await moved(session, work, Happening.OPENED, datetime.now(UTC)))
+                await self.opened(work)
             case Happening.NOT_OPENED:
                 await self._give_up(work)
             case Next.REPEAT:
@@ -62,18 +61,20 @@ class Funding:
             case _:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
+    async def opened(self, work: Work) -> None:
+        """Records that the contract holds the money. Raises `Outrun`."""
+        async with self.database.write() as session:
+            recording.opened(session, await moved(session, work, Happening.OPENED, datetime.now(UTC)))
+
     async def _is_reserved(self, work: Work) -> bool:
         """False while it has to wait; true once it is decided, either way."""
         attempt, now = work.attempt, datetime.now(UTC)
         async with self.database.write() as session:
             await Attempts(session).locked(attempt.id, work.state)
-            if await Runs(session).reserve(attempt.run_id, attempt.price_units):
+            if await Budgets(session).reserve(attempt.run_id, attempt.price_units):
                 await self._order(session, work, now)
                 return True
-            run = await Runs(session).get(attempt.run_id)
-            if settlement.is_affordable(
-                attempt.price_units, limit_units=run.budget_units, spent_units=run.spent_units
-            ):
+            if await Budgets(session).may_fit(attempt.run_id, attempt.price_units):
                 return False
             await moved(session, work, Happening.UNAFFORDABLE, now, failure=Failure.BUDGET_EXHAUSTED)
         return True
@@ -123,4 +124,4 @@ class Funding:
                 failure=Failure.ESCROW_NOT_OPENED,
                 detail="the contract refuses to lock the price: is the payer's balance enough?",
             )
-            await Runs(session).give_back(attempt.run_id, attempt.price_units, spent_units=0)
+            await Budgets(session).give_back(attempt.run_id, attempt.price_units, spent_units=0)

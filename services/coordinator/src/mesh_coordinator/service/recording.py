@@ -1,7 +1,7 @@
 """Moving an attempt on: its state, the run's history and the facts become true in one commit."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.domain.settlement import Terms
-from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, QualityScored
+from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, EscrowUnknown, QualityScored
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, TERMS, dumped
 from mesh_coordinator.repository.runs import Runs
@@ -126,6 +126,14 @@ def scored(session: AsyncSession, row: AttemptRow, report: Report) -> None:
 def opened(session: AsyncSession, row: AttemptRow) -> None:
     """Announces that the price is locked."""
     outbox.record(session, EscrowOpened(**_escrow(row), provider=row.candidate["owner"]))
+
+
+async def doubted(session: AsyncSession, row: AttemptRow) -> None:
+    """Announces that the outcome of the transaction which the attempt waits for is unknown."""
+    data = {"step": row.step_id, "attempt": row.number, "escrow_id": row.escrow_id, "state": row.state}
+    await session.flush()
+    await Runs(session).happened(row.run_id, "escrow.unknown", data, datetime.now(UTC))
+    outbox.record(session, EscrowUnknown(**_escrow(row), state=State(row.state)))
 
 
 def settled(session: AsyncSession, row: AttemptRow, score_bps: int) -> None:

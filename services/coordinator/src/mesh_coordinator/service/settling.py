@@ -13,8 +13,8 @@ from mesh_coordinator.domain.attempt import Failure, Happening, Outcome
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.settlement import NO_RESULT, Escrow, EscrowState, Next, Wish
 from mesh_coordinator.ports import Escrows, Rating, Refusal
+from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import REPORT
-from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work, moved
@@ -48,7 +48,7 @@ class Settling:
             await self._judged(work, Happening.SIGNED, report, submission)
             return
         escrow = await self.escrows.read(work.escrow_id)
-        if escrow.result_hash == _result_hash(work):
+        if escrow.result_hash == settlement.result_hash(work.attempt.delivery):
             await self._judged(work, Happening.SUBMITTED, report, None)
         else:
             await self.refund(work, Happening.UNSIGNED, await self._refusal(work, escrow))
@@ -58,11 +58,11 @@ class Settling:
         if (seen := await self.transactions.seen(work)) is None:
             return
         sent, escrow = seen
-        match settlement.after_submit(sent, escrow.result_hash, _result_hash(work)):
+        match settlement.after_submit(
+            sent, escrow.result_hash, settlement.result_hash(work.attempt.delivery)
+        ):
             case Happening.SUBMITTED:
-                async with self.database.write() as session:
-                    row = await moved(session, work, Happening.SUBMITTED, datetime.now(UTC))
-                    await put(session, row, self.escrows.payer, self._verdict(row))
+                await self.submitted(work)
             case Happening.NOT_SUBMITTED:
                 await self.refund(work, Happening.NOT_SUBMITTED, await self._refusal(work, escrow))
             case Next.REPEAT if (submission := self._submission(work)) is not None:
@@ -77,7 +77,7 @@ class Settling:
         sent, escrow = seen
         match settlement.after_settle(sent, escrow.state):
             case Happening() as happening:
-                await self._book(work, happening)
+                await self.booked(work, happening)
             case Next.REPEAT:
                 await self.transactions.again(work, self._verdict(work.attempt))
             case Next.FORCE:
@@ -126,14 +126,23 @@ class Settling:
                 return
         await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _book(self, work: Work, happening: Happening) -> None:
-        """The escrow has ended: the budget is settled, and the agent rated unless it is not to blame."""
+    async def submitted(self, work: Work) -> None:
+        """The contract holds the result: the verdict is next. Raises `Outrun`."""
+        async with self.database.write() as session:
+            row = await moved(session, work, Happening.SUBMITTED, datetime.now(UTC))
+            await put(session, row, self.escrows.payer, self._verdict(row))
+
+    async def booked(self, work: Work, happening: Happening) -> None:
+        """The escrow has ended: the budget is settled, and the agent rated unless it is not to blame.
+
+        Raises `Outrun`.
+        """
         released = happening is Happening.RELEASED
         outcome = Outcome.SUCCESS if released else Outcome.REFUNDED
         price = work.attempt.price_units
         async with self.database.write() as session:
             row = await moved(session, work, happening, datetime.now(UTC), outcome=outcome)
-            await Runs(session).give_back(row.run_id, price, spent_units=price if released else 0)
+            await Budgets(session).give_back(row.run_id, price, spent_units=price if released else 0)
             recording.settled(session, row, _score_bps(row))
             if work.failure is None or work.failure.is_the_agents:
                 await put(session, row, self.escrows.payer, self._rating(work))
@@ -166,10 +175,6 @@ class Settling:
                 endpoint=work.candidate.endpoint,
             )
         )
-
-
-def _result_hash(work: Work) -> str:
-    return "0x" + json_hash(work.result).hex()
 
 
 def _score_bps(row: AttemptRow) -> int:

@@ -11,6 +11,7 @@ from mesh_coordinator.domain.settlement import Escrow, Sent
 from mesh_coordinator.ports import Escrows
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.tables import AttemptRow
+from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work
 
 SETTLED_WITHIN_S = 30.0
@@ -27,9 +28,12 @@ class Transactions:
     async def sent(self, work: Work) -> Sent | None:
         """What became of the transaction that the attempt waits for; None while it is on its way."""
         try:
-            return _outcome(await self.sender.settled(work.transaction_id, SETTLED_WITHIN_S))
+            sent = _outcome(await self.sender.settled(work.transaction_id, SETTLED_WITHIN_S))
         except TimeoutError:
             return None
+        if sent is Sent.UNKNOWN and work.attempt.doubted_id != work.transaction_id:
+            await self._doubt(work)
+        return sent
 
     async def seen(self, work: Work) -> tuple[Sent, Escrow] | None:
         """What became of the transaction, and what the contract holds since; None while it is on its way.
@@ -39,6 +43,13 @@ class Transactions:
         if (sent := await self.sent(work)) is None:
             return None
         return sent, await self.escrows.read(work.escrow_id)
+
+    async def _doubt(self, work: Work) -> None:
+        """Puts on record, once, that nobody knows what became of the transaction. Raises `Outrun`."""
+        async with self.database.write() as session:
+            row = await Attempts(session).locked(work.attempt.id, work.state)
+            row.doubted_id = work.transaction_id
+            await recording.doubted(session, row)
 
     async def again(self, work: Work, call: Call) -> None:
         """Makes `call` what the attempt waits for now. Raises `Outrun` when others moved it on."""
