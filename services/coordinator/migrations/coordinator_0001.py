@@ -11,6 +11,22 @@ branch_labels = ("coordinator",)
 
 def upgrade() -> None:
     op.create_table(
+        "budgets",
+        sa.Column("position", BigId, autoincrement=True, nullable=False),
+        sa.Column("owner", sa.String(128), nullable=False),
+        sa.Column("name", sa.String(63), nullable=False),
+        sa.Column("limit_units", sa.BigInteger(), nullable=False),
+        sa.Column("reserved_units", sa.BigInteger(), nullable=False),
+        sa.Column("spent_units", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.CheckConstraint(
+            "reserved_units >= 0 AND spent_units >= 0 AND reserved_units + spent_units <= limit_units",
+            name="ck_budgets_limit",
+        ),
+        sa.PrimaryKeyConstraint("position", name="pk_budgets"),
+        sa.UniqueConstraint("owner", "name", name="uq_budgets_owner_name"),
+    )
+    op.create_table(
         "runs",
         sa.Column("position", BigId, autoincrement=True, nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -27,6 +43,7 @@ def upgrade() -> None:
         sa.Column("budget_units", sa.BigInteger(), nullable=False),
         sa.Column("reserved_units", sa.BigInteger(), nullable=False),
         sa.Column("spent_units", sa.BigInteger(), nullable=False),
+        sa.Column("shared_budget", BigId, nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("traceparent", sa.String(55), nullable=True),
         sa.Column("quorum", sa.Integer(), nullable=True),
@@ -38,6 +55,7 @@ def upgrade() -> None:
             "reserved_units >= 0 AND spent_units >= 0 AND reserved_units + spent_units <= budget_units",
             name="ck_runs_budget",
         ),
+        sa.ForeignKeyConstraint(["shared_budget"], ["budgets.position"], name="fk_runs_shared_budget"),
         sa.PrimaryKeyConstraint("position", name="pk_runs"),
         sa.UniqueConstraint("id", name="uq_runs_id"),
     )

@@ -12,7 +12,7 @@ from mesh_coordinator.domain import settlement
 from mesh_coordinator.domain.attempt import ENDED, Happening, Outcome, State, after
 from mesh_coordinator.domain.settlement import NO_RESULT, Escrow, EscrowState, Wish
 from mesh_coordinator.repository.attempts import Attempts
-from mesh_coordinator.repository.runs import Runs
+from mesh_coordinator.repository.budgets import Budgets
 from mesh_shared.chain.journal import Call, Journal
 from mesh_shared.chain.journal import State as TransactionState
 
@@ -141,7 +141,7 @@ async def mistake(caller: Caller, attempt: dict[str, Any]) -> None:
     async with cast("FastAPI", caller.app).state.platform.database.write() as session:
         row = await Attempts(session).get(UUID(attempt["key"]))
         row.outcome = Outcome.REFUNDED
-        await Runs(session).give_back(row.run_id, 0, spent_units=-row.price_units)
+        await Budgets(session).give_back(row.run_id, 0, spent_units=-row.price_units)
 
 
 async def test_a_transaction_in_doubt_is_named_as_unknown_while_the_contract_shows_no_effect(

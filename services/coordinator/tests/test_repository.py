@@ -13,8 +13,9 @@ from mesh_coordinator.domain.limits import OpenAttempt
 from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stopping
 from mesh_coordinator.errors import RunNotFound
 from mesh_coordinator.repository.attempts import Attempts, Outrun
+from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.runs import Facts, Runs
-from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
+from mesh_coordinator.repository.tables import AttemptRow, BudgetRow, RunRow, StepRow
 from mesh_coordinator.settings import Settings
 from mesh_shared.database import engine, migrate
 from sqlalchemy.exc import IntegrityError
@@ -83,7 +84,7 @@ async def stored(database: Database, run: RunRow, *rows: Any) -> UUID:
 
 async def reserve(database: Database, id: UUID, units: int) -> bool:
     async with database.write() as session:
-        return await Runs(session).reserve(id, units)
+        return await Budgets(session).reserve(id, units)
 
 
 async def budget(database: Database, id: UUID) -> tuple[int, int]:
@@ -107,12 +108,69 @@ async def test_what_comes_back_can_be_reserved_again_and_what_was_spent_cannot(d
     assert await reserve(database, id, 40)
 
     async with database.write() as session:
-        await Runs(session).give_back(id, 60, spent_units=0)
-        await Runs(session).give_back(id, 40, spent_units=40)
+        await Budgets(session).give_back(id, 60, spent_units=0)
+        await Budgets(session).give_back(id, 40, spent_units=40)
 
     assert not await reserve(database, id, 61)
     assert await reserve(database, id, 60)
     assert await budget(database, id) == (60, 40)
+
+
+async def shared_budget(database: Database, limit_units: int) -> int:
+    row = BudgetRow(owner="o", name="shared", limit_units=limit_units, created_at=NOW)
+    async with database.write() as session:
+        Budgets(session).add(row)
+    return row.position
+
+
+async def test_fifty_runs_at_once_never_go_over_the_budget_that_they_share(database: Database):
+    shared = await shared_budget(database, 100)
+    ids = [await stored(database, run_row(budget_units=10, shared_budget=shared)) for _ in range(50)]
+
+    taken = await asyncio.gather(*(reserve(database, id, 3) for id in ids))
+
+    async with database.read() as session:
+        budget_row = await Budgets(session).named("o", "shared")
+    assert (sum(taken), budget_row.reserved_units) == (33, 99)
+    reserved = [await budget(database, id) for id in ids]
+    assert sorted(reserved) == [(0, 0)] * 17 + [(3, 0)] * 33
+
+
+async def test_what_a_run_pays_is_paid_of_both_budgets_and_the_rest_comes_back_to_both(database: Database):
+    shared = await shared_budget(database, 100)
+    id = await stored(database, run_row(budget_units=50, shared_budget=shared))
+    assert await reserve(database, id, 30)
+    assert await reserve(database, id, 20)
+
+    async with database.write() as session:
+        await Budgets(session).give_back(id, 30, spent_units=30)
+        await Budgets(session).give_back(id, 20, spent_units=0)
+
+    async with database.read() as session:
+        row = await Budgets(session).named("o", "shared")
+    assert (row.reserved_units, row.spent_units) == (0, 30)
+    assert await budget(database, id) == (0, 30)
+
+
+@pytest.mark.parametrize(
+    ("own_limit", "shared_limit", "units", "fits"),
+    [
+        (50, None, 50, True),
+        (50, None, 51, False),
+        (50, 40, 40, True),
+        (50, 40, 41, False),
+        (30, 40, 31, False),
+    ],
+)
+async def test_what_may_fit_once_reservations_come_back(
+    database: Database, own_limit: int, shared_limit: int | None, units: int, fits: bool
+):
+    shared = None if shared_limit is None else await shared_budget(database, shared_limit)
+    id = await stored(database, run_row(budget_units=own_limit, shared_budget=shared))
+    assert await reserve(database, id, 30)
+
+    async with database.read() as session:
+        assert await Budgets(session).may_fit(id, units) == fits
 
 
 async def test_the_database_itself_refuses_a_budget_that_is_overdrawn(database: Database):
@@ -120,7 +178,7 @@ async def test_the_database_itself_refuses_a_budget_that_is_overdrawn(database: 
 
     with pytest.raises(IntegrityError):
         async with database.write() as session:
-            await Runs(session).give_back(id, 0, spent_units=101)
+            await Budgets(session).give_back(id, 0, spent_units=101)
 
     assert await budget(database, id) == (0, 0)
 

@@ -73,6 +73,20 @@ class NoAcceptableAgent(Conflict, title="No acceptable agent"):
         super().__init__(f"Nobody can be hired for: {', '.join(steps)}.", steps=list(steps))
 
 
+class BudgetNotFound(NotFound, title="Budget not found"):
+    """The caller has no budget of that name."""
+
+    def __init__(self) -> None:
+        super().__init__("You have no budget of that name.")
+
+
+class BudgetExists(Conflict, title="Budget exists"):
+    """The caller has a budget of that name, with another limit."""
+
+    def __init__(self, limit_units: int) -> None:
+        super().__init__("You have a budget of that name with another limit.", limit=str(limit_units))
+
+
 class BudgetTooSmall(Conflict, title="Budget too small"):
     """The chosen agents ask for more than the budget."""
 

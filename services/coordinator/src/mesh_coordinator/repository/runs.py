@@ -115,30 +115,6 @@ class Runs:
             raise ApprovalNotFound
         return found
 
-    async def reserve(self, id: UUID, units: int) -> bool:
-        """Sets `units` of the budget aside; false when there is not so much left.
-
-        One statement, so that two attempts at once can never go over it.
-        """
-        fits = RunRow.reserved_units + RunRow.spent_units + units <= RunRow.budget_units
-        taken = await self._session.execute(
-            update(RunRow)
-            .where(RunRow.id == id, fits)
-            .values(reserved_units=RunRow.reserved_units + units)
-            .returning(RunRow.id)
-        )
-        return taken.first() is not None
-
-    async def give_back(self, id: UUID, units: int, *, spent_units: int) -> None:
-        """Ends a reservation of `units`, of which `spent_units` were paid."""
-        await self._session.execute(
-            update(RunRow)
-            .where(RunRow.id == id)
-            .values(
-                reserved_units=RunRow.reserved_units - units, spent_units=RunRow.spent_units + spent_units
-            )
-        )
-
     async def happened(self, id: UUID, type: str, data: Mapping[str, Any], at: datetime) -> None:
         """Adds to the run's history; its number is the run's new version."""
         counted = await self._session.execute(

@@ -21,6 +21,27 @@ class Base(DeclarativeBase):
 _OPTIONAL_JSON = JSON(none_as_null=True)
 
 
+class BudgetRow(Base):
+    """What all runs of `owner`'s that name it may spend together, in base units."""
+
+    __tablename__ = "budgets"
+    __table_args__ = (
+        UniqueConstraint("owner", "name"),
+        CheckConstraint(
+            "reserved_units >= 0 AND spent_units >= 0 AND reserved_units + spent_units <= limit_units",
+            name="limit",
+        ),
+    )
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(63))
+    limit_units: Mapped[int] = mapped_column(BigInteger)
+    reserved_units: Mapped[int] = mapped_column(BigInteger, default=0)
+    spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime]
+
+
 class RunRow(Base):
     """`version` counts what happened to the run; `stopping` says why nothing new is started.
 
@@ -55,6 +76,7 @@ class RunRow(Base):
     budget_units: Mapped[int] = mapped_column(BigInteger)
     reserved_units: Mapped[int] = mapped_column(BigInteger, default=0)
     spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
+    shared_budget: Mapped[int | None] = mapped_column(ForeignKey("budgets.position"))
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     traceparent: Mapped[str | None] = mapped_column(String(55))
     quorum: Mapped[int | None]

@@ -17,6 +17,7 @@ from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.references import STEP_ID
 from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Policy, Requirement
 from mesh_coordinator.domain.run import OnFailure
+from mesh_coordinator.schemas.budgets import BudgetName
 from mesh_coordinator.service.planning import Task
 
 MAX_STEPS = 500
@@ -229,6 +230,9 @@ class TaskBody(WireModel):
     requirements: Annotated[list[RequirementBody], Field(min_length=1, max_length=MAX_STEPS)] | None = None
     input: dict[str, Any] = Field(default={}, description="What `#/input/…` refers to, besides `task`.")
     budget: Units | None = None
+    shared_budget: BudgetName | None = Field(
+        default=None, description="One of your budgets (`/v1/budgets`), of which the run spends, too."
+    )
     deadline_s: int | None = Field(
         default=None,
         ge=1,
@@ -261,6 +265,7 @@ class TaskBody(WireModel):
             given=self.input,
             budget_units=None if self.budget is None else int(self.budget),
             output=self.output,
+            shared_budget=self.shared_budget,
             on_failure=OnFailure.PARTIAL if isinstance(self.on_failure, QuorumBody) else self.on_failure,
             quorum=self.on_failure.quorum if isinstance(self.on_failure, QuorumBody) else None,
             deadline_s=self.deadline_s,

@@ -27,15 +27,17 @@ class Task:
     """What is to be done; without `requirements` the rules read them out of `text`.
 
     `budget_units` are base units, `parallel` is how many steps run at once; None is as much, and as many, as
-    the operator allows. `output` are references to be answered at the end; with a `quorum` so many required
-    steps are enough. After `deadline_s` nothing more is started. `implied` is the part of a fault's
-    pointer that the request leaves out: a single call has no `/requirements/0`.
+    the operator allows. `shared_budget` names one of the owner's. `output` are references to be answered at
+    the end; with a `quorum` so many required steps are enough. After `deadline_s` nothing more is started.
+    `implied` is the part of a fault's pointer that the request leaves out: a single call has no
+    `/requirements/0`.
     """
 
     text: str
     requirements: tuple[Requirement, ...] | None = None
     given: Mapping[str, Any] = field(default_factory=dict[str, Any])
     budget_units: int | None = None
+    shared_budget: str | None = None
     output: Mapping[str, Any] = field(default_factory=dict[str, Any])
     on_failure: OnFailure = OnFailure.PARTIAL
     quorum: int | None = None

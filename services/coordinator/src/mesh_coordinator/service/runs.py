@@ -22,9 +22,10 @@ from mesh_coordinator.domain.run import Approval, OnFailure, RunStatus, Stopping
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.errors import BudgetTooSmall, NoAcceptableAgent, RunEnded
 from mesh_coordinator.events import RunStarted
+from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT, dumped
 from mesh_coordinator.repository.runs import RunRecord, Runs
-from mesh_coordinator.repository.tables import RunEventRow, RunRow, StepRow
+from mesh_coordinator.repository.tables import BudgetRow, RunEventRow, RunRow, StepRow
 from mesh_coordinator.service.planning import Planner, Task
 
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)
@@ -48,8 +49,8 @@ class RunDesk:
         """Plans `task` and puts it on record as run `id` of `owner`'s; the run of that id if there is one.
 
         Raises `NoRequirementRecognised`, `InvalidPlan`, `NoAcceptableAgent`, `BudgetTooSmall`,
-        `BudgetAboveLimit`, `AgentNotFound`, `Unavailable`, or `IdempotencyKeyReused` when run `id` is of
-        another task. Nothing is spent before the plan stands.
+        `BudgetAboveLimit`, `BudgetNotFound`, `AgentNotFound`, `Unavailable`, or `IdempotencyKeyReused` when
+        run `id` is of another task. Nothing is spent before the plan stands.
         """
         async with self.database.read() as session:
             is_known = await Runs(session).find(id) is not None
@@ -63,10 +64,13 @@ class RunDesk:
         return record
 
     async def _accept(self, task: Task, id: UUID, owner: str) -> None:
+        shared = await self._shared(task, owner)
         plan = await self.planner.plan(task)
         budget_units = self.planner.budget(task)
-        _check(task, plan, budget_units)
+        left_units = budget_units if shared is None else shared.limit_units - shared.spent_units
+        _check(task, plan, min(budget_units, left_units))
         run, steps = _run_row(task, id, owner, budget_units), self._steps(plan, id)
+        run.shared_budget = None if shared is None else shared.position
         with suppress(IntegrityError):  # the same request at another replica was first
             async with self.database.write() as session:
                 Runs(session).add(run, steps)
@@ -74,6 +78,12 @@ class RunDesk:
                 await Runs(session).happened(id, "run.started", {"steps": len(steps)}, run.created_at)
                 outbox.record(session, RunStarted(run_id=id, steps=len(steps), budget=str(budget_units)))
             self.news.ring()
+
+    async def _shared(self, task: Task, owner: str) -> BudgetRow | None:
+        if task.shared_budget is None:
+            return None
+        async with self.database.read() as session:
+            return await Budgets(session).named(owner, task.shared_budget)
 
     async def get(self, id: UUID) -> RunRecord:
         """Everything on record of a run. Raises `RunNotFound`."""
