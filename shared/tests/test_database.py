@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from mesh_shared.chain import versions_dir
@@ -191,20 +191,6 @@ async def test_a_sole_role_has_one_holder_among_replicas(postgres_url: str):
     assert most == 1
     for replica in replicas:
         await replica.engine.dispose()
-
-
-async def test_a_sole_role_falls_to_another_when_its_holder_dies(postgres_url: str):
-    dead, heir = engine.connect(postgres_url), engine.connect(postgres_url)
-    holding = dead.sole("indexer")
-    await holding.__aenter__()
-    await dead.engine.dispose(close=False)
-    raw: Any = getattr(holding, "gen").ag_frame.f_locals["connection"]  # noqa: B009 - the frame has no type
-    (await raw.get_raw_connection()).driver_connection.terminate()
-
-    async with asyncio.timeout(60), heir.sole("indexer"):
-        pass
-
-    await heir.engine.dispose()
 
 
 async def test_a_secret_is_the_same_at_every_start_and_in_every_replica(database_url: str):

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from mesh_shared.bell import Bell
-from mesh_shared.database import sqlite
+from mesh_shared.database import role, sqlite
 from mesh_shared.errors import Unavailable
 
 BUSY_TIMEOUT_S = 10
@@ -80,21 +80,16 @@ class Database:
             self.recorded.ring()
 
     @asynccontextmanager
-    async def sole(self, role: str) -> AsyncGenerator[None, None]:
-        """Holds `role` alone among all replicas; waits for it, and it falls to another when we die.
+    async def sole(self, name: str) -> AsyncGenerator[None, None]:
+        """Holds the role alone among all replicas; waits for it. It falls to another when we die or freeze.
 
-        A PostgreSQL session advisory lock. SQLite serves one process, which is alone already.
+        SQLite serves one process, which is alone already. Raises `Unavailable` when the role is lost.
         """
         if self._is_sqlite:
             yield
             return
-        async with self.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(text("SELECT pg_advisory_lock(hashtext(:role))"), {"role": role})
-            try:
-                yield
-            finally:
-                await connection.execute(text("SELECT pg_advisory_unlock(hashtext(:role))"), {"role": role})
+        async with role.held(self.engine, name):
+            yield
 
     async def ping(self) -> None:
         async with self.engine.connect() as connection:
