@@ -10,7 +10,8 @@ import pytest
 from mesh_shared.database import engine
 from mesh_shared.database.engine import Database
 from mesh_shared.database.sqlite import BEGIN, Connection
-from sqlalchemy import text
+from mesh_shared.errors import Unavailable
+from sqlalchemy import Integer, String, bindparam, column, insert, select, table, text, update
 from sqlalchemy.exc import IntegrityError
 
 
@@ -127,3 +128,50 @@ async def test_a_closed_connection_says_so(connection: Connection):
 
 def test_it_is_a_connection_of_aiosqlite():
     assert issubclass(Connection, aiosqlite.Connection)
+
+
+NOTES = table("notes", column("id", Integer), column("word", String))
+ADD = insert(NOTES)
+RENAME = update(NOTES).where(NOTES.c.word == bindparam("was")).values(word=bindparam("now"))
+
+
+async def seen(database: Database) -> list[str]:
+    async with database.read() as session:
+        return list(await session.scalars(text("SELECT word FROM notes ORDER BY id")))
+
+
+async def test_what_depends_on_a_change_is_done_with_it_or_not_at_all(database: Database):
+    await database.write_if((ADD, [{"id": 1, "word": "first"}]))
+
+    turned = await database.write_if(
+        (RENAME, [{"was": "first", "now": "one"}]), (ADD, [{"id": n, "word": f"w{n}"} for n in (2, 3)])
+    )
+    stale = await database.write_if(
+        (RENAME, [{"was": "first", "now": "uno"}]), (ADD, [{"id": 4, "word": "w"}])
+    )
+
+    assert (turned, stale) == (True, False)
+    assert await seen(database) == ["one", "w2", "w3"]
+
+
+async def test_what_cannot_be_written_leaves_nothing_behind_and_no_lock(database: Database):
+    await database.write_if((ADD, [{"id": 1, "word": "first"}]))
+
+    with pytest.raises(Unavailable):
+        await database.write_if((RENAME, [{"was": "first", "now": "one"}]), (ADD, [{"id": 2, "word": "one"}]))
+    await database.write_if((ADD, [{"id": 3, "word": "third"}]))
+
+    assert await seen(database) == ["first", "third"]
+
+
+async def test_a_peek_sees_every_commit_and_gives_up_rather_than_wait(database: Database):
+    all_of_them = select(NOTES.c.word)
+    async with database.write() as session:
+        await session.execute(text("INSERT INTO notes VALUES (1, 'first')"))
+        during = database.peek(all_of_them, {})
+    after = database.peek(all_of_them, {})
+    async with database.write() as session:
+        await session.execute(text("DROP TABLE notes"))
+
+    assert (during, after) == ([], [("first",)])
+    assert database.peek(all_of_them, {}) is None

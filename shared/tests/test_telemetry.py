@@ -80,21 +80,30 @@ def test_work_that_nobody_asked_for_has_a_trace_of_its_own():
     assert done.is_valid
 
 
-async def test_a_span_names_the_route_and_never_the_address():
+async def test_a_span_names_the_route_and_how_it_ended_and_never_the_address(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+):
     provider, spans = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    app = FastAPI(telemetry=telemetry.fastapi_config(provider))
-
-    @app.get("/notes/{name}")
-    async def show(name: str) -> str:
-        return name
+    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("tests"))
 
     async with running(app) as caller:
-        await caller.get("/notes/sk-path?key=sk-query")
+        await caller.get("/v1/notes/sk-path?key=sk-query")
 
     (span,) = spans.get_finished_spans()
-    assert (span.name, (span.attributes or {})["http.route"]) == ("GET /notes/{name}", "/notes/{name}")
+    attributes = dict(span.attributes or {})
+    assert span.name == f"GET {attributes['http.route']}"
+    assert attributes["http.response.status_code"] == 404
     assert "sk-" not in span.to_json()
+
+
+def test_a_span_that_goes_nowhere_is_its_ids_only():
+    provider = telemetry.tracing("tests", "1", None)
+
+    span = provider.get_tracer("tests").start_span("asked")
+
+    assert not span.is_recording()
+    assert span.get_span_context().is_valid
 
 
 def breaks() -> None:

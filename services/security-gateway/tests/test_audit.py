@@ -294,7 +294,8 @@ async def test_without_room_for_the_intent_nothing_leaves_and_it_heals_by_itself
 
 
 async def limit_pages(database: Any, pages: int) -> None:
-    """Sets the limit on every pooled connection: it belongs to the connection."""
+    """Sets the limit on every connection that writes: it belongs to the connection."""
+    await database.write_if((text(f"PRAGMA max_page_count = {pages}"), [{}]))
     held = [await database.engine.connect() for _ in range(5)]
     for connection in held:
         await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")

@@ -40,9 +40,7 @@ class Reads:
 async def test_callers_that_come_together_share_one_read(operator_everywhere: Operator):
     await operator_everywhere.connect("https://api.github.com", allow_private=False)
     await operator_everywhere.grant("agent-7")
-    finder = finder_of(operator_everywhere)
-    await finder.find(WANTED)
-    reads = Reads(operator_everywhere)
+    finder, reads = finder_of(operator_everywhere), Reads(operator_everywhere)
 
     found = await asyncio.gather(*(finder.find(WANTED) for _ in range(50)))
 
@@ -61,6 +59,29 @@ async def test_many_connections_are_one_read_and_each_gets_its_own(operator: Ope
 
     assert [each.wired and each.wired.connection.name for each in found] == [*names, None]
     assert reads.count == 1
+
+
+async def revoked(finder: Finder) -> list[bool]:
+    """Of each grant that is found, whether it is."""
+    known = (await finder.find(WANTED)).known
+    return [grant.is_revoked for grant in known.holding.grants] if known else []
+
+
+async def test_what_reads_the_same_is_not_put_together_again_and_every_change_is_seen(operator: Operator):
+    await operator.connect("https://api.github.com", allow_private=False)
+    finder = finder_of(operator)
+    before = await finder.find(WANTED)
+    reads = Reads(operator)
+
+    again = await finder.find(WANTED)
+    count = reads.count
+    grant = await operator.grant("agent-7")
+    given = await revoked(finder)
+    await operator.post(f"/v1/grants/{grant['id']}/revoke", {})
+
+    assert again.wired is before.wired
+    assert count == 0
+    assert (given, await revoked(finder)) == ([False], [True])
 
 
 async def test_who_comes_during_a_read_waits_for_the_next_and_sees_what_changed(operator: Operator):

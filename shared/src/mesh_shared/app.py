@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from opentelemetry import trace
+from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
 
 from mesh_shared import telemetry
 from mesh_shared.agents.plugin import Plugin
@@ -33,6 +34,17 @@ class About:
     version: str = "0.1.0"
 
 
+class _App(FastAPI):
+    """FastAPI with a span of ours around each request."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope["path"] in telemetry.QUIET_PATHS:
+            await super().__call__(scope, receive, send)
+            return
+        with telemetry.request(scope):
+            await super().__call__(scope, receive, send)
+
+
 def build(
     about: About,
     settings: ServiceSettings,
@@ -43,13 +55,15 @@ def build(
     keys: KeySource | None = None,
     always_open: Sequence[str] = (),
     body_limits: Mapping[str, int] = MappingProxyType({}),
+    middleware: Sequence[Middleware] = (),
 ) -> FastAPI:
     """A service's app.
 
     `start` wires the use cases onto the platform and yields them: routes find them as
     `request.app.state.service`. `always_open` are path prefixes of unsafe methods that need no
     dependency but the database, so they stay open while others are down; `body_limits` are limits in bytes
-    for path prefixes that take more, or less, than `settings.max_body_bytes`.
+    for path prefixes that take more, or less, than `settings.max_body_bytes`. `middleware` stands behind all
+    of ours, next to the routes.
     """
     sys.setrecursionlimit(RECURSION_LIMIT)
     checks = health.Checks()
@@ -66,17 +80,18 @@ def build(
                     platform.run("registration", _registration(platform, plugin, settings.registry_url).turn)
                 yield
 
-    provider = trace.get_tracer_provider()
-    app = FastAPI(
+    app = _App(
         title=about.title,
         summary=about.summary,
         version=about.version,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        telemetry=telemetry.fastapi_config(provider),
+        telemetry=telemetry.UNTRACED,
+        middleware=middleware,
         separate_input_output_schemas=False,
     )
+    # `include_router` would make every route anew for every app, and match each twice.
     for router in (health.router, observe.router, events.router, a2a.router, *routers):
         app.router.routes += router.routes
     agent.install(app, plugin)

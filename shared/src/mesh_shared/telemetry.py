@@ -5,26 +5,35 @@ import sys
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
 import structlog
 from fastapi.telemetry import TelemetryConfig
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.util import types
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from starlette.types import Scope
 from structlog.typing import EventDict, WrappedLogger
 
 QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/v1/events/stream"})
-_ADDRESS = frozenset({"url.path", "url.query"})
+UNTRACED: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own telemetry, off: its spans carry the address, and its log records submitted values."""
+_CONTEXT = frozenset({b"traceparent", b"tracestate"})
+_tracer = trace.get_tracer(__name__)
 
 
 def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProvider:
-    """A provider that always makes trace ids, and exports spans when there is somewhere to send them."""
+    """A provider that always makes trace ids, and exports spans when there is somewhere to send them.
+
+    Without that a span is its ids only.
+    """
     resource = Resource.create({"service.name": service, "service.version": version})
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(sampler=ALWAYS_ON if otlp_endpoint else ALWAYS_OFF, resource=resource)
     if otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - 5 MB that few need
             OTLPSpanExporter,
@@ -34,43 +43,35 @@ def tracing(service: str, version: str, otlp_endpoint: str | None) -> TracerProv
     return provider
 
 
-def fastapi_config(provider: trace.TracerProvider) -> TelemetryConfig:
-    """Request spans by route; FastAPI's own carry the address, and its log records submitted values."""
-    return TelemetryConfig(
-        tracer_provider=_ByRoute(provider),
-        metrics=False,
-        logs=False,
-        operation_spans=False,
-        exclude=lambda scope: scope.get("path") in QUIET_PATHS,
-    )
+@contextmanager
+def request(scope: Scope) -> Generator[None, None, None]:
+    """The span of a request, in the trace of its caller (W3C Trace Context).
+
+    It names the route and never the address: what a caller wrote into that may be a key. FastAPI's own spans
+    carry it, and take longer than some of our answers.
+    """
+    kind = scope.get("method", "WS")
+    said = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CONTEXT}
+    of_caller = propagate.extract(said) if said else Context()
+    span = _tracer.start_span(kind, of_caller, trace.SpanKind.SERVER)
+    token = context.attach(trace.set_span_in_context(span, of_caller))
+    try:
+        yield
+    finally:
+        context.detach(token)
+        if span.is_recording() and (route := getattr(scope.get("route"), "path", None)) is not None:
+            span.update_name(f"{kind} {route}")
+            span.set_attributes({"http.request.method": kind, "http.route": route})
+        span.end()
 
 
-class _ByRoute(trace.TracerProvider):
-    """Keeps what a caller wrote into the address, such as a key in the query, out of every span."""
-
-    def __init__(self, provider: trace.TracerProvider) -> None:
-        self._provider = provider
-
-    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
-        return _ByRouteTracer(self._provider.get_tracer(*args, **kwargs))
-
-
-class _ByRouteTracer(trace.Tracer):
-    def __init__(self, tracer: trace.Tracer) -> None:
-        self._tracer = tracer
-
-    def start_span(
-        self, name: str, *args: Any, attributes: types.Attributes = None, **rest: Any
-    ) -> trace.Span:
-        return self._tracer.start_span(name, *args, attributes=_without_address(attributes), **rest)
-
-    def start_as_current_span(self, name: str, *args: Any, attributes: types.Attributes = None, **rest: Any):
-        kept = _without_address(attributes)
-        return self._tracer.start_as_current_span(name, *args, attributes=kept, **rest)
-
-
-def _without_address(attributes: types.Attributes) -> types.Attributes:
-    return {key: value for key, value in (attributes or {}).items() if key not in _ADDRESS}
+def answered(status: int) -> None:
+    """Says in the span that we are in how the request ended."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attribute("http.response.status_code", status)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            span.set_status(trace.StatusCode.ERROR)
 
 
 def traceparent() -> str | None:
@@ -83,8 +84,8 @@ def traceparent() -> str | None:
 @contextmanager
 def continued(name: str, stored: str | None) -> Generator[None, None, None]:
     """A span of the trace that was `stored` with the work; of a new one without it."""
-    context = propagate.extract({"traceparent": stored} if stored else {})
-    with trace.get_tracer(__name__).start_as_current_span(name, context=context):
+    before = propagate.extract({"traceparent": stored} if stored else {})
+    with _tracer.start_as_current_span(name, context=before):
         yield
 
 
@@ -139,10 +140,10 @@ def _with_stack(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _with_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = format(context.trace_id, "032x")
-        event["span_id"] = format(context.span_id, "016x")
+    known = trace.get_current_span().get_span_context()
+    if known.is_valid:
+        event["trace_id"] = format(known.trace_id, "032x")
+        event["span_id"] = format(known.span_id, "016x")
     return event
 
 

@@ -9,6 +9,7 @@ from mesh_shared.app import About, build
 from mesh_shared.auth.tokens import KeySource
 from mesh_shared.database.engine import Database
 from mesh_shared.platform import Platform
+from starlette.middleware import Middleware
 
 from mesh_security_gateway.actions import plugin
 from mesh_security_gateway.adapters import keyfiles
@@ -126,6 +127,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             "/actions/SECURE_OPERATION",
         ),
         body_limits={f"{proxy.PREFIX}/": settings.max_proxied_body_bytes},
+        middleware=(Middleware(proxy.Express),),
     )
     refusals.install(app, settings.public_url)
     return app

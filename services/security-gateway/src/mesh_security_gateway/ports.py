@@ -37,6 +37,10 @@ class Incoming(Protocol):
     status: int
     fields: Fields
 
+    def at_hand(self, limit: int) -> bytes | None:
+        """The body, if all of it has come already and is at most `limit` bytes; else it is in `chunks`."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body. Raises `UpstreamBroken` or `UpstreamTimeout` when it does not come whole."""
         ...

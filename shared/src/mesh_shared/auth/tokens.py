@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from joserfc import jwt
@@ -47,6 +47,14 @@ class Principal:
         return scope in self.scopes or ADMIN in self.scopes
 
 
+class _Seen(NamedTuple):
+    """A token whose signature holds under the key `kid`, and who it is about."""
+
+    kid: str
+    claims: dict[str, Any]
+    caller: Principal
+
+
 class KeySource(Protocol):
     async def key(self, kid: str) -> OKPKey:
         """The public key with that id. Raises `Unauthenticated` when there is none."""
@@ -68,9 +76,7 @@ class TokenVerifier:
 
     keys: KeySource
     audiences: frozenset[str]
-    _seen: dict[bytes, tuple[str, dict[str, Any]]] = field(
-        default_factory=dict[bytes, tuple[str, dict[str, Any]]], compare=False, repr=False
-    )
+    _seen: dict[bytes, _Seen] = field(default_factory=dict[bytes, _Seen], compare=False, repr=False)
 
     async def verify(self, token: str, *, is_bound: bool = False) -> Principal:
         """The caller behind `token`. With `is_bound` its proof of the key `jkt` is still to be seen.
@@ -81,30 +87,29 @@ class TokenVerifier:
         if len(token) > MAX_TOKEN_LENGTH:
             raise Unauthenticated("The token is not valid here.")
         try:
-            claims = await self._claims(token)
-            self._check(claims)
-            caller = _principal(claims)
+            seen = await self._read(token)
+            self._check(seen.claims)
         except (JoseError, AttributeError, ValueError, KeyError, TypeError):
             raise Unauthenticated("The token is not valid here.") from None
-        if (caller.jkt is not None) != is_bound:
+        if (seen.caller.jkt is not None) != is_bound:
             raise Unauthenticated("The token is not valid here.")
-        return caller
+        return seen.caller
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _read(self, token: str) -> _Seen:
         """What the token says, under a key that is still one of the mesh's.
 
         A signature that held once holds for ever: it is looked at once, by the digest of the token.
         """
         digest = hashlib.sha256(token.encode()).digest()
         if (seen := self._seen.get(digest)) is not None:
-            await self.keys.key(seen[0])
-            return seen[1]
+            await self.keys.key(seen.kid)
+            return seen
         kid = _kid(token)
         decoded = jwt.decode(token, await self.keys.key(kid), algorithms=[ALGORITHM])
         while len(self._seen) >= MOST_SEEN:
             del self._seen[next(iter(self._seen))]
-        self._seen[digest] = kid, decoded.claims
-        return decoded.claims
+        seen = self._seen[digest] = _Seen(kid, decoded.claims, _principal(decoded.claims))
+        return seen
 
     def _check(self, claims: dict[str, Any]) -> None:
         now = time.time()

@@ -2,12 +2,12 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import event, text
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection, CursorResult, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -16,14 +16,13 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.sql import Executable
 
 from mesh_shared.bell import Bell
 from mesh_shared.database import role, sqlite
+from mesh_shared.database.sqlite import Write
 from mesh_shared.errors import Unavailable
 
-BUSY_TIMEOUT_S = 10
-CACHE_KIB = 8192
-"""Of a connection to SQLite, as far as needed: rows of large tables come a third faster than from 2 MiB."""
 ALONE_S, AMONG_REPLICAS_S = 10.0, 1.0
 HAS_EVENT = "has_event"
 """In the `info` of a session that records one."""
@@ -50,6 +49,7 @@ class Database:
         self._writers = async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
         # SQLite has one writer; queueing here is fair, its busy handler is not.
         self._turn = asyncio.Lock() if self._is_sqlite else nullcontext()
+        self._lanes = sqlite.Lanes(engine.url.database or "") if self._is_sqlite else None
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession, None]:
@@ -68,6 +68,47 @@ class Database:
             yield connection
         finally:
             await connection.close()
+
+    def peek(self, statement: Executable, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
+        """The rows of one statement as the driver has them, when they can be had without waiting.
+
+        None on PostgreSQL, and when that fails for now: whoever asks has another way.
+        """
+        if self._lanes is None:
+            return None
+        try:
+            return self._lanes.peek(statement, parameters)
+        except sqlite3.Error:
+            return None
+
+    async def write_if(self, guard: Write, *others: Write) -> bool:
+        """One transaction of statements that are known beforehand; False, and nothing else is done, unless
+        `guard` changes a row. Raises `Unavailable` when it could not be made durable.
+
+        On SQLite that is one change of threads. Parameters are whole numbers, texts and bytes.
+        """
+        with reachable():
+            if self._lanes is None:
+                is_so = await self._write_if(guard, others)
+            else:
+                async with self._turn:
+                    is_so = await self._lanes.write_if(guard, others)
+        self.committed.ring()
+        return is_so
+
+    async def _write_if(self, guard: Write, others: Sequence[Write]) -> bool:
+        async with self._writers.begin() as session:
+            changed = cast("CursorResult[Any]", await session.execute(guard[0], guard[1][0]))
+            if changed.rowcount == 0:
+                return False
+            for statement, rows in others:
+                await session.execute(statement, rows)
+        return True
+
+    def release(self, *_: object) -> None:
+        """Closes what is beside the engine."""
+        if self._lanes is not None:
+            self._lanes.close()
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession, None]:
@@ -103,7 +144,9 @@ def connect(url: str) -> Database:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _end_sqlite)
-    return Database(engine)
+    database = Database(engine)
+    event.listen(engine.sync_engine, "engine_disposed", database.release)
+    return database
 
 
 @contextmanager
@@ -111,7 +154,7 @@ def reachable() -> Generator[None]:
     """For who must tell a database that goes away in the middle of a block: raises `Unavailable` then."""
     try:
         yield
-    except (SQLAlchemyError, OSError):  # drivers raise the socket's own errors
+    except (SQLAlchemyError, sqlite3.Error, OSError):  # drivers raise the socket's own errors
         raise Unavailable("database") from None
 
 
@@ -126,14 +169,13 @@ def _is_sqlite(url: str) -> bool:
 
 def _connect_args(url: str) -> dict[str, Any]:
     if _is_sqlite(url):
-        return {"timeout": BUSY_TIMEOUT_S, "async_creator_fn": sqlite.Connection}
+        return {"timeout": sqlite.BUSY_TIMEOUT_S, "async_creator_fn": sqlite.Connection}
     return {"timeout": 5, "command_timeout": 30}
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver must not open transactions on its own
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    sqlite.prepare(connection)
 
 
 def _begin_sqlite(connection: Connection) -> None:

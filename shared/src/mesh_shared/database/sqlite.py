@@ -4,14 +4,24 @@ aiosqlite runs everything in the thread of its connection, and a statement is fo
 execution, rows, end. A change of threads takes longer than most reads, and SQLAlchemy always wants all four.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Self
 
 import aiosqlite
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.sql import Executable
 
 BEGIN = "BEGIN"
+BUSY_TIMEOUT_S = 10
+CACHE_KIB = 8192
+"""Of a connection, as far as needed: rows of large tables come a third faster than from 2 MiB."""
+Write = tuple[Executable, Sequence[Mapping[str, Any]]]
+"""A statement, and the parameters of each time that it is executed."""
 
 
 class _Outcome(NamedTuple):
@@ -110,3 +120,82 @@ def _run(
         return _Outcome(cursor.description, cursor.rowcount, cursor.lastrowid, rows, is_open)
     finally:
         cursor.close()
+
+
+class Lanes:
+    """A connection to read and one to write beside SQLAlchemy's, for statements that are on a hot path.
+
+    Their rows and parameters are the driver's own: whole numbers, texts and bytes.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+
+    def peek(self, statement: Executable, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows, in the caller's own thread: what is in memory comes sooner than a change of threads does.
+
+        Raises `sqlite3.Error`, also rather than waiting for anybody.
+        """
+        if self._reader is None:
+            self._reader = self._open(timeout=0)
+        sql, constants = compiled(statement)
+        return self._reader.execute(sql, {**constants, **parameters}).fetchall()
+
+    async def write_if(self, guard: Write, others: Sequence[Write]) -> bool:
+        """See `Database.write_if`. Raises `sqlite3.Error`."""
+        texts = [(compiled(statement)[0], rows) for statement, rows in (guard, *others)]
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write_if, texts)
+
+    def _write_if(self, texts: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> bool:
+        if self._writer is None:
+            self._writer = self._open(BUSY_TIMEOUT_S)
+        return _write_if(self._writer, texts)
+
+    def _open(self, timeout: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=timeout, isolation_level=None, check_same_thread=False
+        )
+        prepare(connection)
+        return connection
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        if self._writer is not None:
+            self._thread.submit(self._writer.close)
+        self._reader = self._writer = None
+
+
+def prepare(connection: Any) -> None:
+    """Sets what holds for a connection."""
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+@lru_cache(maxsize=64)
+def compiled(statement: Executable) -> tuple[str, dict[str, Any]]:
+    """Its text, and the parameters that it brings along."""
+    known: Any = statement
+    made = known.compile(dialect=dialect(paramstyle="named"), compile_kwargs={"render_postcompile": True})
+    return str(made), dict(made.params)
+
+
+def _write_if(
+    connection: sqlite3.Connection,
+    texts: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+) -> bool:
+    (guard, (parameters,)), *others = texts
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            is_so = cursor.execute(guard, parameters).rowcount == 1
+            for sql, rows in others if is_so else ():
+                cursor.executemany(sql, rows)
+            cursor.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                cursor.execute("ROLLBACK")
+    return is_so

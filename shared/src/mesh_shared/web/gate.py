@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,8 +62,8 @@ class BodyGate:
             await self._app(scope, receive, send)
             return
         limit = self._limit_of(scope["path"])
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > limit:
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared) > limit:
             await problems.render(scope["path"], BodyTooLarge(limit))(scope, receive, send)
             return
         await self._app(scope, _counting(receive, limit), send)

@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mesh_shared.telemetry import QUIET_PATHS
+from mesh_shared import telemetry
 from mesh_shared.web.health import Checks
 
 log = structlog.get_logger()
@@ -78,7 +78,8 @@ class Observe:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(scope["method"], route, status).observe(seconds)
-        if scope["path"] not in QUIET_PATHS:
+        telemetry.answered(status)
+        if scope["path"] not in telemetry.QUIET_PATHS:
             log.info(
                 "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2)
             )

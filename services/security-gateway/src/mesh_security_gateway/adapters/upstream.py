@@ -82,6 +82,10 @@ class AiohttpIncoming:
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers
         )
 
+    def at_hand(self, limit: int) -> bytes | None:
+        content = self._response.content
+        return content.read_nowait() if content.is_eof() and content.total_bytes <= limit else None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._response.content.iter_any():

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -13,6 +14,7 @@ from mesh_security_gateway.ports import Envelope, Kek, Sealing
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _FINGERPRINT_BYTES = 8
+KEPT = 1024
 
 
 class EnvelopeVault:
@@ -68,6 +70,8 @@ class EnvelopeVault:
         return await kek.unwrap(envelope.wrapped_key, _bound("key", sealing))
 
 
+# There is no secret in it, and it is the same for all calls of a connection.
+@lru_cache(maxsize=KEPT)
 def _bound(what: str, sealing: Sealing) -> bytes:
     provider = sealing.provider.members()
     return canonical_json([what, sealing.use, sealing.connection, sealing.version, provider])

@@ -2,19 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.errors import BodyTooLarge, MeshError
+from mesh_shared.web import problems
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow, authorize
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import Interrupted, PathRefused, UploadTimeout
@@ -27,31 +29,49 @@ from mesh_security_gateway.settings import Settings
 PREFIX = "/v1/proxy"
 LEASE = "X-Mesh-Lease"
 SCOPE = "gateway:proxy"
-_VALIDATED = ("x-mesh-approval", LEASE.lower())
+_VALIDATED = frozenset({b"x-mesh-approval", LEASE.lower().encode()})
 RELAYED = "mesh.relayed"
 """Key in the ASGI scope of an answer that is the upstream's and not ours."""
 
 
-class DirectRoute(MeshRoute):
-    """Calls the endpoint itself where there is nothing to validate, which is four fifths of the way to it.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_DIRECT = re.compile(f"{PREFIX}/({NAME.strip('^$')})(?:/.*)?", re.DOTALL)
+
+
+class Express:
+    """Takes calls past the framework's routing, which takes longer than the call, where there is nothing to
+    validate. All gates stand before it.
 
     A call that names an approval or a lease, or a connection that cannot be one, goes the usual way.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        usual = super().get_route_handler()
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-        async def run(request: Request) -> Response:
-            connection: str = request.path_params["connection"]
-            if re.fullmatch(NAME, connection) is None or any(f in request.headers for f in _VALIDATED):
-                return await usual(request)
-            caller = await authorize(request, SCOPE)
-            return await proxy(request, connection, request.path_params.get("path", ""), caller)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (connection := _direct(scope)) is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _ROUTE
+        request = Request(scope, receive)
+        try:
+            response = await proxy(request, connection, "", await authorize(request, SCOPE))
+        except MeshError as refusal:
+            response = problems.render(scope["path"], refusal)
+        await response(scope, receive, send)
 
-        return run
+
+def _direct(scope: Scope) -> str | None:
+    """The connection that is called, if the call can go the short way."""
+    if scope["type"] != "http" or scope["method"] not in METHODS:
+        return None
+    found = _DIRECT.fullmatch(scope["path"])
+    if found is None or any(name in _VALIDATED for name, _ in scope["headers"]):
+        return None
+    return found[1]
 
 
-router = APIRouter(prefix=PREFIX, tags=["proxy"], route_class=DirectRoute)
+router = APIRouter(prefix=PREFIX, tags=["proxy"], route_class=MeshRoute)
 
 # Only the document has this pattern: clients that fill in templates would percent-encode a slash, which is
 # refused.
@@ -123,26 +143,37 @@ class Relay(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[RELAYED] = True
+        async with self._exchange.at_hand() as body:
+            if body is not None:  # there is nothing to wait for, and so nobody to watch meanwhile
+                await self._start(send)
+                await send({"type": "http.response.body", "body": body})
+                return
         async with self._exchange.answer() as pieces:
-            stream = asyncio.create_task(self._stream(pieces, send))
-            gone = asyncio.create_task(self._gone(receive))
-            try:
-                await asyncio.wait((stream, gone), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                gone.cancel()
-                stream.cancel()
-                await asyncio.gather(stream, gone, return_exceptions=True)
+            await self._watch(self._stream(pieces, send), receive)
+
+    async def _watch(self, streaming: Coroutine[Any, Any, None], receive: Receive) -> None:
+        """Streams until that is done or the caller has gone."""
+        stream, gone = asyncio.create_task(streaming), asyncio.create_task(self._gone(receive))
+        try:
+            await asyncio.wait((stream, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            stream.cancel()
+            await asyncio.gather(stream, gone, return_exceptions=True)
         if not stream.cancelled():
             stream.result()
 
     async def _stream(self, pieces: AsyncIterator[bytes], send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await self._start(send)
         try:
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except MeshError:
             return  # the server closes a connection whose answer has no end
         await send({"type": "http.response.body", "body": b""})
+
+    async def _start(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
     async def _gone(self, receive: Receive) -> None:
         await self._upload.done.wait()
@@ -216,7 +247,7 @@ _BODY: dict[str, Any] = {
     }
 }
 
-for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+for method in METHODS:
     router.add_api_route(
         "/{connection}/{path:path}",
         proxy,
@@ -230,3 +261,6 @@ for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
         openapi_extra=_BODY if method in ("POST", "PUT", "PATCH") else None,
     )
     router.add_api_route("/{connection}", proxy_root, methods=[method], include_in_schema=False)
+
+_ROUTE = next(route for route in router.routes if isinstance(route, APIRoute))
+"""What metrics, logs and traces call a call."""

@@ -61,12 +61,6 @@ class Happening:
     bytes: int | None = None
     ms: int | None = None
 
-    def decided(self, grant: UUID | None, policies: tuple[str, ...], policy_hash: str) -> "Happening":
-        """This intent with what the policies said of it."""
-        return replace(
-            self, grant=None if grant is None else str(grant), policies=policies, policy_hash=policy_hash
-        )
-
     def refused(self, code: str) -> "Happening":
         """This intent, turned down for the reason `code`."""
         return replace(self, decision="deny", code=code)

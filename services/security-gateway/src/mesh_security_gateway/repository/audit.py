@@ -2,10 +2,13 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Self, cast
 
-from sqlalchemy import Table, func, insert, select, update
+from mesh_shared.database.engine import Database
+from mesh_shared.database.sqlite import Write
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain import audit, checkpoint, tree
@@ -26,6 +29,74 @@ _ENTRIES, _NODES, _HEAD = (
     cast("Table", row.__table__) for row in (AuditEntryRow, AuditNodeRow, AuditHeadRow)
 )
 _ONLY = 1
+_ADD_ENTRIES, _ADD_NODES = insert(_ENTRIES), insert(_NODES)
+_MOVE_HEAD = (
+    update(_HEAD)
+    .where(_HEAD.c.size == bindparam("was_size"), _HEAD.c.peaks == bindparam("was_peaks"))
+    .values(size=bindparam("now_size"), peaks=bindparam("now_peaks"), note=bindparam("now_note"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """New entries with their ids, the edge after them, and the subtrees to keep that they completed."""
+
+    edge: Edge
+    ids: list[str]
+    entries: list[Sealed]
+    full: list[Subtree]
+
+    @classmethod
+    def after(cls, edge: Edge, happenings: Sequence[Happening]) -> Self:
+        """What comes of adding `happenings` at `edge`, in this order."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        ids, entries, full = list[str](), list[Sealed](), list[Subtree]()
+        for happening in happenings:
+            random, sequence = secrets.randbits(64), edge.size + 1
+            entries.append(audit.seal(happening, random=random, at=at, sequence=sequence))
+            ids.append(audit.entry_id(sequence, random))
+            edge, completed = edge.grown(entries[-1].leaf)
+            full += completed
+        return cls(edge=edge, ids=ids, entries=entries, full=full)
+
+    def writes(self) -> list[Write]:
+        """What puts them into the tables; the head comes besides."""
+        entries: Write = (_ADD_ENTRIES, [_row(entry) for entry in self.entries])
+        nodes: Write = (_ADD_NODES, [asdict(sub) for sub in self.full])
+        return [entries, nodes] if self.full else [entries]
+
+
+class AuditTail:
+    """Adds entries after the newest and remembers where that is: no look while nobody else writes."""
+
+    def __init__(self, database: Database, key: HeadKey) -> None:
+        self._database = database
+        self._key = key
+        self._note_key = NoteKey(key.public)
+        self._edge: Edge | None = None
+
+    async def extend(self, happenings: Sequence[Happening]) -> list[str]:
+        """Their ids, once they are durable.
+
+        Raises `AuditUnavailable` when the head is gone, and `Unavailable`.
+        """
+        edge, self._edge = self._edge, None  # not known while a write is under way, and when it fails
+        grown = await self._added(edge, happenings) if edge is not None else None
+        if grown is None:
+            async with self._database.write() as session:
+                log = AuditLog(session, self._key)
+                grown = Grown.after(await log.turn(), happenings)
+                await log.write(grown)
+        self._edge = grown.edge
+        return grown.ids
+
+    async def _added(self, edge: Edge, happenings: Sequence[Happening]) -> Grown | None:
+        """None when the record does not end at `edge` any more."""
+        grown = Grown.after(edge, happenings)
+        note = checkpoint.note(self._note_key, self._key.sign, grown.edge.size, grown.edge.root())
+        head = {"was_size": edge.size, "was_peaks": _joined(edge), "now_size": grown.edge.size}
+        guard = (_MOVE_HEAD, [head | {"now_peaks": _joined(grown.edge), "now_note": note}])
+        return grown if await self._database.write_if(guard, *grown.writes()) else None
 
 
 class AuditLog:
@@ -60,23 +131,15 @@ class AuditLog:
 
     async def extend(self, happenings: Sequence[Happening]) -> list[str]:
         """Adds entries after the newest, in this order, and returns their ids."""
-        edge, at = await self.turn(), datetime.now(UTC).isoformat(timespec="milliseconds")
-        ids, entries, full = list[str](), list[Sealed](), list[Subtree]()
-        for happening in happenings:
-            random, sequence = secrets.randbits(64), edge.size + 1
-            entries.append(audit.seal(happening, random=random, at=at, sequence=sequence))
-            ids.append(audit.entry_id(sequence, random))
-            edge, completed = edge.grown(entries[-1].leaf)
-            full += completed
-        await self._write(edge, entries, full)
-        return ids
+        grown = Grown.after(await self.turn(), happenings)
+        await self.write(grown)
+        return grown.ids
 
-    async def _write(self, edge: Edge, entries: Sequence[Sealed], full: Sequence[Subtree]) -> None:
-        await self._session.execute(insert(_ENTRIES), [_row(entry) for entry in entries])
-        if full:
-            nodes = [{"height": sub.height, "index": sub.index, "hash": sub.hash} for sub in full]
-            await self._session.execute(insert(_NODES), nodes)
-        head = {"size": edge.size, "peaks": b"".join(edge.peaks), "note": self._note(edge)}
+    async def write(self, grown: "Grown") -> None:
+        """Writes what was made of the edge that `turn` gave."""
+        for statement, rows in grown.writes():
+            await self._session.execute(statement, rows)
+        head = {"size": grown.edge.size, "peaks": _joined(grown.edge), "note": self._note(grown.edge)}
         await self._session.execute(update(_HEAD).where(_HEAD.c.id == _ONLY).values(head))
 
     def _note(self, edge: Edge) -> str:
@@ -184,6 +247,10 @@ def _row(entry: Sealed) -> dict[str, Any]:
 
 def _sealed(rows: Iterable[Any]) -> list[Sealed]:
     return [Sealed(**row._mapping) for row in rows]
+
+
+def _joined(edge: Edge) -> bytes:
+    return b"".join(edge.peaks)
 
 
 def _cut(peaks: bytes) -> tuple[bytes, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain.providers import Provider
@@ -157,6 +157,15 @@ _WIRED = (
     .order_by(SecretVersionRow.version.desc())
 )
 
+
+WIRED_ROWS = _WIRED.with_only_columns(
+    ConnectionRow.__table__,
+    ProviderRow.__table__,
+    SecretVersionRow.__table__,
+    TokenRow.__table__,
+    _NEWEST,
+).where(ConnectionRow.name == bindparam("sought", ""))
+"""All that `Connections.named` makes a connection of: while it reads the same, the connection is the same."""
 
 _Found = tuple[ConnectionRow, ProviderRow, SecretVersionRow | None, TokenRow | None, int]
 """What an outer join really brings; its type says that nothing is missing."""

@@ -32,7 +32,7 @@ from mesh_security_gateway.ports import Incoming
 from mesh_security_gateway.repository.connections import Wired
 from mesh_security_gateway.service.admitting import Admitting
 from mesh_security_gateway.service.conversations import Conversation
-from mesh_security_gateway.service.deciding import Call, Slice
+from mesh_security_gateway.service.deciding import Call, Slice, Verdict
 from mesh_security_gateway.service.finding import Finder, Found, Wanted
 from mesh_security_gateway.service.limiting import Reservation
 from mesh_security_gateway.service.recording import Pending, Recorder
@@ -89,6 +89,23 @@ class Exchange:
         return scrubbed(data, self.needles)
 
     @asynccontextmanager
+    async def at_hand(self) -> AsyncGenerator[bytes | None, None]:
+        """The body without the secret if all of it is here; the outcome is then on record after the block.
+
+        Null is for an answer that still comes, see `answer`.
+        """
+        body = self.incoming.at_hand(self.max_bytes)
+        try:
+            yield None if body is None else self.clean(body)
+        finally:
+            if body is not None:
+                await self._settle(None, len(body))
+
+    async def _settle(self, code: str | None, received: int) -> None:
+        self.incoming.close()
+        await self.pending.settle(code, self.status, received)
+
+    @asynccontextmanager
     async def answer(self) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """The body without the secret, as it comes. However the block ends, the outcome is then on record.
 
@@ -100,8 +117,7 @@ class Exchange:
             async with aclosing(self._pieces(progress)) as pieces:
                 yield pieces
         finally:
-            self.incoming.close()
-            await self.pending.settle(progress.code, self.status, progress.received)
+            await self._settle(progress.code, progress.received)
 
     async def _pieces(self, progress: _Progress) -> AsyncGenerator[bytes, None]:
         redactor = Redactor(self.needles)
@@ -185,12 +201,12 @@ class Calls:
     async def _let_out(self, caller: Principal, asked: Asked) -> _Going:
         wired, known, lease = await self._find(caller, asked)
         call = _call(caller, asked)
-        intent = _intent(caller, asked, call, wired)
         if wired is None or known is None or not (known.is_known or wired.connection.owner == caller.subject):
+            intent = _intent(caller, asked, call, wired, None)
             await self.recorder.write(intent.refused(ConnectionNotFound.code()))
             raise ConnectionNotFound
         verdict = known.decide(call)
-        intent = intent.decided(verdict.grant and verdict.grant.id, verdict.policies, verdict.policy_hash)
+        intent = _intent(caller, asked, call, wired, verdict)
         try:
             _require(lease, caller, asked, wired)
             asked, reserved = await self.admitting.admit(caller.subject, asked, wired, verdict.granted())
@@ -244,7 +260,9 @@ def _call(caller: Principal, asked: Asked) -> Call:
     )
 
 
-def _intent(caller: Principal, asked: Asked, call: Call, wired: Wired | None) -> Happening:
+def _intent(
+    caller: Principal, asked: Asked, call: Call, wired: Wired | None, verdict: Verdict | None
+) -> Happening:
     live = wired.live(call.now)[:1] if wired else ()
     version = live[0].version if live else None
     return Happening(
@@ -261,6 +279,9 @@ def _intent(caller: Principal, asked: Asked, call: Call, wired: Wired | None) ->
         path=asked.path,
         query_keys=call.query_keys,
         decision="allow",
+        grant=str(verdict.grant.id) if verdict and verdict.grant else None,
+        policies=verdict.policies if verdict else (),
+        policy_hash=verdict.policy_hash if verdict else None,
         approval=asked.approval and str(asked.approval),
         lease=asked.lease and str(asked.lease),
     )

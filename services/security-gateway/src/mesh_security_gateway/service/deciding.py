@@ -122,6 +122,11 @@ class Deciding:
     kept: OrderedDict[tuple[str, UUID], Slice] = field(default_factory=OrderedDict[tuple[str, UUID], Slice])
     compiled: dict[str, Rules] = field(default_factory=dict[str, Rules])
 
+    def known(self, subject: str, wired: Wired) -> Slice | None:
+        """What is kept, while nothing has changed since."""
+        found = self.kept.get((subject, wired.connection.id))
+        return None if found is None or found.is_older((wired.connection.rules, wired.policies)) else found
+
     async def slice(self, session: AsyncSession, subject: str, wired: Wired) -> Slice:
         """What bears on `subject` at the connection, as it is in the transaction that read `wired`."""
         key, revision = (subject, wired.connection.id), (wired.connection.rules, wired.policies)

@@ -6,17 +6,18 @@ one.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from mesh_shared.database.engine import Database, reachable
 from mesh_shared.gathering import Gathering
 
 from mesh_security_gateway.domain.leases import Lease
-from mesh_security_gateway.repository.connections import Connections, Wired
+from mesh_security_gateway.repository.connections import WIRED_ROWS, Connections, Wired
 from mesh_security_gateway.repository.leases import Leases
-from mesh_security_gateway.service.deciding import Deciding, Slice
+from mesh_security_gateway.service.deciding import KEPT, Deciding, Slice
 
 
 class Wanted(NamedTuple):
@@ -35,10 +36,18 @@ class Found(NamedTuple):
     lease: Lease | None
 
 
+class _Seen(NamedTuple):
+    """A connection, and rows of it as old or older: it is as they say, or newer."""
+
+    rows: list[tuple[Any, ...]]
+    wired: Wired
+
+
 class Finder:
-    """Keeps nothing between reads but what `Deciding` keeps."""
+    """Every call looks into the database; what it finds unchanged is not read again."""
 
     def __init__(self, database: Database, deciding: Deciding) -> None:
+        self._seen = OrderedDict[str, _Seen]()
         self._database = database
         self._deciding = deciding
         self._reads = Gathering(self._read)
@@ -46,7 +55,27 @@ class Finder:
 
     async def find(self, wanted: Wanted) -> Found:
         """What is there now. Raises `Unavailable` without the database."""
-        return await self._reads.outcome(wanted)
+        rows = self._database.peek(WIRED_ROWS, {"sought": wanted.connection})
+        if rows and (unchanged := self._unchanged(wanted, rows)) is not None:
+            return unchanged
+        found = await self._reads.outcome(wanted)
+        if rows and found.wired is not None:
+            self._keep(wanted.connection, _Seen(rows, found.wired))
+        return found
+
+    def _unchanged(self, wanted: Wanted, rows: list[tuple[Any, ...]]) -> Found | None:
+        """What was found last time, if it would be found again."""
+        seen = self._seen.get(wanted.connection)
+        if seen is None or seen.rows != rows or wanted.lease is not None:
+            return None
+        known = self._deciding.known(wanted.subject, seen.wired)
+        return known and Found(seen.wired, known, None)
+
+    def _keep(self, connection: str, seen: _Seen) -> None:
+        self._seen[connection] = seen
+        self._seen.move_to_end(connection)
+        while len(self._seen) > KEPT:
+            self._seen.popitem(last=False)
 
     async def _read(self, take: Callable[[], list[Wanted]]) -> Sequence[Found]:
         async with self._turn:

@@ -20,7 +20,7 @@ from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.domain.versions import Version
 from mesh_security_gateway.errors import AuditUnavailable
 from mesh_security_gateway.ports import HeadKey
-from mesh_security_gateway.repository.audit import AuditLog
+from mesh_security_gateway.repository.audit import AuditTail
 
 TOGETHER = 64
 MOST_WAITING = 4096
@@ -47,6 +47,10 @@ class Recorder:
     settled: Bell = field(default_factory=Bell)
     _waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
     _writer: asyncio.Task[None] | None = None
+    _tail: AuditTail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tail = AuditTail(self.database, self.head_key)
 
     async def write(self, happening: Happening) -> str:
         """The new entry's id. Raises `AuditUnavailable` when it could not be made durable."""
@@ -72,8 +76,7 @@ class Recorder:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            async with self.database.write() as session:
-                ids = await AuditLog(session, self.head_key).extend([each.happening for each in batch])
+            ids = await self._tail.extend([each.happening for each in batch])
             for each, id in zip(batch, ids, strict=True):
                 if not each.id.done():
                     each.id.set_result(id)
@@ -110,6 +113,8 @@ class Pending:
 
     def under(self, version: Version) -> "Pending":
         """The same call, which went out under this version of the secret in the end."""
+        if (self.intent.secret_version, self.intent.fingerprint) == (version.number, version.fingerprint):
+            return self
         intent = replace(self.intent, secret_version=version.number, fingerprint=version.fingerprint)
         return replace(self, intent=intent)
 
