@@ -22,6 +22,7 @@ ROUTES = {
     ("/v1/runs/{run_id}/cancel", "post"): "cancel_run",
     ("/v1/runs/{run_id}/pause", "post"): "pause_run",
     ("/v1/runs/{run_id}/resume", "post"): "resume_run",
+    ("/v1/runs/{run_id}/fork", "post"): "fork_run",
     ("/v1/runs/{run_id}/events", "get"): "stream_run_events",
     ("/v1/runs/{run_id}/approvals/{approval_id}", "post"): "decide_approval",
     ("/v1/budgets", "post"): "create_budget",

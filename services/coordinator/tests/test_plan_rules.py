@@ -222,6 +222,19 @@ def test_a_stranger_s_name_cannot_move_the_cursor_of_who_reads_it():
     assert "c -> ?[2J??wave 9  1" in made.drawn({}, {})
 
 
+@given(dags(), st.randoms(use_true_random=False))
+def test_what_depends_on_a_step_is_the_step_and_whoever_needs_it_in_the_end(
+    needs: dict[str, list[str]], dice: Any
+):
+    id = dice.choice(list(needs))
+
+    found = plan.dependent(needs, id)
+
+    assert id in found
+    for one in needs.keys() - {id}:
+        assert (one in found) == bool(found.intersection(needs[one]))
+
+
 @given(dags())
 def test_every_step_has_one_row_in_the_order_of_the_waves(needs: dict[str, list[str]]):
     steps = tuple(planned(step(id, *needed)) for id, needed in needs.items())

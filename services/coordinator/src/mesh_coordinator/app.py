@@ -30,6 +30,7 @@ from mesh_coordinator.service.attempts import AttemptRunner
 from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
+from mesh_coordinator.service.forking import ForkDesk
 from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.planning import Planner
 from mesh_coordinator.service.reconciling import Reconciler
@@ -77,6 +78,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             yield Coordinator(
                 planner=planner,
                 runs=runs_desk,
+                forks=ForkDesk(database=platform.database, news=news),
                 approvals=ApprovalDesk(database=platform.database, news=news),
                 budgets=BudgetDesk(database=platform.database),
                 escrows=desk,

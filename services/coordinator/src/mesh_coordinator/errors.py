@@ -13,6 +13,20 @@ class RunNotFound(NotFound, title="Run not found"):
         super().__init__("There is no run with that id.")
 
 
+class StepNotFound(NotFound, title="Step not found"):
+    """The run's plan has no such step."""
+
+    def __init__(self) -> None:
+        super().__init__("The run's plan has no step with that id.")
+
+
+class RunOpen(Conflict, title="Run has not ended"):
+    """Only what has ended can be forked: what still runs has no result to keep yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The run has not ended yet; cancel it, or wait for its end.")
+
+
 class AgentNotFound(NotFound, title="Agent not found"):
     """The registry lists no agent with that id."""
 

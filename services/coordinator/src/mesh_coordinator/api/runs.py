@@ -21,7 +21,7 @@ from mesh_coordinator.domain.run import RunStatus
 from mesh_coordinator.repository.runs import RunRecord
 from mesh_coordinator.repository.tables import RunEventRow
 from mesh_coordinator.schemas.plans import PlanView
-from mesh_coordinator.schemas.requests import TaskBody
+from mesh_coordinator.schemas.requests import ForkBody, TaskBody
 from mesh_coordinator.schemas.runs import HappeningView, RunSummary, RunView
 from mesh_coordinator.service import RUN, Coordinator, id_for
 
@@ -168,6 +168,29 @@ async def pause_run(run_id: UUID, response: Response, caller: Client, service: S
 async def resume_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
     """Goes on with a paused run. Resuming again changes nothing; 409 `run-ended` when it has ended."""
     return _located(await service.runs.pause(run_id, is_paused=False), response)
+
+
+@router.post(
+    "/runs/{run_id}/fork",
+    status_code=202,
+    operation_id="fork_run",
+    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+)
+async def fork_run(
+    run_id: UUID,
+    body: ForkBody,
+    response: Response,
+    caller: Client,
+    service: Service,
+    key: RequiredIdempotencyKey,
+) -> RunView:
+    """A new run with the same plan, which does a step and all that needs it again.
+
+    Steps that do not need it keep the results that they had: nobody is called or paid for them again. What
+    had not succeeded is tried again. 409 `run-open` while the run has not ended.
+    """
+    id = id_for(caller.subject, key, "fork")
+    return _located(await service.forks.fork(run_id, body.from_step, id, caller.subject), response)
 
 
 async def _known(run_id: UUID, caller: Client, service: Service) -> UUID:

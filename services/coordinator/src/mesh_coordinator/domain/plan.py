@@ -108,6 +108,11 @@ def waves(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
+def dependent(needs: Mapping[str, Sequence[str]], id: str) -> frozenset[str]:
+    """The step, and every step that needs it, directly or through others. Raises `Cycle`."""
+    return frozenset(one for one, needed in closure(needs).items() if one == id or id in needed)
+
+
 def closure(needs: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
     """Everything that each step needs, directly or through others. Raises `Cycle`."""
     found: dict[str, frozenset[str]] = {}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.functions import coalesce
 
 from mesh_coordinator.domain.settlement import is_affordable
 from mesh_coordinator.errors import BudgetNotFound
@@ -66,13 +67,13 @@ class Budgets:
 
     async def may_fit(self, run_id: UUID, units: int) -> bool:
         """True while `units` fit both budgets once everything that is only reserved comes back."""
-        columns = (RunRow.budget_units, RunRow.spent_units, BudgetRow.limit_units, BudgetRow.spent_units)
+        shared = coalesce(BudgetRow.limit_units, RunRow.budget_units), coalesce(BudgetRow.spent_units, 0)
+        columns = (RunRow.budget_units, RunRow.spent_units, *shared)
         query = select(*columns).join_from(RunRow, BudgetRow, isouter=True).where(RunRow.id == run_id)
         limit, spent, shared_limit, shared_spent = (await self._session.execute(query)).one()
-        fits = is_affordable(units, limit_units=limit, spent_units=spent)
-        if shared_limit is None:
-            return fits
-        return fits and is_affordable(units, limit_units=shared_limit, spent_units=shared_spent)
+        return is_affordable(units, limit_units=limit, spent_units=spent) and is_affordable(
+            units, limit_units=shared_limit, spent_units=shared_spent
+        )
 
     async def _reserve_shared(self, position: int, units: int) -> bool:
         left = BudgetRow.limit_units - BudgetRow.reserved_units - BudgetRow.spent_units

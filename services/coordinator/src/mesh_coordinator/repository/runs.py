@@ -24,6 +24,7 @@ from mesh_coordinator.domain.run import (
 )
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.errors import ApprovalNotFound, RunNotFound
+from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.codec import CANDIDATE, CANDIDATES, REQUIREMENT
 from mesh_coordinator.repository.tables import AttemptRow, RunEventRow, RunRow, StepRow
 
@@ -107,6 +108,14 @@ class Runs:
 
     async def step(self, run_id: UUID, id: str) -> StepRow:
         return await self._session.get_one(StepRow, (run_id, id))
+
+    async def results(self, run_id: UUID, steps: Sequence[str]) -> dict[str, Any]:
+        """What the steps amount to that succeeded, by step: what was delivered for them, or kept."""
+        query = select(StepRow.id, StepRow.result).where(
+            StepRow.run_id == run_id, StepRow.id.in_(steps), StepRow.result.is_not(None)
+        )
+        kept = {id: result["value"] for id, result in await self._session.execute(query) if result}
+        return {**await Attempts(self._session).results(run_id, steps), **kept}
 
     async def asked(self, run_id: UUID, approval_id: UUID) -> StepRow:
         """The step about which somebody was asked. Raises `ApprovalNotFound`."""

@@ -64,6 +64,7 @@ class RunRow(Base):
     position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     id: Mapped[UUID] = mapped_column(unique=True)
     owner: Mapped[str] = mapped_column(String(128))
+    forked_from: Mapped[UUID | None]
     task: Mapped[str] = mapped_column(Text)
     task_hash: Mapped[str] = mapped_column(String(64))
     given: Mapped[dict[str, Any]]
@@ -90,6 +91,7 @@ class StepRow(Base):
     """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order.
 
     `approval` is NULL for a step about which nobody is asked; `approval_id` is known once somebody is.
+    `result` is {"value": …} for a step that no attempt of this run did: it was kept from the run `kept_from`.
     """
 
     __tablename__ = "steps"
@@ -108,6 +110,8 @@ class StepRow(Base):
     approval_by: Mapped[str | None] = mapped_column(String(128))
     approval_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(40))
+    result: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
+    kept_from: Mapped[UUID | None]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 

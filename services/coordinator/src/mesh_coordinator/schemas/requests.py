@@ -126,6 +126,12 @@ class AskAboveBody(WireModel):
     above: Units
 
 
+class ForkBody(WireModel):
+    """Where a run is to be done again from."""
+
+    from_step: StepId
+
+
 class DecisionBody(WireModel):
     """What a person says about a step that waits."""
 

@@ -101,6 +101,7 @@ class StepView(WireModel):
     ended_at: Timestamp | None
     duration_ms: int | None
     result: Any = Field(description="What was delivered and held up.")
+    kept_from: Uuid | None = Field(description="The run whose result was kept; null when it was done here.")
     attempts: list[AttemptView]
     candidates: list[CandidateView]
 
@@ -118,6 +119,7 @@ class StepView(WireModel):
             ended_at=row.ended_at,
             duration_ms=_ms(row.started_at, row.ended_at),
             result=_result(row, attempts),
+            kept_from=row.kept_from,
             attempts=[AttemptView.of(attempt) for attempt in attempts],
             candidates=[CandidateView.of(candidate) for candidate in planned.candidates],
         )
@@ -162,6 +164,7 @@ class RunView(RunSummary):
 
     on_failure: OnFailure | QuorumBody
     stopping: Stopping | None = Field(description="Why nothing new is started; null while it may be.")
+    forked_from: Uuid | None = Field(description="The run that this one is a fork of.")
     paused: bool = Field(description="Nothing new is started until it is resumed.")
     deadline: Timestamp | None = Field(description="Nothing more is started after it.")
     parallel: int | None = Field(description="Steps that its owner lets run at once.")
@@ -186,6 +189,7 @@ class RunView(RunSummary):
             **_summary(run),
             on_failure=OnFailure(run.on_failure) if run.quorum is None else QuorumBody(quorum=run.quorum),
             stopping=Stopping(run.stopping) if run.stopping else None,
+            forked_from=run.forked_from,
             paused=run.is_paused,
             deadline=run.deadline,
             parallel=run.parallel,
@@ -226,7 +230,9 @@ def _ms(start: datetime | None, end: datetime | None) -> int | None:
 
 
 def _result(row: StepRow, attempts: list[AttemptRow]) -> Any:
-    """The result of the attempt that succeeded; null for a step that did not."""
+    """What was kept, or the result of the attempt that succeeded; null for a step that did not."""
+    if row.result is not None:
+        return row.result["value"]
     if row.status != StepStatus.SUCCEEDED or attempts[-1].delivery is None:
         return None
     return attempts[-1].delivery["result"]

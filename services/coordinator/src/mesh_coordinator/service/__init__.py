@@ -8,6 +8,7 @@ from mesh_shared.errors import IdempotencyKeyRequired
 from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.escrows import EscrowDesk
+from mesh_coordinator.service.forking import ForkDesk
 from mesh_coordinator.service.planning import Planner
 from mesh_coordinator.service.reconciling import Reconciler
 from mesh_coordinator.service.runs import RunDesk
@@ -23,6 +24,7 @@ class Coordinator:
 
     planner: Planner
     runs: RunDesk
+    forks: ForkDesk
     approvals: ApprovalDesk
     budgets: BudgetDesk
     escrows: EscrowDesk

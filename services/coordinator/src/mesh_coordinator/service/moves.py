@@ -79,7 +79,7 @@ async def _parameters(session: AsyncSession, step: StepRow) -> dict[str, Any]:
     """The step's parameters with every reference filled in. Raises `_Unfit`."""
     run = await Runs(session).get(step.run_id)
     wanted = REQUIREMENT.validate_python(step.requirement).parameters
-    results = await Attempts(session).results(step.run_id, references.steps(wanted))
+    results = await Runs(session).results(step.run_id, references.steps(wanted))
     try:
         parameters = references.fill(wanted, results, run.given)
     except PointerMissing:
@@ -124,7 +124,7 @@ async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) ->
 
 async def _end(session: AsyncSession, id: UUID, move: End, now: datetime) -> None:
     run = await Runs(session).get(id)
-    results = await Attempts(session).results(id, references.steps(run.wanted_output))
+    results = await Runs(session).results(id, references.steps(run.wanted_output))
     run.output = references.filled(run.wanted_output, results, run.given, MAX_PARAMETER_BYTES)
     run.status, run.ended_at = move.status, now
     await session.flush()
