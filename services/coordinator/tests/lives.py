@@ -1,7 +1,7 @@
 """Starts coordinators that die: a process that has everything loaded forks one life after the other.
 
     python lives.py          one JSON object a line on stdin starts a life:
-                             {"env": {"MESH_…": …}, "log": "file", "dies_after": 123}
+                             {"env": {"MESH_…": …}, "log": "file", "dies_after": 123, "silence_s": 15}
                              and is answered by its pid, then by how it ended
 
 A life kills itself with SIGKILL before its `dies_after`th statement or commit, wherever that is: in the
@@ -19,6 +19,7 @@ from typing import Any
 from mesh_coordinator.app import create_app
 from mesh_coordinator.settings import Settings
 from mesh_shared import serve
+from mesh_shared.database import role
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -47,6 +48,7 @@ def live(order: dict[str, Any]) -> None:
         os.dup2(source, target)
     os.environ.clear()
     os.environ.update(order["env"])
+    role.SILENCE_S = order["silence_s"]
     if order["dies_after"] is not None:
         die_before(order["dies_after"])
     serve.main(Settings, create_app)  # pyright: ignore[reportArgumentType] - the environment has the rest

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
 from collections import Counter
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -23,9 +24,11 @@ from mesh_shared.background import beside
 from mesh_shared.wire import WireModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
-    from conftest import Body, Chain, Town
+    from fastapi import Request, Response
+
+    from conftest import Agent, Body, Chain, Town
 
 POINTS = {"sqlite": 9, "postgresql": 4}
 SEED = 371
@@ -84,10 +87,13 @@ class Coordinator:
     zygote: asyncio.subprocess.Process
     environment: dict[str, str]
     folder: Path
+    silence_s: float = 15
+    """After which a frozen one loses its roles."""
 
     async def begin(self, dies_after: int | None) -> int:
         """Its pid."""
-        order = {"env": self.environment, "log": str(self.folder / "log"), "dies_after": dies_after}
+        order: dict[str, Any] = {"env": self.environment, "log": str(self.folder / "log")}
+        order |= {"dies_after": dies_after, "silence_s": self.silence_s}
         assert self.zygote.stdin is not None
         self.zygote.stdin.write(json.dumps(order).encode() + b"\n")
         return await self._told()
@@ -149,6 +155,10 @@ class Customer:
 
 @pytest.fixture
 def environment(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
+    return told(database_url, state_dir, redis_url, town)
+
+
+def told(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
     return {
         "MESH_PORT": str(parts.free_port()),
         "MESH_STATE_DIR": str(state_dir),
@@ -266,3 +276,101 @@ def each_fact_was_told_once(left: Aftermath) -> None:
     assert told["run-started"] == told["run-completed"] == len(left.runs)
     assert told["escrow-opened"] == told["escrow-released"] + told["escrow-refunded"] == len(left.escrows)
     assert [fact["sequence"] for fact in left.facts] == list(range(1, len(left.facts) + 1))
+
+
+# A replica that is stopped in the middle of a call, followed by another, and woken again.
+
+RUN: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
+SILENCE_S = 2.0
+PRICE_UNITS = 1_000
+
+
+class Worker:
+    """Does its work once for a key, and answers that key's second call."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.keys: list[str] = []
+        self.is_called = asyncio.Event()
+        self.is_called_again = asyncio.Event()
+
+    async def __call__(self, request: Request, agent: Agent) -> Response:
+        self.keys.append(request.headers["idempotency-key"])
+        (self.is_called_again if self.is_called.is_set() else self.is_called).set()
+        await self.is_called_again.wait()
+        return self.town.delivered(request, agent, "done")
+
+
+@pytest.fixture
+async def worker(town: Town) -> Worker:
+    worker = Worker(town)
+    await town.move_in("freezing-worker", worker, price=PRICE_UNITS)
+    return worker
+
+
+@pytest.fixture
+async def replicas(
+    postgres_url: str, state_dir: Path, redis_url: str, town: Town, tmp_path: Path
+) -> AsyncIterator[list[Coordinator]]:
+    """Two that share keys and a database."""
+    shared = told(postgres_url, state_dir, redis_url, town)
+    async with AsyncExitStack() as stack:
+        replicas: list[Coordinator] = []
+        for name in ("0", "1"):
+            own = {"MESH_PORT": str(parts.free_port()), "MESH_INSTANCE": name}
+            replica = await stack.enter_async_context(coordinator(shared | own, tmp_path))
+            replica.silence_s = SILENCE_S
+            replicas.append(replica)
+        yield replicas
+
+
+@asynccontextmanager
+async def started(
+    replica: Coordinator, client: dict[str, str]
+) -> AsyncGenerator[tuple[int, httpx.AsyncClient]]:
+    """The pid of the replica and a way to talk to it, once it can be talked to."""
+    pid = await replica.begin(dies_after=None)
+    url = f"http://127.0.0.1:{replica.environment['MESH_PORT']}"
+    async with httpx.AsyncClient(base_url=url, headers=client, timeout=10) as http:
+        async with asyncio.timeout(60):
+            while not await is_ready(http):
+                await asyncio.sleep(0.1)
+        yield pid, http
+
+
+async def is_ready(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/readyz")).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def ended(http: httpx.AsyncClient, run_id: str) -> Body:
+    async with asyncio.timeout(60):
+        while (run := (await http.get(f"/v1/runs/{run_id}")).json())["status"] == "running":
+            await asyncio.sleep(0.1)
+        return run
+
+
+async def test_a_frozen_replica_is_followed_by_another_and_wakes_to_find_everything_done_once(
+    replicas: list[Coordinator], client: dict[str, str], worker: Worker, town: Town, chain: Chain, payer: str
+):
+    async with started(replicas[0], client) as (one, one_http):
+        run = (await one_http.post("/v1/runs", json=RUN, headers={"Idempotency-Key": "frozen"})).json()
+        await asyncio.wait_for(worker.is_called.wait(), 60)
+        async with started(replicas[1], client) as (_, other_http):
+            os.kill(one, signal.SIGSTOP)
+            try:
+                await asyncio.wait_for(worker.is_called_again.wait(), 60)
+                seen = await ended(other_http, run["id"])
+            finally:
+                os.kill(one, signal.SIGCONT)
+            woken = await ended(one_http, run["id"])
+
+    assert (seen["status"], woken["status"]) == ("succeeded", "succeeded")
+    assert woken["version"] == seen["version"]
+    assert len(worker.keys) >= 2
+    assert len(set(worker.keys)) == 1
+    assert await chain.units(town.agents["freezing-worker"].wallet.address) == PRICE_UNITS
+    assert await chain.units(payer) == 1_000_000 - PRICE_UNITS
+    assert await chain.ratings(town.agents["freezing-worker"].token_id) == (1, 100)
