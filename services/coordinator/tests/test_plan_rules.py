@@ -222,6 +222,40 @@ def test_a_stranger_s_name_cannot_move_the_cursor_of_who_reads_it():
     assert "c -> ?[2J??wave 9  1" in made.drawn({}, {})
 
 
+LOOPS = {"in": {"list": [1, 2], "no": {}, "long": [0] * 101}}
+
+
+@pytest.mark.parametrize("target", ["#/input/in/list", "#/steps/a/result/list"])
+def test_a_step_may_be_done_for_each_element_of_the_input_or_of_a_result(target: str):
+    mapped = step("b", "a", for_each=ref(target), parameters={"x": ref("#/item"), "y": ref("#/item/z")})
+
+    assert faults(step("a"), mapped, given=LOOPS) == {}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "#/input/in/no",
+        "#/input/in/long",
+        "#/input/zz",
+        "#/item",
+        "nonsense",
+        "#/steps/zz/result",
+        "#/steps/b/result",
+    ],
+)
+def test_what_is_no_array_is_not_gone_through(target: str):
+    assert list(faults(step("a"), step("b", "a", for_each=ref(target)), given=LOOPS)) == [
+        "/requirements/1/for_each"
+    ]
+
+
+def test_only_a_for_each_step_has_an_item():
+    found = faults(step("a", parameters={"x": [ref("#/item/y")]}), output={"z": ref("#/item")})
+
+    assert sorted(found) == ["/output/z", "/requirements/0/parameters/x/0"]
+
+
 @given(dags(), st.randoms(use_true_random=False))
 def test_what_depends_on_a_step_is_the_step_and_whoever_needs_it_in_the_end(
     needs: dict[str, list[str]], dice: Any

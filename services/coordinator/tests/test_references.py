@@ -172,3 +172,12 @@ def test_the_steps_that_a_value_refers_to_are_each_named_once():
     value = [{"$ref": "#/steps/b/result"}, {"$ref": "#/steps/a/result/x"}, {"$ref": "#/steps/b/result/y"}]
 
     assert references.steps([*value, {"$ref": "#/input/z"}, {"$ref": "nonsense"}]) == ["b", "a"]
+
+
+def test_an_item_is_filled_in_and_what_it_looks_like_is_never_followed():
+    wanted = {"all": {"$ref": "#/item"}, "one": {"$ref": "#/item/x"}, "in": {"$ref": "#/input/i"}}
+    item = {"x": {"$ref": "#/input/secret"}}
+
+    filled = references.fill(wanted, {}, {"i": 1, "secret": "s"}, item)
+
+    assert filled == {"all": item, "one": {"$ref": "#/input/secret"}, "in": 1}

@@ -1,24 +1,23 @@
-"""The reducer: whatever happens to attempts, a run keeps its order, its limits and its word, and ends."""
+"""The reducer, move by move: what is due, what waits, and how a run ends."""
 
-import random
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
+from mesh_coordinator.domain.attempt import Failure, State
 from mesh_coordinator.domain.limits import Room
 from mesh_coordinator.domain.run import (
-    CLOSED_STEPS,
     DENIED,
+    ITEM_FAILED,
     NO_AGENT,
     Approval,
     Ask,
     AttemptFacts,
     Close,
     End,
+    Expand,
     Move,
     OnFailure,
     RunFacts,
@@ -179,189 +178,6 @@ def test_how_a_run_ends(steps: list[StepFacts], stopping: Stopping | None, statu
     assert moves(*steps, stopping=stopping) == [End(status)]
 
 
-@dataclass
-class Story:
-    """A run carried out by `decide` alone, with agents, people and interruptions as the dice have it."""
-
-    facts: RunFacts
-    status: RunStatus = RunStatus.RUNNING
-    started: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    steps: dict[str, StepFacts] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.steps = {one.id: one for one in self.facts.steps}
-
-    @property
-    def now(self) -> RunFacts:
-        return replace(self.facts, steps=tuple(self.steps.values()))
-
-    def change(self, id: str, **changes: Any) -> None:
-        self.steps[id] = replace(self.steps[id], **changes)
-
-    def carry_out(self, move: Move) -> None:
-        match move:
-            case Start(id, number):
-                one = self.steps[id]
-                assert not self.facts.is_paused
-                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in one.needs)
-                assert one.approval in (None, Approval.APPROVED)
-                assert number == len(one.attempts) + 1 <= len(one.agents)
-                self.started.append((id, number))
-                opened = AttemptFacts(state=State.SELECTED)
-                self.change(id, status=StepStatus.RUNNING, attempts=(*one.attempts, opened))
-            case Ask(id):
-                assert self.steps[id].approval is Approval.NEEDED
-                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
-                self.change(id, status=StepStatus.AWAITING_APPROVAL, approval=Approval.REQUESTED)
-            case Close(id, status, reason):
-                assert self.steps[id].status not in CLOSED_STEPS
-                assert (reason is None) == (status is StepStatus.SUCCEEDED)
-                self.change(id, status=status)
-            case Stop(reason):
-                assert self.facts.stopping is None
-                self.facts = replace(self.facts, stopping=reason)
-            case End(status):
-                self.status = status
-
-    def conduct(self) -> None:
-        """Carries out all that is due."""
-        while self.status is RunStatus.RUNNING and (due := decide(self.now, ROOM)):
-            for move in due:
-                self.carry_out(move)
-
-    def go_on(self, dice: random.Random) -> None:
-        """Something happens: an attempt moves, a person decides, or somebody interrupts."""
-        attempts, asked = self.open_attempts, self.asked
-        if not (attempts or asked):
-            assert self.facts.is_paused
-            self.facts = replace(self.facts, is_paused=False)
-        elif dice.randrange(15) == 0:
-            self.facts = replace(self.facts, is_paused=not self.facts.is_paused)
-        elif dice.randrange(30) == 0:
-            self.facts = replace(self.facts, stopping=self.facts.stopping or Stopping.CANCELLED)
-        elif asked and (dice.random() < 0.5 or not attempts):
-            self.change(asked[0], approval=dice.choice([Approval.APPROVED, Approval.DENIED]))
-        else:
-            self.move_on(*dice.choice(attempts), dice)
-
-    def move_on(self, id: str, place: int, attempt: AttemptFacts, dice: random.Random) -> None:
-        """An attempt goes some states further; what is decided stays so."""
-        nexts = OUTCOMES[4:] if attempt.state in DECIDED else OUTCOMES
-        kept = [o for o in nexts if attempt.state not in DECIDED or o.failure == attempt.failure]
-        attempts = self.steps[id].attempts
-        self.change(id, attempts=(*attempts[:place], dice.choice(kept), *attempts[place + 1 :]))
-
-    @property
-    def open_attempts(self) -> list[tuple[str, int, AttemptFacts]]:
-        numbered = [
-            (one.id, place, attempt)
-            for one in self.steps.values()
-            for place, attempt in enumerate(one.attempts)
-        ]
-        return [(id, place, attempt) for id, place, attempt in numbered if attempt.state not in ENDED]
-
-    @property
-    def asked(self) -> list[str]:
-        return [one.id for one in self.steps.values() if one.approval is Approval.REQUESTED and is_open(one)]
-
-    @property
-    def at_work(self) -> int:
-        return sum(
-            one.status is StepStatus.RUNNING and one.attempts[-1].state not in DECIDED
-            for one in self.steps.values()
-        )
-
-
-def is_open(one: StepFacts) -> bool:
-    return one.status not in CLOSED_STEPS
-
-
-OUTCOMES = [
-    AttemptFacts(state=State.INVOKING),
-    AttemptFacts(state=State.SETTLING, failure=Failure.TIMED_OUT),
-    AttemptFacts(state=State.RELEASED),
-    AttemptFacts(state=State.REFUNDED, failure=Failure.POOR_QUALITY),
-    AttemptFacts(state=State.RATED),
-    AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY),
-    AttemptFacts(state=State.CLOSED),
-    AttemptFacts(state=State.CLOSED, failure=Failure.UNREACHABLE),
-]
-
-
-AGENTS = st.lists(st.sampled_from("xyz"), max_size=3, unique=True).map(tuple)
-
-
-@st.composite
-def stories(draw: st.DrawFn) -> Story:
-    steps: list[StepFacts] = []
-    for n in range(draw(st.integers(1, 12))):
-        needs = (
-            draw(st.lists(st.sampled_from([one.id for one in steps]), unique=True, max_size=3))
-            if steps
-            else []
-        )
-        agents, is_optional = draw(AGENTS), draw(st.booleans())
-        approval = draw(st.sampled_from([None, None, Approval.NEEDED]))
-        steps.append(step(f"s{n}", *needs, agents=agents, is_optional=is_optional, approval=approval))
-    on_failure, parallel = draw(st.sampled_from(OnFailure)), draw(st.integers(1, 4))
-    quorum = draw(st.none() | st.integers(1, len(steps)))
-    return Story(run(*steps, on_failure=on_failure, parallel=parallel, quorum=quorum))
-
-
-@given(stories(), st.integers(0, 2**32))
-@settings(max_examples=200)
-def test_every_run_ends_and_keeps_its_order_and_limits_on_the_way(story: Story, seed: int):
-    dice = random.Random(seed)  # noqa: S311 - the same story each time
-
-    for _ in range(600):
-        story.conduct()
-        assert story.at_work <= story.facts.parallel
-        if story.status is not RunStatus.RUNNING:
-            break
-        story.go_on(dice)
-
-    event(f"ended {story.status}")
-    assert story.status is not RunStatus.RUNNING
-    assert not any(is_open(one) for one in story.steps.values())
-    assert not story.open_attempts
-    assert len(story.started) == len(set(story.started))
-
-
-@given(st.integers(100, 500), st.integers(1, 32), st.integers(0, 2**32))
-@settings(max_examples=5, deadline=None)
-def test_a_graph_of_up_to_five_hundred_steps_is_worked_through_in_its_order(
-    count: int, parallel: int, seed: int
-):
-    dice = random.Random(seed)  # noqa: S311 - the same graph each time
-    steps = [step(f"s{n}", *{f"s{dice.randrange(n)}" for _ in range(min(n, 3))}) for n in range(count)]
-    story = Story(run(*dice.sample(steps, count), parallel=parallel))
-
-    while story.status is RunStatus.RUNNING:
-        story.conduct()
-        assert story.at_work <= parallel
-        for id, place, _ in story.open_attempts:
-            attempts = story.steps[id].attempts
-            story.change(id, attempts=(*attempts[:place], dice.choice([DONE, DONE, DONE, POOR])))
-
-    done = sum(one.status is StepStatus.SUCCEEDED for one in story.steps.values())
-    assert story.status is (RunStatus.SUCCEEDED if done == count else RunStatus.PARTIAL)
-    assert not any(is_open(one) for one in story.steps.values())
-
-
-@given(stories(), st.builds(Room, st.integers(-2, 20), st.integers(1, 3)))
-def test_deciding_twice_from_one_record_gives_the_same_moves(story: Story, room: Room):
-    assert list(decide(story.now, room)) == list(decide(story.now, room))
-
-
-@given(stories(), st.integers(0, 5), st.integers(1, 3))
-def test_never_more_starts_than_room(story: Story, total: int, per_agent: int):
-    starts = [move for move in decide(story.now, Room(total, per_agent)) if isinstance(move, Start)]
-
-    assert len(starts) <= total
-    agents = Counter(story.steps[start.step].agents[start.number - 1] for start in starts)
-    assert all(count <= per_agent for count in agents.values())
-
-
 @pytest.mark.parametrize(
     ("steps", "due"),
     [
@@ -436,3 +252,55 @@ def test_a_paused_run_can_end_be_cancelled_and_be_late():
     assert moves(step("a"), is_paused=True, stopping=Stopping.CANCELLED) == [
         Close("a", StepStatus.SKIPPED, "run-cancelled")
     ]
+
+
+def item(id: str, status: StepStatus = StepStatus.PENDING, **more: Any) -> StepFacts:
+    return step(id, parent="m", status=status, **more)
+
+
+MAPPED = step("m", is_mapped=True, status=StepStatus.RUNNING)
+
+
+def test_a_mapped_step_is_expanded_without_room_once_its_needs_are_met_and_it_is_approved():
+    assert moves(SUCCEEDED, step("m", "ok", is_mapped=True), room=Room(0, 0)) == [Expand("m")]
+    assert moves(step("m", is_mapped=True, approval=Approval.NEEDED)) == [Ask("m")]
+    assert moves(awaiting("m", Approval.APPROVED, is_mapped=True)) == [Expand("m")]
+
+
+def test_items_start_like_steps_and_their_parent_takes_no_place_of_theirs():
+    assert moves(MAPPED, item("m.1"), item("m.2"), item("m.3"), parallel=2) == [
+        Start("m.1", 1),
+        Start("m.2", 1),
+    ]
+
+
+def test_a_mapped_step_succeeds_with_all_of_its_items_and_without_any():
+    done = item("m.1", StepStatus.SUCCEEDED)
+
+    assert moves(MAPPED, done, replace(done, id="m.2")) == [Close("m", StepStatus.SUCCEEDED)]
+    assert moves(MAPPED) == [Close("m", StepStatus.SUCCEEDED)]
+
+
+def test_a_mapped_step_fails_with_the_first_of_its_items_and_the_others_are_not_begun():
+    failed = item("m.1", StepStatus.FAILED)
+
+    assert moves(MAPPED, failed, item("m.2")) == [Close("m", StepStatus.FAILED, ITEM_FAILED)]
+    assert moves(replace(MAPPED, status=StepStatus.FAILED), failed, item("m.2"), step("z", "m")) == [
+        Close("m.2", StepStatus.SKIPPED, "need-not-met"),
+        Close("z", StepStatus.SKIPPED, "need-not-met"),
+    ]
+
+
+def test_a_mapped_step_of_a_stopping_run_is_skipped_with_its_items():
+    skipped = item("m.1", StepStatus.SKIPPED)
+
+    assert moves(MAPPED, skipped, stopping=Stopping.CANCELLED) == [
+        Close("m", StepStatus.SKIPPED, "run-cancelled")
+    ]
+
+
+def test_items_count_as_a_part_of_their_parent():
+    failed = [replace(MAPPED, status=StepStatus.FAILED), item("m.1", StepStatus.FAILED)]
+
+    assert moves(*failed, SUCCEEDED, quorum=1) == [End(RunStatus.SUCCEEDED)]
+    assert moves(*failed, item("m.2", StepStatus.SUCCEEDED)) == [End(RunStatus.FAILED)]

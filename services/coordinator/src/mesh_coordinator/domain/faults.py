@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from mesh_coordinator.domain import quality, references, schema_rules
 from mesh_coordinator.domain.plan import Cycle, closure
@@ -10,7 +10,11 @@ from mesh_coordinator.domain.quality import Assertion
 from mesh_coordinator.domain.references import PointerMissing, Reference
 from mesh_coordinator.domain.requirements import Requirement
 
+MAX_STEPS = 500
+"""Of a run, those that `for_each` makes included."""
 MAX_DEPTH = 32
+MAX_ITEMS = 100
+"""Of one `for_each` step."""
 MAX_REFERENCES = 64
 """In one step's parameters: each can stand for the largest answer there is."""
 
@@ -65,10 +69,11 @@ def _order_faults(requirements: Sequence[Requirement]) -> Iterator[Fault]:
                 yield Fault(f"/requirements/{index}/needs", str(cycle))
         return
     for index, requirement in enumerate(requirements):
-        for reference in references.find(requirement.parameters):
+        looked_at = {"parameters": requirement.parameters, "for_each": requirement.for_each}
+        for reference in references.find(looked_at):
             step = reference.target and reference.target.step
             if step is not None and step not in needed[requirement.id]:
-                pointer = f"/requirements/{index}/parameters{reference.place}"
+                pointer = f"/requirements/{index}{reference.place}"
                 yield Fault(pointer, "refers to a step that this one does not need")
 
 
@@ -80,15 +85,44 @@ def _output_faults(
         step = reference and reference.target and reference.target.step
         if fault is not None:
             yield Fault(place, fault)
+        elif _is_item(reference):
+            yield Fault(place, "only a for_each step has an item")
         elif step is not None and step not in known:
             yield Fault(place, "no requirement has this id")
 
 
 def _own_faults(requirement: Requirement, place: str, given: Mapping[str, Any]) -> Iterator[Fault]:
-    for pointer, _, fault in _references(requirement.parameters, f"{place}/parameters", given):
+    for pointer, reference, fault in _references(requirement.parameters, f"{place}/parameters", given):
         if fault is not None:
             yield Fault(pointer, fault)
+        elif _is_item(reference) and requirement.for_each is None:
+            yield Fault(pointer, "only a for_each step has an item")
+    if requirement.for_each is not None:
+        yield from _for_each_faults(requirement.for_each, f"{place}/for_each", given)
     yield from _quality_faults(requirement, f"{place}/quality")
+
+
+def _for_each_faults(for_each: dict[str, Any], place: str, given: Mapping[str, Any]) -> Iterator[Fault]:
+    reference = next(references.find(for_each), None)
+    if reference is None or reference.place or _is_item(reference):
+        yield Fault(place, "is no reference to an array of an earlier step or of the input")
+    elif (fault := _reference_fault(reference, given)) is not None:
+        yield Fault(place, fault)
+    elif reference.target is not None and reference.target.step is None:
+        array = references.at(given, reference.target.pointer)
+        if (reason := items_fault(array)) is not None:
+            yield Fault(place, reason)
+
+
+def _is_item(reference: Reference | None) -> bool:
+    return reference is not None and reference.target is not None and reference.target.is_item
+
+
+def items_fault(array: Any) -> str | None:
+    """Why a step cannot be done for each element of `array`; None when it can."""
+    if not isinstance(array, list):
+        return "not-an-array"
+    return "too-many-items" if len(cast("list[Any]", array)) > MAX_ITEMS else None
 
 
 def _references(
@@ -108,7 +142,7 @@ def _references(
 def _reference_fault(reference: Reference, given: Mapping[str, Any]) -> str | None:
     if reference.target is None:
         return 'a reference is {"$ref": "#/steps/<id>/result/…"} or {"$ref": "#/input/…"}, alone'
-    if reference.target.step is not None:
+    if reference.target.step is not None or reference.target.is_item:
         return None
     try:
         references.at(given, reference.target.pointer)

@@ -14,7 +14,7 @@ from mesh_shared.canonical import canonical_json
 MARK = "$ref"
 STEP_ID = r"[a-z0-9][a-z0-9_-]{0,63}"
 _POINTER = r"(?:/(?:[^/~]|~[01])*)*"
-_TARGET = re.compile(rf"#/(?:steps/(?P<step>{STEP_ID})/result|input)(?P<pointer>{_POINTER})")
+_TARGET = re.compile(rf"#/(?:steps/(?P<step>{STEP_ID})/result|input|(?P<item>item))(?P<pointer>{_POINTER})")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
@@ -24,10 +24,14 @@ class PointerMissing(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a reference points: into the result of `step`, or into the run's input when that is None."""
+    """Where a reference points: into the result of `step`, or into the run's input when that is None.
+
+    With `is_item` it points into the element for which a `for_each` step works.
+    """
 
     step: str | None
     pointer: str
+    is_item: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ def steps(value: Any) -> list[str]:
     return list(dict.fromkeys(target.step for target in targets if target and target.step is not None))
 
 
-def fill(value: Any, results: Mapping[str, Any], given: Any) -> Any:
-    """`value` with every reference replaced by what it points at, in `results` by step or in `given`.
+def fill(value: Any, results: Mapping[str, Any], given: Any, item: Any = None) -> Any:
+    """`value` with every reference replaced by what it points at: in `results` by step, `given` or `item`.
 
     Raises `PointerMissing` when a result turned out not to have that place.
     """
@@ -86,10 +90,11 @@ def fill(value: Any, results: Mapping[str, Any], given: Any) -> Any:
             members = cast("dict[str, Any]", value)
             target = _target(members) if MARK in members else None
             if target is not None:
-                return at(given if target.step is None else results[target.step], target.pointer)
-            return {name: fill(child, results, given) for name, child in members.items()}
+                source = item if target.is_item else given
+                return at(source if target.step is None else results[target.step], target.pointer)
+            return {name: fill(child, results, given, item) for name, child in members.items()}
         case list():
-            return [fill(child, results, given) for child in cast("list[Any]", value)]
+            return [fill(child, results, given, item) for child in cast("list[Any]", value)]
         case _:
             return value
 
@@ -137,4 +142,4 @@ def _children(value: Any) -> Iterator[tuple[object, Any]]:
 def _target(members: Mapping[str, Any]) -> Target | None:
     text = members[MARK]
     found = _TARGET.fullmatch(text) if isinstance(text, str) and len(members) == 1 else None
-    return None if found is None else Target(found["step"], found["pointer"])
+    return None if found is None else Target(found["step"], found["pointer"], found["item"] is not None)

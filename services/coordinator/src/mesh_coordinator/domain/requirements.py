@@ -34,7 +34,8 @@ class Requirement:
 
     `parameters` may hold references to the results of steps in `needs`. `max_price_units` are base units of
     the mesh's token. A person is asked first when the step may cost more than `asks_above_units`: -1 is
-    always, None never. `rule` names the rule that found the requirement in the text; None when its author
+    always, None never. `for_each` refers to an array: the step is done once for each element, which is `item`
+    to its parameters. `rule` names the rule that found the requirement in the text; None when its author
     did.
     """
 
@@ -50,6 +51,7 @@ class Requirement:
     timeout_s: int = DEFAULT_TIMEOUT_S
     policy: Policy = Policy()
     asks_above_units: int | None = None
+    for_each: dict[str, Any] | None = None
     rule: str | None = None
 
     @property

@@ -4,7 +4,7 @@ The loop in `service.conductor` carries out what `decide` says and asks again. D
 record gives the same moves, so that a loop that was killed in between loses nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,6 +59,7 @@ class Stopping(StrEnum):
 
 
 NOT_STARTED = frozenset({StepStatus.PENDING, StepStatus.AWAITING_APPROVAL})
+MAY_START = (None, Approval.APPROVED)
 CLOSED_STEPS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
 
 
@@ -74,7 +75,8 @@ class AttemptFacts:
 class StepFacts:
     """A step and its attempts so far, oldest first; `agents` may be tried, in that order.
 
-    `approval` is None for a step about which nobody is asked.
+    `approval` is None for a step about which nobody is asked. A step that `is_mapped` is done by its items,
+    steps whose `parent` it is.
     """
 
     id: str
@@ -84,6 +86,8 @@ class StepFacts:
     agents: tuple[str, ...]
     attempts: tuple[AttemptFacts, ...] = ()
     approval: Approval | None = None
+    is_mapped: bool = False
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Expand:
+    """Make a step for each element of the array that a mapped step refers to."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """A step has ended; `reason` is the failure's name, or what it waited for in vain."""
 
@@ -142,9 +153,11 @@ class End:
     status: RunStatus
 
 
-Move = Start | Ask | Close | Stop | End
+Move = Start | Ask | Expand | Close | Stop | End
 NO_AGENT = "no-acceptable-agent"
 DENIED = "approval-denied"
+ITEM_FAILED = "item-failed"
+NEED_NOT_MET = "need-not-met"
 
 
 def decide(run: RunFacts, room: Room) -> Sequence[Move]:
@@ -157,7 +170,7 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
         return closing
     if run.stopping is None and (reason := _stop_reason(run)) is not None:
         return [Stop(reason)]
-    starting = [*_questions(run), *_starts(run, room)]
+    starting = [*_questions(run), *_expansions(run), *_starts(run, room)]
     if not starting and _is_over(run):
         return [End(_status(run))]
     return starting
@@ -165,11 +178,32 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
 
 def _closings(run: RunFacts) -> Iterator[Close]:
     status = {step.id: step.status for step in run.steps}
+    items: defaultdict[str, list[StepStatus]] = defaultdict(list)
+    for step in run.steps:
+        if step.parent is not None:
+            items[step.parent].append(step.status)
     for step in run.steps:
         if step.status is StepStatus.RUNNING:
-            yield from _ending(run, step)
-        elif step.status not in CLOSED_STEPS:
+            yield from _gathering(run, step, items[step.id]) if step.is_mapped else _ending(run, step)
+        elif step.parent is not None and status[step.parent] in CLOSED_STEPS and is_open(step):
+            yield Close(step.id, StepStatus.SKIPPED, NEED_NOT_MET)
+        elif is_open(step):
             yield from _dropping(run, step, [status[need] for need in step.needs])
+
+
+def is_open(step: StepFacts) -> bool:
+    """True until it is known how the step ended."""
+    return step.status not in CLOSED_STEPS
+
+
+def _gathering(run: RunFacts, step: StepFacts, items: Sequence[StepStatus]) -> Iterator[Close]:
+    """The end of a mapped step: all of its items succeeded, or one did not. Only a stop skips items."""
+    if all(status is StepStatus.SUCCEEDED for status in items):
+        yield Close(step.id, StepStatus.SUCCEEDED)
+    elif StepStatus.FAILED in items:
+        yield Close(step.id, StepStatus.FAILED, ITEM_FAILED)
+    elif StepStatus.SKIPPED in items:
+        yield Close(step.id, StepStatus.SKIPPED, f"run-{run.stopping}")
 
 
 def _ending(run: RunFacts, step: StepFacts) -> Iterator[Close]:
@@ -188,7 +222,7 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
     if run.stopping is not None:
         yield Close(step.id, StepStatus.SKIPPED, f"run-{run.stopping}")
     elif {StepStatus.FAILED, StepStatus.SKIPPED}.intersection(needed):
-        yield Close(step.id, StepStatus.SKIPPED, "need-not-met")
+        yield Close(step.id, StepStatus.SKIPPED, NEED_NOT_MET)
     elif step.approval is Approval.DENIED:
         yield Close(step.id, StepStatus.FAILED, DENIED)
     elif not step.agents:
@@ -196,9 +230,9 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
 
 
 def _stop_reason(run: RunFacts) -> Stopping | None:
-    if run.is_late and any(step.status not in CLOSED_STEPS for step in run.steps):
+    if run.is_late and any(is_open(step) for step in run.steps):
         return Stopping.DEADLINE
-    required = [step for step in run.steps if not step.is_optional]
+    required = _required(run)
     failed = any(step.status is StepStatus.FAILED for step in required)
     lost = sum(step.status in (StepStatus.FAILED, StepStatus.SKIPPED) for step in required)
     if run.quorum is not None:
@@ -213,12 +247,18 @@ def _questions(run: RunFacts) -> Iterator[Ask]:
             yield Ask(step.id)
 
 
+def _expansions(run: RunFacts) -> Iterator[Expand]:
+    for step in _due(run):
+        if step.is_mapped and step.approval in MAY_START:
+            yield Expand(step.id)
+
+
 def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
     """What is due and has room: in the run, in all, and with the agent whose turn it is."""
     free = min(room.total, run.parallel - _running(run))
     taken: Counter[str] = Counter()
     for step in _due(run):
-        if step.approval not in (None, Approval.APPROVED):
+        if step.is_mapped or step.approval not in MAY_START:
             continue
         agent = step.agents[len(step.attempts)]
         if taken.total() >= free:
@@ -242,31 +282,36 @@ def _due(run: RunFacts) -> Iterator[StepFacts]:
 
 
 def _needs_another(step: StepFacts) -> bool:
-    last = step.attempts[-1]
-    return last.state in DECIDED and last.failure is not None
+    last = step.attempts[-1] if step.attempts else None
+    return last is not None and last.state in DECIDED and last.failure is not None
 
 
 def _running(run: RunFacts) -> int:
     """Steps that are being worked on; one whose last agent failed waits for its turn like the others."""
-    return sum(step.status is StepStatus.RUNNING and not _needs_another(step) for step in run.steps)
+    working = (step for step in run.steps if step.status is StepStatus.RUNNING and not step.is_mapped)
+    return sum(not _needs_another(step) for step in working)
 
 
 def _is_over(run: RunFacts) -> bool:
     attempts = (attempt for step in run.steps for attempt in step.attempts)
-    return all(step.status in CLOSED_STEPS for step in run.steps) and all(a.state in ENDED for a in attempts)
+    return not any(is_open(step) for step in run.steps) and all(a.state in ENDED for a in attempts)
 
 
 def _status(run: RunFacts) -> RunStatus:
-    gaps = [s for s in run.steps if s.status is not StepStatus.SUCCEEDED and not s.is_optional]
+    gaps = [step for step in _required(run) if step.status is not StepStatus.SUCCEEDED]
     if not gaps or _has_quorum(run):
         return RunStatus.SUCCEEDED
     if run.stopping in (Stopping.CANCELLED, Stopping.DEADLINE):
         return RunStatus.CANCELLED
-    succeeded = any(step.status is StepStatus.SUCCEEDED for step in run.steps)
+    succeeded = any(step.status is StepStatus.SUCCEEDED and step.parent is None for step in run.steps)
     return RunStatus.PARTIAL if succeeded and run.stopping is None else RunStatus.FAILED
 
 
+def _required(run: RunFacts) -> Sequence[StepFacts]:
+    """Steps of the plan that are not optional; an item counts as a part of its parent."""
+    return [step for step in run.steps if not step.is_optional and step.parent is None]
+
+
 def _has_quorum(run: RunFacts) -> bool:
-    required = [step for step in run.steps if not step.is_optional]
-    done = sum(step.status is StepStatus.SUCCEEDED for step in required)
+    done = sum(step.status is StepStatus.SUCCEEDED for step in _required(run))
     return run.quorum is not None and done >= run.quorum

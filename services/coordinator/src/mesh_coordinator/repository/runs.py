@@ -1,12 +1,13 @@
 """Queries on runs, their steps and their history."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.attempt import ENDED, Failure, State
@@ -39,15 +40,11 @@ class RunRecord:
 
     @property
     def plan(self) -> Plan:
-        return Plan(
-            steps=tuple(
-                PlannedStep(
-                    requirement=REQUIREMENT.validate_python(step.requirement),
-                    candidates=CANDIDATES.validate_python(step.candidates),
-                )
-                for step in self.steps
-            )
-        )
+        """The plan with the items of mapped steps, which need their items."""
+        items: defaultdict[str | None, list[str]] = defaultdict(list)
+        for step in self.steps:
+            items[step.parent].append(step.id)
+        return Plan(steps=tuple(_planned(step, items[step.id]) for step in self.steps))
 
     @property
     def hired(self) -> dict[str, Candidate]:
@@ -57,6 +54,14 @@ class RunRecord:
     @property
     def is_open(self) -> bool:
         return self.run.status == RunStatus.RUNNING
+
+
+def _planned(step: StepRow, items: Sequence[str]) -> PlannedStep:
+    wanted = REQUIREMENT.validate_python(step.requirement)
+    return PlannedStep(
+        requirement=replace(wanted, id=step.id, needs=(*wanted.needs, *items)),
+        candidates=CANDIDATES.validate_python(step.candidates),
+    )
 
 
 class Runs:
@@ -90,7 +95,7 @@ class Runs:
         """Raises `RunNotFound`."""
         run = await self.get(id)
         steps = await self._session.scalars(
-            select(StepRow).where(StepRow.run_id == id).order_by(StepRow.place)
+            select(StepRow).where(StepRow.run_id == id).order_by(StepRow.place, StepRow.item_number)
         )
         attempts = await self._session.scalars(
             select(AttemptRow).where(AttemptRow.run_id == id).order_by(AttemptRow.step_id, AttemptRow.number)
@@ -116,6 +121,16 @@ class Runs:
         )
         kept = {id: result["value"] for id, result in await self._session.execute(query) if result}
         return {**await Attempts(self._session).results(run_id, steps), **kept}
+
+    async def items(self, run_id: UUID, parent: str) -> Sequence[str]:
+        """The ids of a mapped step's items, in order."""
+        query = select(StepRow.id).where(StepRow.run_id == run_id, StepRow.parent == parent)
+        return (await self._session.scalars(query.order_by(StepRow.item_number))).all()
+
+    async def count(self, run_id: UUID) -> int:
+        """How many steps the run has, items included."""
+        query = select(func.count()).select_from(StepRow).where(StepRow.run_id == run_id)
+        return (await self._session.execute(query)).scalar_one()
 
     async def asked(self, run_id: UUID, approval_id: UUID) -> StepRow:
         """The step about which somebody was asked. Raises `ApprovalNotFound`."""
@@ -212,12 +227,14 @@ class Facts:
             StepRow.is_optional,
             StepRow.agents,
             StepRow.approval,
+            StepRow.is_mapped,
+            StepRow.parent,
         )
         rows = await self._session.execute(
-            select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place)
+            select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place, StepRow.item_number)
         )
         found: dict[UUID, list[StepFacts]] = {}
-        for run_id, id, needs, status, is_optional, agents, approval in rows:
+        for run_id, id, needs, status, is_optional, agents, approval, is_mapped, parent in rows:
             facts = StepFacts(
                 id=id,
                 needs=tuple(needs),
@@ -225,6 +242,8 @@ class Facts:
                 is_optional=is_optional,
                 agents=tuple(agents),
                 approval=Approval(approval) if approval else None,
+                is_mapped=is_mapped,
+                parent=parent,
                 attempts=tuple(attempts.get((run_id, id), ())),
             )
             found.setdefault(run_id, []).append(facts)

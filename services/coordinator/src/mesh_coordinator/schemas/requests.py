@@ -13,14 +13,14 @@ from pydantic import (
     model_validator,
 )
 
+from mesh_coordinator.domain.faults import MAX_STEPS
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
-from mesh_coordinator.domain.references import STEP_ID
+from mesh_coordinator.domain.references import MARK, STEP_ID
 from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Policy, Requirement
 from mesh_coordinator.domain.run import OnFailure
 from mesh_coordinator.schemas.budgets import BudgetName
 from mesh_coordinator.service.planning import Task
 
-MAX_STEPS = 500
 MAX_ASSERTIONS = 50
 MAX_TIMEOUT_S = 300
 MAX_RETRIES = 5
@@ -153,6 +153,14 @@ class RequirementBody(WireModel):
     optional: bool = Field(default=False, description="The run can succeed without it.")
     timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one call.")
     policy: PolicyBody = PolicyBody()
+    for_each: dict[Literal["$ref"], Annotated[str, StringConstraints(max_length=600)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="Does the step once for each element of an array, of an earlier result or of the input: "
+        'at most 100. `{"$ref": "#/item/…"}` is the element; the step\'s result is the array of theirs, in '
+        "the same order. It fails when one of them does.",
+        examples=[{"$ref": "#/input/pages"}],
+    )
     approval: Literal["always"] | AskAboveBody | None = Field(
         default=None,
         description="When a person has to approve before anything of the step is reserved or called: "
@@ -172,6 +180,7 @@ class RequirementBody(WireModel):
             timeout_s=self.timeout_s,
             policy=self.policy.policy(),
             asks_above_units=_asks_above(self.approval),
+            for_each=None if self.for_each is None else {MARK: self.for_each[MARK]},
         )
 
 

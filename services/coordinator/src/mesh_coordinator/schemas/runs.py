@@ -93,6 +93,7 @@ class StepView(WireModel):
     id: str
     capability: str
     needs: list[str]
+    parent: str | None = Field(description="The `for_each` step that it does for one element.")
     optional: bool
     status: StepStatus
     reason: str | None = Field(description="Why it failed or was skipped.", examples=["poor-quality"])
@@ -111,6 +112,7 @@ class StepView(WireModel):
             id=row.id,
             capability=planned.requirement.capability,
             needs=row.needs,
+            parent=row.parent,
             optional=row.is_optional,
             status=StepStatus(row.status),
             reason=row.reason,
@@ -185,6 +187,7 @@ class RunView(RunSummary):
             StepView.of(row, planned, [a for a in record.attempts if a.step_id == row.id])
             for row, planned in zip(record.steps, plan.steps, strict=True)
         ]
+        top = [step for step in steps if step.parent is None]
         return cls(
             **_summary(run),
             on_failure=OnFailure(run.on_failure) if run.quorum is None else QuorumBody(quorum=run.quorum),
@@ -196,11 +199,11 @@ class RunView(RunSummary):
             steps=steps,
             waves=[list(wave) for wave in plan.waves],
             graph=plan.drawn({step.id: step.status for step in steps}, record.hired),
-            result={step.id: step.result for step in steps if step.status is StepStatus.SUCCEEDED},
+            result={step.id: step.result for step in top if step.status is StepStatus.SUCCEEDED},
             output=run.output,
-            gaps=[_gap(step) for step in steps if step.status in (StepStatus.FAILED, StepStatus.SKIPPED)],
+            gaps=[_gap(step) for step in top if step.status in (StepStatus.FAILED, StepStatus.SKIPPED)],
             wall_ms=_ms(run.created_at, run.ended_at),
-            steps_ms=sum(step.duration_ms or 0 for step in steps),
+            steps_ms=sum(step.duration_ms or 0 for step in steps if step.attempts),
             version=run.version,
         )
 

@@ -49,7 +49,8 @@ class ForkDesk:
         return record
 
     async def _add(self, session: AsyncSession, old: RunRecord, from_step: str, id: UUID, owner: str) -> None:
-        needs = {step.id: step.needs for step in old.steps}
+        planned = [step for step in old.steps if step.parent is None]
+        needs = {step.id: step.needs for step in planned}
         if from_step not in needs:
             raise StepNotFound
         if old.is_open:
@@ -57,10 +58,10 @@ class ForkDesk:
         if old.run.shared_budget is not None and old.run.owner != owner:
             raise BudgetNotFound
         again = dependent(needs, from_step)
-        kept = [step.id for step in old.steps if step.id not in again and step.status == StepStatus.SUCCEEDED]
+        kept = [step.id for step in planned if step.id not in again and step.status == StepStatus.SUCCEEDED]
         results = await Runs(session).results(old.run.id, kept)
         run = _run(old.run, from_step, id, owner)
-        steps = [_kept(step, id, results) if step.id in results else _again(step, id) for step in old.steps]
+        steps = [_kept(step, id, results) if step.id in results else _again(step, id) for step in planned]
         Runs(session).add(run, steps)
         await session.flush()
         data = {"steps": len(steps), "kept": len(kept), "forked_from": str(old.run.id), "step": from_step}
@@ -99,6 +100,7 @@ def _again(old: StepRow, run_id: UUID) -> StepRow:
         id=old.id,
         place=old.place,
         needs=old.needs,
+        is_mapped=old.is_mapped,
         is_optional=old.is_optional,
         agents=old.agents,
         approval=None if old.approval is None else Approval.NEEDED,

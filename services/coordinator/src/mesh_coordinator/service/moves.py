@@ -1,31 +1,20 @@
 """Puts the reducer's moves on record: what a move changes is one commit with what it is told as."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from mesh_shared.canonical import canonical_json
 from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import references
-from mesh_coordinator.domain.references import PointerMissing
-from mesh_coordinator.domain.run import Approval, Ask, Close, End, Move, Start, StepStatus, Stop
+from mesh_coordinator.domain.run import Approval, Ask, Close, End, Expand, Move, Start, StepStatus, Stop
 from mesh_coordinator.events import ApprovalRequested, RunCompleted, StepCompleted
 from mesh_coordinator.repository.attempts import Attempts
-from mesh_coordinator.repository.codec import REQUIREMENT
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow, StepRow
-
-MAX_PARAMETER_BYTES = 1 << 20
-
-
-class _Unfit(Exception):
-    """What earlier steps delivered makes no parameters for this one."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from mesh_coordinator.service.values import MAX_VALUE_BYTES, Unfit, array_of, gathered, parameters_of
 
 
 async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
@@ -36,6 +25,8 @@ async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
             return await _start(session, id, move, now)
         case Ask():
             await _ask(session, id, move, now)
+        case Expand():
+            await _expand(session, id, move, now)
         case Close():
             await _close(session, id, move, now)
         case Stop():
@@ -49,8 +40,8 @@ async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
 async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) -> str | None:
     step = await Runs(session).step(id, move.step)
     try:
-        parameters = await _parameters(session, step)
-    except _Unfit as unfit:
+        parameters = await parameters_of(session, step)
+    except Unfit as unfit:
         await _close(session, id, Close(move.step, StepStatus.FAILED, unfit.reason), now)
         return None
     attempt = _attempt(step, move.number, parameters, now)
@@ -63,6 +54,36 @@ async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) ->
     return agent
 
 
+async def _expand(session: AsyncSession, id: UUID, move: Expand, now: datetime) -> None:
+    step = await Runs(session).step(id, move.step)
+    try:
+        array = await array_of(session, step)
+    except Unfit as unfit:
+        await _close(session, id, Close(move.step, StepStatus.FAILED, unfit.reason), now)
+        return
+    session.add_all(_item(step, number, value) for number, value in enumerate(array, 1))
+    step.status, step.started_at = StepStatus.RUNNING, now
+    await session.flush()
+    await Runs(session).happened(id, "step.expanded", {"step": step.id, "items": len(array)}, now)
+
+
+def _item(step: StepRow, number: int, value: Any) -> StepRow:
+    """No step of a plan has a dot in its id."""
+    return StepRow(
+        run_id=step.run_id,
+        id=f"{step.id}.{number}",
+        place=step.place,
+        parent=step.id,
+        item_number=number,
+        item={"value": value},
+        needs=step.needs,
+        is_optional=step.is_optional,
+        agents=step.agents,
+        requirement=step.requirement,
+        candidates=step.candidates,
+    )
+
+
 async def _ask(session: AsyncSession, id: UUID, move: Ask, now: datetime) -> None:
     step = await Runs(session).step(id, move.step)
     step.status, step.approval = StepStatus.AWAITING_APPROVAL, Approval.REQUESTED
@@ -73,20 +94,6 @@ async def _ask(session: AsyncSession, id: UUID, move: Ask, now: datetime) -> Non
     await Runs(session).happened(id, "step.approval_requested", data, now)
     asked = ApprovalRequested(run_id=id, step_id=step.id, approval_id=approval_id, price=price)
     outbox.record(session, asked)
-
-
-async def _parameters(session: AsyncSession, step: StepRow) -> dict[str, Any]:
-    """The step's parameters with every reference filled in. Raises `_Unfit`."""
-    run = await Runs(session).get(step.run_id)
-    wanted = REQUIREMENT.validate_python(step.requirement).parameters
-    results = await Runs(session).results(step.run_id, references.steps(wanted))
-    try:
-        parameters = references.fill(wanted, results, run.given)
-    except PointerMissing:
-        raise _Unfit("reference-missing") from None
-    if len(canonical_json(parameters)) > MAX_PARAMETER_BYTES:
-        raise _Unfit("parameters-too-large")
-    return parameters
 
 
 def _attempt(step: StepRow, number: int, parameters: dict[str, Any], now: datetime) -> AttemptRow:
@@ -106,6 +113,11 @@ def _attempt(step: StepRow, number: int, parameters: dict[str, Any], now: dateti
 
 async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) -> None:
     step = await Runs(session).step(id, move.step)
+    if step.is_mapped and move.status is StepStatus.SUCCEEDED:
+        try:
+            step.result = {"value": await gathered(session, step)}
+        except Unfit as unfit:
+            move = replace(move, status=StepStatus.FAILED, reason=unfit.reason)
     step.status, step.reason, step.ended_at = move.status, move.reason, now
     await session.flush()
     last = await Attempts(session).last(id, move.step)
@@ -125,7 +137,7 @@ async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) ->
 async def _end(session: AsyncSession, id: UUID, move: End, now: datetime) -> None:
     run = await Runs(session).get(id)
     results = await Runs(session).results(id, references.steps(run.wanted_output))
-    run.output = references.filled(run.wanted_output, results, run.given, MAX_PARAMETER_BYTES)
+    run.output = references.filled(run.wanted_output, results, run.given, MAX_VALUE_BYTES)
     run.status, run.ended_at = move.status, now
     await session.flush()
     await Runs(session).happened(id, f"run.{move.status}", {"spent": str(run.spent_units)}, now)
