@@ -38,7 +38,8 @@ INTENT = Happening(
 def record(length: int) -> list[Sealed]:
     """A record of `length` entries, by several agents."""
     return [
-        seal(replace(INTENT, agent=f"agent-{n % 3}"), random=n, at=AT, sequence=n + 1) for n in range(length)
+        seal(replace(INTENT, agent=f"agent-{n % 3}"), id=entry_id(n + 1, n), at=AT, sequence=n + 1)
+        for n in range(length)
     ]
 
 
@@ -50,7 +51,7 @@ def found(entries: list[Sealed], original: list[Sealed]) -> Break | None:
 
 
 def test_an_entry_says_everything_that_an_auditor_asks_and_no_secret():
-    members = seal(INTENT, random=0, at=AT, sequence=1).members()
+    members = seal(INTENT, id=entry_id(1, 0), at=AT, sequence=1).members()
 
     told = {name: value for name, value in members.items() if value is not None and name != "leaf_hash"}
     assert told == {
@@ -92,7 +93,9 @@ def test_a_refusal_is_an_intent_that_was_turned_down():
 
 
 def test_an_outcome_is_found_by_the_place_of_its_intent():
-    outcome = seal(INTENT.ended(ID, code=None, status=200, received=12, ms=5), random=7, at=AT, sequence=2)
+    outcome = seal(
+        INTENT.ended(ID, code=None, status=200, received=12, ms=5), id=entry_id(2, 7), at=AT, sequence=2
+    )
 
     assert outcome.intent == 1
     assert found([*record(1), outcome], [*record(1), outcome]) is None
@@ -159,7 +162,9 @@ def test_entries_that_changed_places_are_found(length: int, data: st.DataObject)
 def test_whoever_rewrites_an_entry_and_its_leaf_makes_another_tree(length: int, data: st.DataObject):
     entries, original = record(length), record(length)
     place = data.draw(st.integers(0, length - 1))
-    entries[place] = seal(replace(INTENT, agent="somebody-else"), random=1, at=AT, sequence=place + 1)
+    entries[place] = seal(
+        replace(INTENT, agent="somebody-else"), id=entry_id(place + 1, 1), at=AT, sequence=place + 1
+    )
 
     assert found(entries, original) == Break(sequence=None, flaw="head-forged")
 

@@ -2,7 +2,10 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
+
+from mesh_shared.canonical import canonical_json
 
 from mesh_security_gateway.domain.grants import Rate
 from mesh_security_gateway.domain.headers import Fields
@@ -102,7 +105,7 @@ class Upstream(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Sealing:
     """What a ciphertext is tied to: it opens for no other connection or version, is sent nowhere else, and
     what was fetched with a secret (the use `token`) never passes for the secret.
@@ -112,6 +115,12 @@ class Sealing:
     version: int
     provider: Provider
     use: str = "secret"
+
+    @cached_property
+    def members(self) -> bytes:
+        """The end of a list in canonical JSON, made once: it is needed twice for each call."""
+        members = [self.use, self.connection, self.version, self.provider.members()]
+        return canonical_json(members).removeprefix(b"[")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

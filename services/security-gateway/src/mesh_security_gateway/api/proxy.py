@@ -136,20 +136,21 @@ class Relay(Response):
     """Streams an exchange to the caller. A stream that breaks is aborted, never ended as if it were whole."""
 
     def __init__(self, exchange: Exchange, upload: Upload) -> None:
-        super().__init__(status_code=exchange.status)
+        self.status_code, self.background = exchange.status, None
         self.raw_headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in exchange.fields()]
         self._exchange = exchange
         self._upload = upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[RELAYED] = True
-        async with self._exchange.at_hand() as body:
-            if body is not None:  # there is nothing to wait for, and so nobody to watch meanwhile
-                await self._start(send)
-                await send({"type": "http.response.body", "body": body})
-                return
-        async with self._exchange.answer() as pieces:
-            await self._watch(self._stream(pieces, send), receive)
+
+        async def send_whole(body: bytes) -> None:
+            await self._start(send)
+            await send({"type": "http.response.body", "body": body})
+
+        if not await self._exchange.pass_on(send_whole):  # else there is nothing to watch the caller for
+            async with self._exchange.answer() as pieces:
+                await self._watch(self._stream(pieces, send), receive)
 
     async def _watch(self, streaming: Coroutine[Any, Any, None], receive: Receive) -> None:
         """Streams until that is done or the caller has gone."""

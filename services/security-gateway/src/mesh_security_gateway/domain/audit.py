@@ -112,13 +112,12 @@ class Verdict:
     broken: Break | None
 
 
-def seal(happening: Happening, *, random: int, at: str, sequence: int) -> Sealed:
-    """`happening` as the entry at `sequence`, counted from 1; `at` is an RFC 3339 instant in UTC.
-
-    `random` has 64 bits, which make the entry's id one that cannot be guessed.
+def seal(happening: Happening, *, id: str, at: str, sequence: int) -> Sealed:
+    """`happening` as the entry at `sequence`, counted from 1, whose `entry_id` is `id`; `at` is an RFC 3339
+    instant in UTC.
     """
     members = dict(zip(_NAMES, _values(happening), strict=True))
-    members |= {"v": 1, "id": entry_id(sequence, random), "at": at, "sequence": sequence}
+    members |= {"v": 1, "id": id, "at": at, "sequence": sequence}
     body = canonical_json(members)
     return Sealed(
         sequence=sequence,
@@ -131,9 +130,12 @@ def seal(happening: Happening, *, random: int, at: str, sequence: int) -> Sealed
 
 
 def entry_id(sequence: int, random: int) -> str:
-    """A UUID of version 8 (RFC 9562 §5.8) with the sequence behind 58 bits of `random`."""
+    """A UUID of version 8 (RFC 9562 §5.8) with the sequence behind 58 bits of `random`, which has 64: nobody
+    can guess it.
+    """
     high = random & ~(0xF << 12) & (1 << 64) - 1 | 8 << 12
-    return str(UUID(int=high << 64 | 2 << 62 | sequence))
+    digits = f"{high << 64 | 2 << 62 | sequence:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def sequence_of(id: UUID) -> int:

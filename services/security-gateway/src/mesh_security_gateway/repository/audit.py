@@ -1,6 +1,6 @@
 """The record: entries, the tree over them, and its signed head."""
 
-import secrets
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -52,9 +52,10 @@ class Grown:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         ids, entries, full = list[str](), list[Sealed](), list[Subtree]()
         for happening in happenings:
-            random, sequence = secrets.randbits(64), edge.size + 1
-            entries.append(audit.seal(happening, random=random, at=at, sequence=sequence))
-            ids.append(audit.entry_id(sequence, random))
+            random, sequence = int.from_bytes(os.urandom(8)), edge.size + 1
+            id = audit.entry_id(sequence, random)
+            entries.append(audit.seal(happening, id=id, at=at, sequence=sequence))
+            ids.append(id)
             edge, completed = edge.grown(entries[-1].leaf)
             full += completed
         return cls(edge=edge, ids=ids, entries=entries, full=full)

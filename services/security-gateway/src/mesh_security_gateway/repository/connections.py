@@ -46,10 +46,11 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A version of a secret, sealed, and the token that was fetched with it, if any."""
+    """A version of a secret, sealed, what that ties it to, and the token that was fetched with it, if any."""
 
     version: Version
     envelope: Envelope
+    sealing: Sealing
     token: Envelope | None
 
 
@@ -69,9 +70,9 @@ class Wired:
         """The secrets that a call may go out under at `now` (Unix seconds), newest first."""
         return tuple(secret for secret in self.secrets if secret.version.is_live(now))
 
-    def sealing(self, secret: Stored, use: str = "secret") -> Sealing:
-        """What this version, or the token that was fetched with it, is tied to."""
-        return sealing(self.connection.id, secret.version.number, self.provider, use)
+    def token_sealing(self, secret: Stored) -> Sealing:
+        """What the token is tied to that was fetched with this version."""
+        return sealing(self.connection.id, secret.version.number, self.provider, "token")
 
 
 def sealing(connection: UUID, version: int, provider: Provider, use: str = "secret") -> Sealing:
@@ -172,21 +173,25 @@ _Found = tuple[ConnectionRow, ProviderRow, SecretVersionRow | None, TokenRow | N
 
 
 def _wired(found: Sequence[_Found]) -> Wired:
-    connection, provider, _, _, policies = found[0]
+    connection, row, _, _, policies = found[0]
+    provider = provider_of(row)
     return Wired(
         connection=_connection(connection),
-        provider=provider_of(provider),
-        secrets=tuple(_stored((secret, token) for _, _, secret, token, _ in found)),
+        provider=provider,
+        secrets=tuple(_stored(provider, ((secret, token) for _, _, secret, token, _ in found))),
         policies=policies,
     )
 
 
-def _stored(found: Iterable[tuple[SecretVersionRow | None, TokenRow | None]]) -> Iterable[Stored]:
+def _stored(
+    provider: Provider, found: Iterable[tuple[SecretVersionRow | None, TokenRow | None]]
+) -> Iterable[Stored]:
     for secret, token in found:
         if secret is not None:
             yield Stored(
                 version=version_of(secret),
                 envelope=envelope_of(secret),
+                sealing=sealing(secret.connection_id, secret.version, provider),
                 token=token and envelope_of(token),
             )
 

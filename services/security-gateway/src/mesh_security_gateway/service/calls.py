@@ -88,18 +88,19 @@ class Exchange:
         """`data`, made of what the upstream said, without the secret."""
         return scrubbed(data, self.needles)
 
-    @asynccontextmanager
-    async def at_hand(self) -> AsyncGenerator[bytes | None, None]:
-        """The body without the secret if all of it is here; the outcome is then on record after the block.
+    async def pass_on(self, send: Callable[[bytes], Awaitable[None]]) -> bool:
+        """Sends the body without the secret if all of it is here, and puts the outcome on record.
 
-        Null is for an answer that still comes, see `answer`.
+        False, and nothing is done, for an answer that still comes: see `answer`.
         """
         body = self.incoming.at_hand(self.max_bytes)
+        if body is None:
+            return False
         try:
-            yield None if body is None else self.clean(body)
+            await send(self.clean(body))
         finally:
-            if body is not None:
-                await self._settle(None, len(body))
+            await self._settle(None, len(body))
+        return True
 
     async def _settle(self, code: str | None, received: int) -> None:
         self.incoming.close()

@@ -69,7 +69,7 @@ class Credentials:
 
     async def _attempt(self, wired: Wired, secret: Stored, draft: Draft, by: str, stale: str = "") -> Attempt:
         injector = wired.provider.injector
-        text = await self.vault.open(secret.envelope, wired.sealing(secret))
+        text = await self.vault.open(secret.envelope, secret.sealing)
         if not isinstance(injector, Fetched):
             return Attempt(secret=secret, credentialed=self._used(injector, text, draft))
         token = await self.fetching.token(wired, secret, text, by, stale)

@@ -77,7 +77,7 @@ class Fetching:
     async def _opened(self, wired: Wired, secret: Stored, envelope: Envelope | None) -> Token | None:
         if envelope is None:
             return None
-        return Token(**orjson.loads(await self.vault.open(envelope, wired.sealing(secret, "token"))))
+        return Token(**orjson.loads(await self.vault.open(envelope, wired.token_sealing(secret))))
 
     async def _fetch(self, wired: Wired, text: str, held: Token | None) -> Token:
         injector = wired.provider.injector
@@ -121,7 +121,7 @@ class Fetching:
             incoming.close()
 
     async def _keep(self, wired: Wired, secret: Stored, token: Token, by: str) -> None:
-        sealed = await self.vault.seal(orjson.dumps(asdict(token)).decode(), wired.sealing(secret, "token"))
+        sealed = await self.vault.seal(orjson.dumps(asdict(token)).decode(), wired.token_sealing(secret))
         async with self.database.write() as session:
             await Tokens(session).put(wired.connection.id, secret.version.number, sealed)
             await AuditLog(session, self.head_key).append(
