@@ -1,7 +1,8 @@
-"""Verifies an exported audit anywhere: needs the file and a key that was noted before, and asks nobody.
+"""Verifies an exported audit anywhere: needs the file and a key that was noted before.
 
 A file has an entry a line, canonical JSON, and as its last line the checkpoint: a signed note (C2SP) with the
-root of the RFC 9162 tree over the entries. Nothing here is shared with the service that wrote it.
+root of the RFC 9162 tree over the entries. Nothing here is shared with the service that wrote it. Anchors alone
+are asked of somebody: of a node of their chain.
 """
 
 import base64
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+import httpx
 import typer
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 READ_BYTES = 1 << 20
+ANSWER_S = 10.0
 BLOCK_HEIGHT = 12
 HASH_BYTES, KEY_ID_BYTES = 32, 4
 _ED25519 = 1
@@ -179,6 +182,19 @@ def _compare(tree: Tree, checkpoint: Checkpoint, otherwise: str) -> None:
         raise NotProved(f"After {tree.size} of {checkpoint.size} entries: {otherwise}.")
 
 
+def anchored(rpc_url: str, transaction: str) -> str:
+    """The checkpoint in a transaction that is mined. Raises `NotProved` when the node has none there."""
+    question = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionByHash", "params": [transaction]}
+    try:
+        answer = httpx.post(rpc_url, json=question, timeout=ANSWER_S).raise_for_status().json()["result"]
+        is_mined, note = bool(answer["blockNumber"]), bytes.fromhex(answer["input"][2:]).decode()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError):
+        raise NotProved(f"No node at that address has the checkpoint {transaction}.") from None
+    if not is_mined:
+        raise NotProved(f"The checkpoint {transaction} is not mined yet.")
+    return note
+
+
 @app.callback()
 def _commands() -> None:
     """So that `verify` is a command of its own."""
@@ -194,13 +210,19 @@ def verify_file(
             exists=True, dir_okay=False, help="A checkpoint that was noted before; may be repeated."
         ),
     ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="A transaction of GET /v1/audit/anchors, asked of the node; may be repeated."),
+    ] = None,
+    rpc_url: Annotated[str, typer.Option(help="JSON-RPC address of that node.")] = "http://127.0.0.1:8370",
 ) -> None:
     """Say whether an exported audit is whole and unchanged; exit 1 when it is not."""
     try:
         verifier = VerifierKey.parse(_key_text(key))
-        noted = [verifier.opened(path.read_text(errors="replace")) for path in earlier or []]
+        noted = [path.read_text(errors="replace") for path in earlier or []]
+        noted += [anchored(rpc_url, transaction) for transaction in anchor or []]
         with file.open("rb") as opened:
-            checkpoint = verify(opened, verifier, noted)
+            checkpoint = verify(opened, verifier, map(verifier.opened, noted))
     except NotProved as fault:
         typer.echo(f"mesh: {fault}", err=True)
         raise typer.Exit(1) from None

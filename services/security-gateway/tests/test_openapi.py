@@ -57,6 +57,7 @@ ROUTES = {
     ("/v1/audit/key", "get"): "get_audit_key",
     ("/v1/audit/checkpoint", "get"): "get_audit_checkpoint",
     ("/v1/audit/checkpoints", "get"): "list_audit_checkpoints",
+    ("/v1/audit/anchors", "get"): "list_audit_anchors",
     ("/v1/audit/export", "get"): "export_audit",
     ("/v1/audit/proof/inclusion", "get"): "prove_audit_inclusion",
     ("/v1/audit/proof/consistency", "get"): "prove_audit_consistency",

@@ -1,7 +1,7 @@
 """Composition root: the one module that names concrete adapters."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 from joserfc.jwk import OKPKey
@@ -107,7 +107,8 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 )
             checkpoints = Checkpoints(trail=gateway.trail, every_s=settings.audit_checkpoint_s)
             platform.run("audit-checkpoints", checkpoints.turn)
-            yield gateway
+            async with _anchored(settings, gateway.trail):
+                yield gateway
             await gateway.calls.recorder.drain(DRAIN_S)
             await gateway.calls.sender.credentials.fetching.under_way.drain(DRAIN_S)
 
@@ -218,6 +219,14 @@ def _wire(
         profiles=Profiles(database=database, trail=trail),
         wallets=_wallets(settings, platform, head_key, signing_key),
     )
+
+
+def _anchored(settings: Settings, trail: Trail) -> AbstractAsyncContextManager[object]:
+    if settings.anchor_rpc_url is None:
+        return nullcontext()
+    from mesh_security_gateway.adapters.anchors import anchored  # noqa: PLC0415 - 15 MB, where it is wanted
+
+    return anchored(settings, settings.anchor_rpc_url.get_secret_value(), trail)
 
 
 def _wallets(settings: Settings, platform: Platform, head_key: HeadKey, signing_key: OKPKey) -> Wallets:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
+from mesh_shared.chain import versions_dir
 from mesh_shared.settings import ServiceSettings
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 KEK_BYTES = 32
 LEAST_PASSPHRASE = 20
@@ -47,6 +48,7 @@ class Settings(ServiceSettings):
     """Settings from `MESH_…` environment variables."""
 
     service: ClassVar[str] = "security-gateway"
+    extra_migrations: ClassVar[tuple[Path, ...]] = (versions_dir,)
 
     port: int = Field(default=8374, ge=1, le=65535)
     migrations_dir: Path = Path(__file__).parents[2] / "migrations"
@@ -98,6 +100,14 @@ class Settings(ServiceSettings):
         le=86_400,
         description="How often a signed checkpoint of the audit is kept for good.",
     )
+    anchor_rpc_url: SecretStr | None = Field(
+        default=None,
+        description="JSON-RPC address of the chain on which checkpoints are anchored; none, no anchors.",
+    )
+    anchor_s: float = Field(default=3600.0, gt=0, le=31_536_000, description="How often one is.")
+    anchor_key_file: Path = Field(
+        default=Path(), description="Signs anchors and pays their gas; default `state_dir`/anchor.key."
+    )
     upload_idle_s: float = Field(
         default=60.0, gt=0, description="How long a caller may say nothing within its request."
     )
@@ -120,6 +130,7 @@ class Settings(ServiceSettings):
             "port": cls.model_fields["port"].default,
             "kek_file": state_dir / "kek",
             "kek_transit_token_file": state_dir / "transit.token",
+            "anchor_key_file": state_dir / "anchor.key",
             "keys_dir": keys_dir,
             "key_file": keys_dir / cls.service / "service.key",
         }

@@ -16,6 +16,7 @@ from mesh_security_gateway.domain.audit import Sealed
 from mesh_security_gateway.domain.explanation import explain
 from mesh_security_gateway.errors import EntryUnreadable
 from mesh_security_gateway.schemas.audit import (
+    AnchorView,
     AuditEntryView,
     AuditKeyView,
     BreakView,
@@ -104,6 +105,25 @@ async def list_audit_checkpoints(
     found = await gateway.trail.kept(below[0] if below else None, limit)
     views = [CheckpointView.model_validate(kept) for kept in found]
     return pages.page(request, response, views, limit, [kept.size for kept in found[-1:]])
+
+
+@router.get("/anchors", operation_id="list_audit_anchors", summary="Checkpoints on the chain")
+async def list_audit_anchors(
+    request: Request,
+    response: Response,
+    caller: Auditor,
+    cursor: pages.Cursor = None,
+    limit: pages.Limit = 50,
+) -> pages.Page[AnchorView]:
+    """What was put where nobody can take it back, newest first. Empty unless `MESH_ANCHOR_RPC_URL` is set.
+
+    `mesh audit verify FILE --key KEY --anchor TRANSACTION --rpc-url NODE` holds a record to one.
+    """
+    gateway: Gateway = request.app.state.service
+    below = pages.position(request, cursor)
+    found = await gateway.trail.anchors(below[0] if below else None, limit)
+    views = [AnchorView.model_validate(anchor) for anchor in found]
+    return pages.page(request, response, views, limit, [anchor.position for anchor in found[-1:]])
 
 
 @router.get("/proof/inclusion", operation_id="prove_audit_inclusion", summary="Prove that an entry is there")

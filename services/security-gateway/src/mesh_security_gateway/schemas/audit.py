@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from mesh_security_gateway.domain.audit import Flaw, Phase
 from mesh_security_gateway.domain.explanation import Result
+from mesh_security_gateway.repository.anchors import Status
 from mesh_security_gateway.schemas.fields import View
 
 
@@ -71,6 +72,16 @@ class CheckpointView(View):
     size: int
     at: str = Field(description="RFC 3339, UTC.")
     note: str
+
+
+class AnchorView(View):
+    """A checkpoint on the chain: the transaction's data are `note`, byte for byte."""
+
+    size: int
+    note: str
+    status: Status = Field(description="`final` once no reorganisation is expected to take it back.")
+    transaction_hash: str | None
+    block_number: int | None
 
 
 class InclusionView(BaseModel):

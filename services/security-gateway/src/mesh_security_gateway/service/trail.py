@@ -13,6 +13,7 @@ from mesh_security_gateway.domain.checkpoint import NoteKey
 from mesh_security_gateway.domain.tree import Edge
 from mesh_security_gateway.errors import AuditUnavailable, EntryNotFound, EntryUnreadable, ProofImpossible
 from mesh_security_gateway.ports import HeadKey
+from mesh_security_gateway.repository.anchors import Anchor, Anchors
 from mesh_security_gateway.repository.audit import AuditLog
 
 BATCH = 500
@@ -73,6 +74,11 @@ class Trail:
         async with self.database.read() as session:
             rows = await AuditLog(session, self.head_key).checkpoints(below, limit)
         return [Kept(size=row.size, note=row.note, at=row.created_at.isoformat()) for row in rows]
+
+    async def anchors(self, below: int | None, limit: int) -> Sequence[Anchor]:
+        """The checkpoints that were put on a chain, newest first."""
+        async with self.database.read() as session:
+            return await Anchors(session).newest(below, limit)
 
     async def keep(self) -> str | None:
         """Keeps the checkpoint of now, for good; None when nothing was written since the last one."""
