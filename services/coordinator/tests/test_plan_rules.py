@@ -10,7 +10,7 @@ from mesh_coordinator.domain.faults import MAX_REFERENCES
 from mesh_coordinator.domain.faults import faults as faults_of
 from mesh_coordinator.domain.plan import Cycle, Plan, PlannedStep
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
-from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.requirements import Compensation, Requirement
 from mesh_coordinator.domain.run import StepStatus
 from mesh_coordinator.domain.selection import Candidate
 
@@ -254,6 +254,21 @@ def test_only_a_for_each_step_has_an_item():
     found = faults(step("a", parameters={"x": [ref("#/item/y")]}), output={"z": ref("#/item")})
 
     assert sorted(found) == ["/output/z", "/requirements/0/parameters/x/0"]
+
+
+def test_a_compensation_may_refer_to_its_own_step_and_to_what_that_needs():
+    own = Compensation("DELETE", {"id": ref("#/steps/b/result/id"), "for": ref("#/steps/a/result")})
+
+    assert faults(step("a"), step("b", "a", compensate=own)) == {}
+
+
+@pytest.mark.parametrize("target", ["#/steps/c/result", "#/steps/zz/result", "#/input/zz", "nonsense"])
+def test_a_compensation_refers_to_nothing_else(target: str):
+    own = Compensation("DELETE", {"id": [ref(target)]})
+
+    found = faults(step("a"), step("b", "a", compensate=own), step("c", "b"))
+
+    assert list(found) == ["/requirements/1/compensate/parameters/id/0"]
 
 
 @given(dags(), st.randoms(use_true_random=False))

@@ -27,6 +27,7 @@ from mesh_coordinator.domain.run import (
     StepStatus,
     Stop,
     Stopping,
+    Undo,
     decide,
 )
 
@@ -304,3 +305,52 @@ def test_items_count_as_a_part_of_their_parent():
 
     assert moves(*failed, SUCCEEDED, quorum=1) == [End(RunStatus.SUCCEEDED)]
     assert moves(*failed, item("m.2", StepStatus.SUCCEEDED)) == [End(RunStatus.FAILED)]
+
+
+def done(id: str, *needs: str, **more: Any) -> StepFacts:
+    return step(id, *needs, status=StepStatus.SUCCEEDED, attempts=(DONE,), is_undoable=True, **more)
+
+
+def undo(id: str, **more: Any) -> StepFacts:
+    return step(f"{id}.undo", id, parent=id, is_undo=True, is_optional=True, agents=("x",), **more)
+
+
+def test_a_failed_run_takes_back_what_succeeded_last_needed_first():
+    steps = done("a"), step("b", "a", status=StepStatus.SUCCEEDED), done("c", "b"), done("d"), FAILED
+    stopping = Stopping.FAILED
+
+    assert moves(*steps, stopping=stopping) == [Undo("c"), Undo("d")]
+    assert moves(*steps, undo("c"), undo("d"), stopping=stopping) == [
+        Start("c.undo", 1),
+        Start("d.undo", 1),
+    ]
+    undone = [undo(id, status=StepStatus.SUCCEEDED, attempts=(DONE,)) for id in "cd"]
+    assert moves(*steps, *undone, stopping=stopping) == [Undo("a")]
+
+
+def test_what_cannot_be_taken_back_keeps_nothing_else_from_being():
+    failed = undo("c", status=StepStatus.FAILED, attempts=(POOR,))
+
+    assert moves(done("a"), done("c", "a"), failed, FAILED, stopping=Stopping.FAILED) == [Undo("a")]
+
+
+def test_a_run_that_goes_well_enough_takes_nothing_back():
+    assert moves(done("a")) == [End(RunStatus.SUCCEEDED)]
+    assert moves(done("a"), FAILED) == [End(RunStatus.PARTIAL)]
+    assert moves(done("a"), FAILED, quorum=1) == [End(RunStatus.SUCCEEDED)]
+
+
+def test_items_are_taken_back_one_by_one_before_what_their_parent_needs():
+    parent = step("m", "a", is_mapped=True, is_undoable=True, status=StepStatus.SUCCEEDED)
+    items = [done(f"m.{n}", "a", parent="m") for n in (1, 2)]
+
+    assert moves(done("a"), parent, *items, FAILED, stopping=Stopping.FAILED) == [
+        Undo("m.1"),
+        Undo("m.2"),
+    ]
+
+
+def test_a_cancelled_run_ends_as_cancelled_when_all_is_taken_back():
+    undone = undo("a", status=StepStatus.SUCCEEDED, attempts=(DONE,))
+
+    assert moves(done("a"), SKIPPED, undone, stopping=Stopping.CANCELLED) == [End(RunStatus.CANCELLED)]

@@ -26,6 +26,7 @@ from mesh_coordinator.domain.run import (
     StepStatus,
     Stop,
     Stopping,
+    Undo,
     decide,
     is_open,
 )
@@ -67,32 +68,16 @@ class Story:
 
     def carry_out(self, move: Move) -> None:
         match move:
-            case Start(id, number):
-                one = self.steps[id]
-                assert not self.facts.is_paused
-                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in one.needs)
-                assert one.approval in (None, Approval.APPROVED)
-                assert number == len(one.attempts) + 1 <= len(one.agents)
-                self.started.append((id, number))
-                opened = AttemptFacts(state=State.SELECTED)
-                self.change(id, status=StepStatus.RUNNING, attempts=(*one.attempts, opened))
+            case Start():
+                self.start(move)
             case Ask(id):
                 assert self.steps[id].approval is Approval.NEEDED
                 assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
                 self.change(id, status=StepStatus.AWAITING_APPROVAL, approval=Approval.REQUESTED)
             case Expand(id):
-                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
-                self.change(id, status=StepStatus.RUNNING)
-                for n in range(1, 1 + len(self.steps[id].agents)):
-                    item = replace(
-                        self.steps[id],
-                        id=f"{id}.{n}",
-                        parent=id,
-                        is_mapped=False,
-                        approval=None,
-                        status=StepStatus.PENDING,
-                    )
-                    self.steps[item.id] = item
+                self.expand(id)
+            case Undo(id):
+                self.take_back(id)
             case Close(id, status, reason):
                 assert self.steps[id].status not in CLOSED_STEPS
                 assert (reason is None) == (status is StepStatus.SUCCEEDED)
@@ -102,6 +87,52 @@ class Story:
                 self.facts = replace(self.facts, stopping=reason)
             case End(status):
                 self.status = status
+
+    def start(self, move: Start) -> None:
+        one = self.steps[move.step]
+        assert not self.facts.is_paused
+        assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in one.needs)
+        assert self.facts.stopping is None or one.is_undo
+        assert one.approval in (None, Approval.APPROVED)
+        assert move.number == len(one.attempts) + 1 <= len(one.agents)
+        self.started.append((move.step, move.number))
+        opened = AttemptFacts(state=State.SELECTED)
+        self.change(move.step, status=StepStatus.RUNNING, attempts=(*one.attempts, opened))
+
+    def expand(self, id: str) -> None:
+        assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
+        self.change(id, status=StepStatus.RUNNING)
+        for n in range(1, 1 + len(self.steps[id].agents)):
+            item = replace(
+                self.steps[id],
+                id=f"{id}.{n}",
+                parent=id,
+                is_mapped=False,
+                approval=None,
+                status=StepStatus.PENDING,
+            )
+            self.steps[item.id] = item
+
+    def take_back(self, id: str) -> None:
+        """A step is made that undoes another, after all that were undone of those that needed it."""
+        assert self.steps[id].is_undoable
+        assert self.steps[id].status is StepStatus.SUCCEEDED
+        assert not any(id in self.steps[other].needs for other in self.undoable_left if other != id)
+        undo = step(f"{id}.undo", id, parent=id, is_undo=True, is_optional=True, agents=("x",))
+        self.steps[undo.id] = undo
+
+    @property
+    def undoable_left(self) -> list[str]:
+        """Steps that succeeded and were not taken back."""
+        undone = {one.parent for one in self.steps.values() if one.is_undo}
+        return [
+            one.id
+            for one in self.steps.values()
+            if one.is_undoable
+            and not one.is_mapped
+            and one.status is StepStatus.SUCCEEDED
+            and one.id not in undone
+        ]
 
     def conduct(self) -> None:
         """Carries out all that is due."""
@@ -130,6 +161,10 @@ class Story:
         kept = [o for o in nexts if attempt.state not in DECIDED or o.failure == attempt.failure]
         attempts = self.steps[id].attempts
         self.change(id, attempts=(*attempts[:place], dice.choice(kept), *attempts[place + 1 :]))
+
+    @property
+    def undone(self) -> list[str]:
+        return [one.id for one in self.steps.values() if one.is_undo]
 
     @property
     def open_attempts(self) -> list[tuple[str, int, AttemptFacts]]:
@@ -178,7 +213,12 @@ def stories(draw: st.DrawFn) -> Story:
         )
         agents, is_optional = draw(AGENTS), draw(st.booleans())
         approval = draw(st.sampled_from([None, None, Approval.NEEDED]))
-        more = {"is_optional": is_optional, "approval": approval, "is_mapped": draw(st.integers(0, 3)) == 0}
+        more = {
+            "is_optional": is_optional,
+            "approval": approval,
+            "is_mapped": draw(st.integers(0, 3)) == 0,
+            "is_undoable": draw(st.booleans()),
+        }
         steps.append(step(f"s{n}", *needs, agents=agents, **more))
     on_failure, parallel = draw(st.sampled_from(OnFailure)), draw(st.integers(1, 4))
     quorum = draw(st.none() | st.integers(1, len(steps)))
@@ -201,6 +241,8 @@ def test_every_run_ends_and_keeps_its_order_and_limits_on_the_way(story: Story, 
     assert story.status is not RunStatus.RUNNING
     assert not any(is_open(one) for one in story.steps.values())
     assert not story.open_attempts
+    assert (story.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)) or not story.undoable_left
+    assert story.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL) or not story.undone
     assert len(story.started) == len(set(story.started))
 
 

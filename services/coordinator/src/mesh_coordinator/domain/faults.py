@@ -69,12 +69,19 @@ def _order_faults(requirements: Sequence[Requirement]) -> Iterator[Fault]:
                 yield Fault(f"/requirements/{index}/needs", str(cycle))
         return
     for index, requirement in enumerate(requirements):
-        looked_at = {"parameters": requirement.parameters, "for_each": requirement.for_each}
-        for reference in references.find(looked_at):
-            step = reference.target and reference.target.step
-            if step is not None and step not in needed[requirement.id]:
-                pointer = f"/requirements/{index}{reference.place}"
-                yield Fault(pointer, "refers to a step that this one does not need")
+        before = {"parameters": requirement.parameters, "for_each": requirement.for_each}
+        yield from _looking_ahead(before, f"/requirements/{index}", needed[requirement.id])
+        if requirement.compensate is not None:
+            after = {"compensate": {"parameters": requirement.compensate.parameters}}
+            known = needed[requirement.id] | {requirement.id}
+            yield from _looking_ahead(after, f"/requirements/{index}", known)
+
+
+def _looking_ahead(value: dict[str, Any], place: str, known: frozenset[str]) -> Iterator[Fault]:
+    for reference in references.find(value):
+        step = reference.target and reference.target.step
+        if step is not None and step not in known:
+            yield Fault(f"{place}{reference.place}", "refers to a step that this one does not need")
 
 
 def _output_faults(
@@ -97,6 +104,9 @@ def _own_faults(requirement: Requirement, place: str, given: Mapping[str, Any]) 
             yield Fault(pointer, fault)
         elif _is_item(reference) and requirement.for_each is None:
             yield Fault(pointer, "only a for_each step has an item")
+    if requirement.compensate is not None:
+        found = _references(requirement.compensate.parameters, f"{place}/compensate/parameters", given)
+        yield from (Fault(pointer, fault) for pointer, _, fault in found if fault is not None)
     if requirement.for_each is not None:
         yield from _for_each_faults(requirement.for_each, f"{place}/for_each", given)
     yield from _quality_faults(requirement, f"{place}/quality")

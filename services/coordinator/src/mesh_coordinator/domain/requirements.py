@@ -28,6 +28,14 @@ class Policy:
     fallback_agents: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """A call, free of charge, by which the agent that did a step takes it back."""
+
+    action: str
+    parameters: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
     """One step: the capability that it needs, and under which terms.
@@ -35,8 +43,8 @@ class Requirement:
     `parameters` may hold references to the results of steps in `needs`. `max_price_units` are base units of
     the mesh's token. A person is asked first when the step may cost more than `asks_above_units`: -1 is
     always, None never. `for_each` refers to an array: the step is done once for each element, which is `item`
-    to its parameters. `rule` names the rule that found the requirement in the text; None when its author
-    did.
+    to its parameters. `compensate` takes the step back when the run fails or is cancelled. `rule` names the
+    rule that found the requirement in the text; None when its author did.
     """
 
     id: str
@@ -52,6 +60,7 @@ class Requirement:
     policy: Policy = Policy()
     asks_above_units: int | None = None
     for_each: dict[str, Any] | None = None
+    compensate: Compensation | None = None
     rule: str | None = None
 
     @property

@@ -76,7 +76,8 @@ class StepFacts:
     """A step and its attempts so far, oldest first; `agents` may be tried, in that order.
 
     `approval` is None for a step about which nobody is asked. A step that `is_mapped` is done by its items,
-    steps whose `parent` it is.
+    steps whose `parent` it is. One that `is_undoable` is taken back when the run fails, by a step that
+    `is_undo`.
     """
 
     id: str
@@ -88,6 +89,8 @@ class StepFacts:
     approval: Approval | None = None
     is_mapped: bool = False
     parent: str | None = None
+    is_undoable: bool = False
+    is_undo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,13 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """Make a step that takes back what a step did."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """A step has ended; `reason` is the failure's name, or what it waited for in vain."""
 
@@ -153,7 +163,7 @@ class End:
     status: RunStatus
 
 
-Move = Start | Ask | Expand | Close | Stop | End
+Move = Start | Ask | Expand | Undo | Close | Stop | End
 NO_AGENT = "no-acceptable-agent"
 DENIED = "approval-denied"
 ITEM_FAILED = "item-failed"
@@ -171,9 +181,11 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
     if run.stopping is None and (reason := _stop_reason(run)) is not None:
         return [Stop(reason)]
     starting = [*_questions(run), *_expansions(run), *_starts(run, room)]
-    if not starting and _is_over(run):
-        return [End(_status(run))]
-    return starting
+    if starting or not _is_over(run):
+        return starting
+    status = _status(run)
+    undoing = [*_undoings(run)] if status in (RunStatus.FAILED, RunStatus.CANCELLED) else []
+    return undoing or [End(status)]
 
 
 def _closings(run: RunFacts) -> Iterator[Close]:
@@ -185,6 +197,8 @@ def _closings(run: RunFacts) -> Iterator[Close]:
     for step in run.steps:
         if step.status is StepStatus.RUNNING:
             yield from _gathering(run, step, items[step.id]) if step.is_mapped else _ending(run, step)
+        elif step.is_undo:
+            continue
         elif step.parent is not None and status[step.parent] in CLOSED_STEPS and is_open(step):
             yield Close(step.id, StepStatus.SKIPPED, NEED_NOT_MET)
         elif is_open(step):
@@ -270,13 +284,14 @@ def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
 
 def _due(run: RunFacts) -> Iterator[StepFacts]:
     """Steps whose next agent may be tried; those that had one already go first."""
-    if run.stopping is not None or run.is_paused:
+    if run.is_paused:
         return
     done = {step.id for step in run.steps if step.status is StepStatus.SUCCEEDED}
-    for step in run.steps:
+    steps = [step for step in run.steps if run.stopping is None or step.is_undo]
+    for step in steps:
         if step.status is StepStatus.RUNNING and _needs_another(step):
             yield step
-    for step in run.steps:
+    for step in steps:
         if step.status in NOT_STARTED and done.issuperset(step.needs):
             yield step
 
@@ -290,6 +305,23 @@ def _running(run: RunFacts) -> int:
     """Steps that are being worked on; one whose last agent failed waits for its turn like the others."""
     working = (step for step in run.steps if step.status is StepStatus.RUNNING and not step.is_mapped)
     return sum(not _needs_another(step) for step in working)
+
+
+def _undoings(run: RunFacts) -> Iterator[Undo]:
+    """What succeeded is taken back in the reverse order of needs: first what nothing else of it needs."""
+    undone = {step.parent for step in run.steps if step.is_undo}
+    left = [step for step in run.steps if step.is_undoable and step.id not in undone]
+    left = [step for step in left if step.status is StepStatus.SUCCEEDED and not step.is_mapped]
+    needs = {step.id: step.needs for step in run.steps}
+    needed: set[str] = set()
+    ahead = [need for step in left for need in step.needs]
+    while ahead:
+        if (id := ahead.pop()) not in needed:
+            needed.add(id)
+            ahead += needs[id]
+    for step in left:
+        if needed.isdisjoint({step.id, step.parent}):
+            yield Undo(step.id)
 
 
 def _is_over(run: RunFacts) -> bool:

@@ -43,7 +43,8 @@ class RunRecord:
         """The plan with the items of mapped steps, which need their items."""
         items: defaultdict[str | None, list[str]] = defaultdict(list)
         for step in self.steps:
-            items[step.parent].append(step.id)
+            if not step.is_undo:
+                items[step.parent].append(step.id)
         return Plan(steps=tuple(_planned(step, items[step.id]) for step in self.steps))
 
     @property
@@ -59,7 +60,7 @@ class RunRecord:
 def _planned(step: StepRow, items: Sequence[str]) -> PlannedStep:
     wanted = REQUIREMENT.validate_python(step.requirement)
     return PlannedStep(
-        requirement=replace(wanted, id=step.id, needs=(*wanted.needs, *items)),
+        requirement=replace(wanted, id=step.id, needs=(*step.needs, *items)),
         candidates=CANDIDATES.validate_python(step.candidates),
     )
 
@@ -124,7 +125,9 @@ class Runs:
 
     async def items(self, run_id: UUID, parent: str) -> Sequence[str]:
         """The ids of a mapped step's items, in order."""
-        query = select(StepRow.id).where(StepRow.run_id == run_id, StepRow.parent == parent)
+        query = select(StepRow.id).where(
+            StepRow.run_id == run_id, StepRow.parent == parent, StepRow.is_undo.is_(False)
+        )
         return (await self._session.scalars(query.order_by(StepRow.item_number))).all()
 
     async def count(self, run_id: UUID) -> int:
@@ -229,22 +232,27 @@ class Facts:
             StepRow.approval,
             StepRow.is_mapped,
             StepRow.parent,
+            StepRow.is_undoable,
+            StepRow.is_undo,
         )
         rows = await self._session.execute(
             select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place, StepRow.item_number)
         )
         found: dict[UUID, list[StepFacts]] = {}
-        for run_id, id, needs, status, is_optional, agents, approval, is_mapped, parent in rows:
+        for run_id, id, needs, status, is_optional, agents, approval, *rest in rows:
+            is_mapped, parent, is_undoable, is_undo = rest
             facts = StepFacts(
                 id=id,
                 needs=tuple(needs),
                 status=StepStatus(status),
                 is_optional=is_optional,
                 agents=tuple(agents),
+                attempts=tuple(attempts.get((run_id, id), ())),
                 approval=Approval(approval) if approval else None,
                 is_mapped=is_mapped,
                 parent=parent,
-                attempts=tuple(attempts.get((run_id, id), ())),
+                is_undoable=is_undoable,
+                is_undo=is_undo,
             )
             found.setdefault(run_id, []).append(facts)
         return found

@@ -93,16 +93,18 @@ class StepRow(Base):
     `approval` is NULL for a step about which nobody is asked; `approval_id` is known once somebody is.
     `result` is {"value": …} for a step that no attempt of this run did: it was kept from the run `kept_from`,
     or gathered from the items of a step that `is_mapped`. An item has a `parent`, a number from 1 on, and its
-    element as {"value": …}.
+    element as {"value": …}. A step that `is_undo` takes its parent back.
     """
 
     __tablename__ = "steps"
 
     run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    id: Mapped[str] = mapped_column(String(70), primary_key=True)
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
     place: Mapped[int]
     is_mapped: Mapped[bool] = mapped_column(default=False)
-    parent: Mapped[str | None] = mapped_column(String(64))
+    parent: Mapped[str | None] = mapped_column(String(70))
+    is_undoable: Mapped[bool] = mapped_column(default=False)
+    is_undo: Mapped[bool] = mapped_column(default=False)
     item_number: Mapped[int] = mapped_column(default=0)
     item: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     needs: Mapped[list[str]]
@@ -145,7 +147,7 @@ class AttemptRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"))
-    step_id: Mapped[str] = mapped_column(String(70))
+    step_id: Mapped[str] = mapped_column(String(80))
     number: Mapped[int]
     candidate: Mapped[dict[str, Any]]
     parameters: Mapped[dict[str, Any]]

@@ -16,7 +16,7 @@ from pydantic import (
 from mesh_coordinator.domain.faults import MAX_STEPS
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.references import MARK, STEP_ID
-from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Policy, Requirement
+from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Compensation, Policy, Requirement
 from mesh_coordinator.domain.run import OnFailure
 from mesh_coordinator.schemas.budgets import BudgetName
 from mesh_coordinator.service.planning import Task
@@ -120,6 +120,16 @@ class PolicyBody(WireModel):
         return Policy(retries=self.retries, fallback_agents=self.fallback_agents)
 
 
+class CompensationBody(WireModel):
+    """A call that takes a step back, made for nothing to the agent that did it."""
+
+    action: ActionName
+    parameters: Parameters = Field(default={})
+
+    def compensation(self) -> Compensation:
+        return Compensation(self.action, self.parameters)
+
+
 class AskAboveBody(WireModel):
     """A person is asked when an agent that may be tried asks for more than `above`."""
 
@@ -161,6 +171,11 @@ class RequirementBody(WireModel):
         "the same order. It fails when one of them does.",
         examples=[{"$ref": "#/input/pages"}],
     )
+    compensate: CompensationBody | None = Field(
+        default=None,
+        description="Made once the run has failed or was cancelled and this step had succeeded, in the "
+        "reverse order of `needs`. Its parameters may refer to the step's own result.",
+    )
     approval: Literal["always"] | AskAboveBody | None = Field(
         default=None,
         description="When a person has to approve before anything of the step is reserved or called: "
@@ -180,6 +195,7 @@ class RequirementBody(WireModel):
             timeout_s=self.timeout_s,
             policy=self.policy.policy(),
             asks_above_units=_asks_above(self.approval),
+            compensate=None if self.compensate is None else self.compensate.compensation(),
             for_each=None if self.for_each is None else {MARK: self.for_each[MARK]},
         )
 

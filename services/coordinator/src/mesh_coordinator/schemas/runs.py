@@ -93,7 +93,10 @@ class StepView(WireModel):
     id: str
     capability: str
     needs: list[str]
-    parent: str | None = Field(description="The `for_each` step that it does for one element.")
+    parent: str | None = Field(
+        description="The `for_each` step that it does for one element, or the step that it takes back."
+    )
+    is_compensation: bool
     optional: bool
     status: StepStatus
     reason: str | None = Field(description="Why it failed or was skipped.", examples=["poor-quality"])
@@ -113,6 +116,7 @@ class StepView(WireModel):
             capability=planned.requirement.capability,
             needs=row.needs,
             parent=row.parent,
+            is_compensation=row.is_undo,
             optional=row.is_optional,
             status=StepStatus(row.status),
             reason=row.reason,

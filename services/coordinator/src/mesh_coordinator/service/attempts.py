@@ -91,7 +91,7 @@ class AttemptRunner:
         now = datetime.now(UTC)
         async with self.database.write() as session:
             row = await moved(session, work, happening, now, called_at=now)
-            if (await Runs(session).get(row.run_id)).stopping is not None:
+            if (await Runs(session).get(row.run_id)).stopping is not None and not work.is_undo:
                 raise Outrun("the run is stopping")
 
     async def _invoke(self, work: Work) -> None:
@@ -120,7 +120,7 @@ class AttemptRunner:
         """Puts the retry on record before the call goes out; false when the run is stopping."""
         attempt = work.attempt
         async with self.database.write() as session:
-            if (await Runs(session).locked(attempt.run_id)).stopping is not None:
+            if (await Runs(session).locked(attempt.run_id)).stopping is not None and not work.is_undo:
                 return False
             (await Attempts(session).locked(attempt.id, work.state)).retries = number
             data = {"step": attempt.step_id, "attempt": attempt.number, "retry": number}

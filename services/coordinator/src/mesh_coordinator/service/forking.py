@@ -101,6 +101,7 @@ def _again(old: StepRow, run_id: UUID) -> StepRow:
         place=old.place,
         needs=old.needs,
         is_mapped=old.is_mapped,
+        is_undoable=old.is_undoable,
         is_optional=old.is_optional,
         agents=old.agents,
         approval=None if old.approval is None else Approval.NEEDED,
@@ -111,6 +112,6 @@ def _again(old: StepRow, run_id: UUID) -> StepRow:
 
 def _kept(old: StepRow, run_id: UUID, results: dict[str, object]) -> StepRow:
     step = _again(old, run_id)
-    step.status, step.approval = StepStatus.SUCCEEDED, None
+    step.status, step.approval, step.is_undoable = StepStatus.SUCCEEDED, None, False
     step.result, step.kept_from = {"value": results[old.id]}, old.kept_from or old.run_id
     return step

@@ -9,9 +9,11 @@ from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import references
-from mesh_coordinator.domain.run import Approval, Ask, Close, End, Expand, Move, Start, StepStatus, Stop
+from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.run import Approval, Ask, Close, End, Expand, Move, Start, StepStatus, Stop, Undo
 from mesh_coordinator.events import ApprovalRequested, RunCompleted, StepCompleted
 from mesh_coordinator.repository.attempts import Attempts
+from mesh_coordinator.repository.codec import REQUIREMENT, dumped
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow, StepRow
 from mesh_coordinator.service.values import MAX_VALUE_BYTES, Unfit, array_of, gathered, parameters_of
@@ -27,6 +29,8 @@ async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
             await _ask(session, id, move, now)
         case Expand():
             await _expand(session, id, move, now)
+        case Undo():
+            await _undo(session, id, move, now)
         case Close():
             await _close(session, id, move, now)
         case Stop():
@@ -75,6 +79,7 @@ def _item(step: StepRow, number: int, value: Any) -> StepRow:
         place=step.place,
         parent=step.id,
         item_number=number,
+        is_undoable=step.is_undoable,
         item={"value": value},
         needs=step.needs,
         is_optional=step.is_optional,
@@ -82,6 +87,42 @@ def _item(step: StepRow, number: int, value: Any) -> StepRow:
         requirement=step.requirement,
         candidates=step.candidates,
     )
+
+
+async def _undo(session: AsyncSession, id: UUID, move: Undo, now: datetime) -> None:
+    """Gives the agent that did the step another, for nothing; it needs the step, and nobody needs it."""
+    step = await Runs(session).step(id, move.step)
+    done = await Attempts(session).last(id, move.step)
+    wanted = REQUIREMENT.validate_python(step.requirement)
+    if done is None or wanted.compensate is None:
+        raise ValueError(f"{move.step} cannot be taken back")
+    call = Requirement(
+        id=f"{step.id}.undo",
+        capability=wanted.capability,
+        action=wanted.compensate.action,
+        parameters=wanted.compensate.parameters,
+        optional=True,
+        timeout_s=wanted.timeout_s,
+        policy=wanted.policy,
+    )
+    agent = done.candidate | {"action": wanted.compensate.action, "price_units": 0}
+    undo = StepRow(
+        run_id=id,
+        id=call.id,
+        place=step.place,
+        parent=step.id,
+        item_number=step.item_number,
+        item=step.item,
+        is_undo=True,
+        needs=[step.id],
+        is_optional=True,
+        agents=[agent["agent_id"]],
+        requirement=dumped(REQUIREMENT, call),
+        candidates=[agent],
+    )
+    session.add(undo)
+    await session.flush()
+    await Runs(session).happened(id, "step.compensating", {"step": step.id}, now)
 
 
 async def _ask(session: AsyncSession, id: UUID, move: Ask, now: datetime) -> None:
@@ -122,7 +163,11 @@ async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) ->
     await session.flush()
     last = await Attempts(session).last(id, move.step)
     data = {"step": move.step, "reason": move.reason}
-    await Runs(session).happened(id, f"step.{move.status}", data, now)
+    happening: str = move.status
+    if step.is_undo:
+        data["step"], done = step.parent, move.status is StepStatus.SUCCEEDED
+        happening = "compensated" if done else "not_compensated"
+    await Runs(session).happened(id, f"step.{happening}", data, now)
     completed = StepCompleted(
         run_id=id,
         step_id=move.step,

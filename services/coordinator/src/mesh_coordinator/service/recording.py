@@ -22,11 +22,15 @@ from mesh_coordinator.repository.tables import AttemptRow
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An attempt as it was read, with what its step asks for, whether its run is stopping, and its trace."""
+    """An attempt as it was read, with what its step asks for, and the trace of its run.
+
+    `is_stopping` says that nothing new is called; what is undone is undone in a run that stops, too.
+    """
 
     attempt: AttemptRow
     requirement: Requirement
     is_stopping: bool
+    is_undo: bool
     traceparent: str | None
 
     @property
@@ -83,7 +87,8 @@ async def read(session: AsyncSession, id: UUID) -> Work:
     run = await Runs(session).get(attempt.run_id)
     step = await Runs(session).step(attempt.run_id, attempt.step_id)
     requirement = REQUIREMENT.validate_python(step.requirement)
-    return Work(attempt, requirement, run.stopping is not None, run.traceparent)
+    is_stopping = run.stopping is not None and not step.is_undo
+    return Work(attempt, requirement, is_stopping, step.is_undo, run.traceparent)
 
 
 async def moved(

@@ -169,6 +169,7 @@ def _step_row(step: PlannedStep, place: int, run_id: UUID, tried: Sequence[Candi
         place=place,
         needs=list(step.requirement.needs),
         is_mapped=step.requirement.for_each is not None,
+        is_undoable=step.requirement.compensate is not None,
         is_optional=step.requirement.optional,
         agents=[candidate.agent_id for candidate in tried],
         approval=None if above is None or price_units <= above else Approval.NEEDED,

@@ -55,6 +55,10 @@ async def gathered(session: AsyncSession, step: StepRow) -> list[Any]:
 async def _filled(session: AsyncSession, step: StepRow, wanted: Mapping[str, Any]) -> Any:
     run = await Runs(session).get(step.run_id)
     results = await Runs(session).results(step.run_id, references.steps(wanted))
+    if step.is_undo and step.parent is not None:
+        # An item calls its own result that of the step whose item it is.
+        own = await Runs(session).results(step.run_id, [step.parent])
+        results[step.parent.partition(".")[0]] = own[step.parent]
     item = None if step.item is None else step.item["value"]
     try:
         return references.fill(wanted, results, run.given, item)
