@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mesh_security_gateway.domain import tree
 from mesh_security_gateway.domain.audit import Break, Happening, Sealed, entry_id, follow, seal, sequence_of
 from mesh_security_gateway.domain.tree import Edge
+from msgspec import structs
 
 AT = "2026-01-01T00:00:00.000+00:00"
 ID = "00000000-0000-8000-8000-000000000001"
@@ -38,7 +39,7 @@ INTENT = Happening(
 def record(length: int) -> list[Sealed]:
     """A record of `length` entries, by several agents."""
     return [
-        seal(replace(INTENT, agent=f"agent-{n % 3}"), id=entry_id(n + 1, n), at=AT, sequence=n + 1)
+        seal(structs.replace(INTENT, agent=f"agent-{n % 3}"), id=entry_id(n + 1, n), at=AT, sequence=n + 1)
         for n in range(length)
     ]
 
@@ -163,7 +164,7 @@ def test_whoever_rewrites_an_entry_and_its_leaf_makes_another_tree(length: int, 
     entries, original = record(length), record(length)
     place = data.draw(st.integers(0, length - 1))
     entries[place] = seal(
-        replace(INTENT, agent="somebody-else"), id=entry_id(place + 1, 1), at=AT, sequence=place + 1
+        structs.replace(INTENT, agent="somebody-else"), id=entry_id(place + 1, 1), at=AT, sequence=place + 1
     )
 
     assert found(entries, original) == Break(sequence=None, flaw="head-forged")

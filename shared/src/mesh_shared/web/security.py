@@ -21,14 +21,19 @@ bearer = HTTPBearer(
 )
 
 
+_CALLER = "mesh.caller"
+"""Key in the ASGI scope: who asks is found out once."""
+
+
 async def authenticate(request: HTTPConnection) -> Principal | None:
     """The caller, or None without credentials. Raises `Unauthenticated` for credentials that do not hold."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if not scheme:
         return None
-    if not hasattr(request.state, "principal"):
-        request.state.principal = await _principal(request, scheme.lower(), token.strip())
-    return request.state.principal
+    known: Principal | None = request.scope.get(_CALLER)
+    if known is None:
+        known = request.scope[_CALLER] = await _principal(request, scheme.lower(), token.strip())
+    return known
 
 
 async def _principal(request: HTTPConnection, scheme: str, token: str) -> Principal:

@@ -17,6 +17,7 @@ import aiohttp
 from cryptography.hazmat.primitives import serialization
 from mesh_shared import dial
 from mesh_shared.errors import MeshError
+from multidict import CIMultiDict
 from yarl import URL
 
 from mesh_security_gateway.domain.headers import Fields
@@ -33,6 +34,15 @@ CONNECT_S = 5.0
 KEPT_IDENTITIES = 200
 """TLS contexts with client certificates that are kept; a connection belongs to the one it was made in."""
 _OURS_TO_SAY = ("User-Agent", "Accept", "Content-Type")
+
+
+class _Request(aiohttp.ClientRequest):
+    """Has the fields that it is given; the library looks for its own each time, to leave them out."""
+
+    _skip_auto_headers = CIMultiDict[None]([(name, None) for name in _OURS_TO_SAY])
+
+    def update_auto_headers(self, skip_auto_headers: object) -> None:
+        pass
 
 
 class AiohttpUpstream:
@@ -53,7 +63,7 @@ class AiohttpUpstream:
                 headers=[*request.fields, *length],
                 data=request.body,
                 allow_redirects=False,
-                ssl=await self.tls(request),
+                ssl=True if request.certificate is None else await self.tls(request),
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise outcome(error) from None
@@ -116,6 +126,7 @@ def client(
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=idle_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=_OURS_TO_SAY,
+        request_class=_Request,
         auto_decompress=False,
         trust_env=False,
         middlewares=middlewares,

@@ -39,6 +39,7 @@ from mesh_security_gateway.service.recording import Pending, Recorder
 from mesh_security_gateway.service.sending import Asked, Sender
 
 BegunT = TypeVar("BegunT")
+_INTERRUPTED = Interrupted.code()
 _BEFORE_SENDING = (
     BodyTooLarge,
     KekUnavailable,
@@ -58,7 +59,7 @@ class _Progress:
     """Bytes that have come of an answer, and the code that its outcome gets; null once it came whole."""
 
     received: int = 0
-    code: str | None = Interrupted.code()
+    code: str | None = _INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +229,7 @@ class Calls:
             raise
 
     async def _begin(self, going: _Going, send: Callable[[Asked, Wired, str], Awaitable[BegunT]]) -> BegunT:
-        code = Interrupted.code()
+        code = _INTERRUPTED
         try:
             begun = await send(going.asked, going.wired, going.pending.intent.agent)
             code = None

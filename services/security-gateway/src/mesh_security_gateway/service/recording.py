@@ -14,6 +14,7 @@ import structlog
 from mesh_shared.bell import Bell
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
+from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
 from mesh_security_gateway.domain.audit import Happening
@@ -115,7 +116,7 @@ class Pending:
         """The same call, which went out under this version of the secret in the end."""
         if (self.intent.secret_version, self.intent.fingerprint) == (version.number, version.fingerprint):
             return self
-        intent = replace(self.intent, secret_version=version.number, fingerprint=version.fingerprint)
+        intent = structs.replace(self.intent, secret_version=version.number, fingerprint=version.fingerprint)
         return replace(self, intent=intent)
 
     async def settle(self, code: str | None, status: int | None = None, received: int = 0) -> None:
