@@ -2,11 +2,12 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from eth_account import Account
@@ -16,7 +17,7 @@ from mesh_shared import background
 from mesh_shared.bell import wait
 from mesh_shared.chain import versions_dir
 from mesh_shared.chain.errors import ChainUnavailable, TransactionRejected, TransactionReplaced
-from mesh_shared.chain.journal import REPLACED, Call, Journal, State
+from mesh_shared.chain.journal import REPLACED, Call, Journal, State, TransactionRow
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.chain.sender import TransactionSender, succeeded
 from mesh_shared.database import engine, migrate
@@ -112,6 +113,31 @@ async def test_fifty_transactions_at_once_are_all_mined_once(sender: Transaction
 
     assert await slot(rpc) == 50
     assert sorted(task.result().nonce or 0 for task in sent) == list(range(50))
+
+
+async def test_those_who_wait_for_one_block_look_together(
+    sender: TransactionSender, rpc: Rpc, database: Database
+):
+    await install(rpc, COUNTER)
+    calls = {f"together-{n}": Call(ADDRESS, b"") for n in range(40)}
+    async with database.write() as session:
+        ids = (await Journal(session).prepare_all(sender.address, calls)).values()
+    looks: list[int] = []
+    all_of = Journal.all
+
+    async def counted(journal: Journal, wanted: Sequence[UUID]) -> Sequence[TransactionRow]:
+        looks.append(len(wanted))
+        return await all_of(journal, wanted)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "all", counted)
+        waiting = asyncio.gather(*(sender.settled(id, 60) for id in ids))
+        async with working(sender), mining(rpc):
+            rows = await waiting
+
+    assert {row.succeeded for row in rows} == {True}
+    assert len(looks) < len(calls)
+    assert max(looks) == len(calls)
 
 
 async def test_the_same_key_is_one_transaction(sender: TransactionSender, rpc: Rpc):

@@ -123,6 +123,10 @@ class Journal:
     async def get(self, id: UUID) -> TransactionRow | None:
         return await self._session.scalar(select(TransactionRow).where(TransactionRow.id == id))
 
+    async def all(self, ids: Sequence[UUID]) -> Sequence[TransactionRow]:
+        """Those of `ids` that there are."""
+        return (await self._session.scalars(select(TransactionRow).where(TransactionRow.id.in_(ids)))).all()
+
     async def unsigned(self, sender: str, limit: int) -> Sequence[TransactionRow]:
         """Not yet given a nonce, in the order in which they were prepared."""
         query = select(TransactionRow).where(

@@ -1,7 +1,7 @@
 """Sends the journal's transactions: one lane per key, in nonce order, never twice and never a guess."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from mesh_shared.chain.errors import (
 from mesh_shared.chain.journal import OUTSTANDING, REPLACED, Call, Journal, State, TransactionRow
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.database.engine import Database
+from mesh_shared.gathering import Gathering
 
 BATCH = 50
 BUSY_S = 0.1
@@ -69,8 +70,14 @@ class TransactionSender:
     """Price per gas above which a waiting transaction is not raised; it goes on waiting."""
     changed: Bell = field(default_factory=Bell)
     """Rings when a transaction changed state."""
+    _settled: Bell = field(default_factory=Bell)
+    """Rings when the outcome of one is known."""
+    _looks: Gathering[UUID, TransactionRow | None] = field(init=False)
     _was_away: bool = True
     """We or the node were down since the last look: what was sent before may be forgotten."""
+
+    def __post_init__(self) -> None:
+        self._looks = Gathering(self._found)
 
     @property
     def address(self) -> str:
@@ -90,12 +97,18 @@ class TransactionSender:
         """The transaction once its outcome is known. Raises `TimeoutError` after `timeout_s`."""
         async with asyncio.timeout(timeout_s):
             while True:
-                ticket = self.changed.ticket()
-                async with self.database.read() as session:
-                    row = await Journal(session).get(id)
+                ticket = self._settled.ticket()
+                row = await self._looks.outcome(id)
                 if row is not None and row.is_settled:
                     return row
                 await wait(ticket, IDLE_S)
+
+    async def _found(self, close: Callable[[], list[UUID]]) -> Sequence[TransactionRow | None]:
+        """Hundreds may wait for one block: they look together."""
+        async with self.database.read() as session:
+            ids = close()
+            found = {row.id: row for row in await Journal(session).all(ids)}
+        return [found.get(id) for id in ids]
 
     async def turn(self) -> None:
         """Moves every transaction of the lane as far as it goes now, then waits for news."""
@@ -140,7 +153,7 @@ class TransactionSender:
                 else:
                     break  # it may depend on what is on its way; the lane stays in order
                 session.add(row)
-        self.changed.ring()
+        self._tell(rows)
         return [row for row in rows if row.nonce is not None]
 
     def _fill(self, row: TransactionRow, nonce: int, gas: int, fees: Fees) -> None:
@@ -202,7 +215,12 @@ class TransactionSender:
         if changed:
             async with self.database.write() as session:
                 session.add_all(changed)
-            self.changed.ring()
+            self._tell(changed)
+
+    def _tell(self, changed: Sequence[TransactionRow]) -> None:
+        self.changed.ring()
+        if any(row.is_settled for row in changed):
+            self._settled.ring()
 
     async def _receipts(self, rows: Sequence[TransactionRow]) -> dict[UUID, Any]:
         asked = [(row.id, hash) for row in rows for hash in row.hashes]
