@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.repository.tables import AuditEntryRow, AuditHeadRow, Base
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mesh_security_gateway.service.recording import Recorder
 
     from conftest import MakeApp, Operator, Origin, Seen
 
@@ -300,3 +303,22 @@ async def limit_pages(database: Any, pages: int) -> None:
     for connection in held:
         await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         await connection.close()
+
+
+async def test_an_outcome_goes_to_the_disk_with_the_next_intent_or_soon_alone(operator: Operator):
+    recorder: Recorder = operator.app.state.service.calls.recorder
+    written, extend = list[list[str]](), recorder._tail.extend
+
+    async def noted(happenings: Sequence[Happening]) -> list[str]:
+        written.append([happening.phase for happening in happenings])
+        return await extend(happenings)
+
+    recorder._tail.extend = noted
+    first = await recorder.intend(Happening(phase="intent", action="proxy", agent="agent-7"))
+    ending = asyncio.create_task(first.settle(None))
+    await asyncio.sleep(0)
+    second = await recorder.intend(Happening(phase="intent", action="proxy", agent="agent-7"))
+    await asyncio.gather(ending, second.settle(None))
+
+    assert written == [["intent"], ["outcome", "intent"], ["outcome"]]
+    assert not recorder.pending

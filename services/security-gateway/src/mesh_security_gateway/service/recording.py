@@ -1,7 +1,7 @@
 """The audit of calls: the intent before a byte leaves, the outcome when the last has come.
 
 Entries that wait while others are being made durable go together in the next transaction: one disk's write
-for up to 64 of them, and nobody waits for company.
+for up to 64 of them. Nobody waits for company but outcomes, which nobody waits for.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from mesh_security_gateway.repository.audit import AuditTail
 
 TOGETHER = 64
 MOST_WAITING = 4096
+LINGER_S = 0.005
+"""How long an outcome waits for an intent to go to the disk with."""
 
 log = structlog.get_logger()
 
@@ -48,6 +50,8 @@ class Recorder:
     settled: Bell = field(default_factory=Bell)
     _waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
     _writer: asyncio.Task[None] | None = None
+    _is_due: bool = False
+    _timer: asyncio.TimerHandle | None = None
     _tail: AuditTail = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,23 +59,34 @@ class Recorder:
 
     async def write(self, happening: Happening) -> str:
         """The new entry's id. Raises `AuditUnavailable` when it could not be made durable."""
+        loop = asyncio.get_running_loop()
         if len(self._waiting) >= MOST_WAITING:
             raise AuditUnavailable
-        waiting = _Waiting(happening, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(happening, loop.create_future())
         self._waiting.append(waiting)
-        self._start()
+        if happening.phase != "outcome":
+            self._want()
+        elif self._timer is None:
+            self._timer = loop.call_later(LINGER_S, self._want)
         return await waiting.id
 
+    def _want(self) -> None:
+        """What waits now is to be written."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._is_due, self._timer = bool(self._waiting), None
+        self._start()
+
     def _start(self, _: object = None) -> None:
-        """Sees to it that somebody writes while anybody waits."""
-        if self._waiting and (self._writer is None or self._writer.done()):
+        """Sees to it that somebody writes what is due."""
+        if self._is_due and (self._writer is None or self._writer.done()):
             self._writer = asyncio.create_task(self._write_all())
             self._writer.add_done_callback(self._start)
 
     async def _write_all(self) -> None:
-        while self._waiting:
-            count = min(TOGETHER, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(count)]
+        while self._is_due:
+            batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+            self._is_due = bool(self._waiting)
             # Who was cancelled before the write began wants nothing on record.
             await self._commit([each for each in batch if not each.id.done()])
 
