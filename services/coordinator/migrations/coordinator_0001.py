@@ -83,6 +83,8 @@ def upgrade() -> None:
         sa.Column("approval_by", sa.String(128), nullable=True),
         sa.Column("approval_at", Utc(), nullable=True),
         sa.Column("reason", sa.String(40), nullable=True),
+        sa.Column("hedge_after_s", sa.Integer(), nullable=True),
+        sa.Column("winner", sa.Integer(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("kept_from", sa.Uuid(), nullable=True),
         sa.Column("started_at", Utc(), nullable=True),

@@ -296,17 +296,53 @@ async def test_a_run_has_its_own_limits_within_the_operator_s(
     assert (facts.parallel, facts.is_late) == (parallel, is_late)
 
 
-async def test_only_results_that_held_up_are_passed_on(database: Database):
+async def test_only_the_result_that_counts_is_passed_on(database: Database):
     run = run_row()
     poor = attempt_row(run.id, "a", 1, delivery={"result": "poor"}, failure=Failure.POOR_QUALITY)
     good = attempt_row(run.id, "a", 2, delivery={"result": None})
+    late = attempt_row(run.id, "a", 3, delivery={"result": "late"})
     silent = attempt_row(run.id, "b", 1, failure=Failure.TIMED_OUT)
-    await stored(database, run, poor, good, silent)
+    steps = step_row(run.id, "a", winner=2), step_row(run.id, "b", 1)
+    await stored(database, run, *steps, poor, good, late, silent)
 
     async with database.read() as session:
         results = await Attempts(session).results(run.id, ["a", "b"])
 
     assert results == {"a": None}
+
+
+async def test_the_first_attempt_known_to_be_a_success_wins(database: Database):
+    run = run_row()
+    working = attempt_row(run.id, "a", 1, state=State.INVOKING)
+    poor = attempt_row(run.id, "a", 2, state=State.RATED, failure=Failure.POOR_QUALITY)
+    good = attempt_row(run.id, "a", 3, state=State.RELEASED)
+    await stored(database, run, working, poor, good)
+
+    async with database.read() as session:
+        assert await Attempts(session).first_success(run.id, "a") == 3
+        assert await Attempts(session).first_success(run.id, "b") is None
+
+
+@pytest.mark.parametrize(
+    ("hedge_after_s", "state", "is_slow"),
+    [
+        (5, State.INVOKING, True),
+        (6, State.INVOKING, False),
+        (None, State.INVOKING, False),
+        (5, State.SETTLING, False),
+    ],
+)
+async def test_an_agent_is_slow_while_it_has_not_answered(
+    database: Database, hedge_after_s: int | None, state: State, is_slow: bool
+):
+    run = run_row()
+    called = attempt_row(run.id, "a", state=state, called_at=NOW - timedelta(seconds=5))
+    await stored(database, run, step_row(run.id, "a", hedge_after_s=hedge_after_s), called)
+
+    async with database.read() as session:
+        (step,) = (await Facts(session, 4, NOW).of(run.id)).steps
+
+    assert [attempt.is_slow for attempt in step.attempts] == [is_slow]
 
 
 async def test_an_attempt_is_found_by_its_escrow(database: Database):

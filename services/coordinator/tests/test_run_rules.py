@@ -354,3 +354,35 @@ def test_a_cancelled_run_ends_as_cancelled_when_all_is_taken_back():
     undone = undo("a", status=StepStatus.SUCCEEDED, attempts=(DONE,))
 
     assert moves(done("a"), SKIPPED, undone, stopping=Stopping.CANCELLED) == [End(RunStatus.CANCELLED)]
+
+
+SLOW = AttemptFacts(state=State.INVOKING, is_slow=True)
+
+
+def test_beside_a_slow_agent_the_next_is_tried_and_takes_no_place_of_another_step():
+    slow = running("a", SLOW)
+
+    assert moves(slow, step("b"), parallel=1) == [Start("a", 2, is_hedge=True)]
+    assert moves(slow, step("b"), parallel=2) == [Start("a", 2, is_hedge=True), Start("b", 1)]
+
+
+def test_no_more_agents_are_tried_than_there_are_and_than_there_is_room_for():
+    assert moves(running("a", SLOW, SLOW)) == []
+    assert moves(running("a", SLOW), room=Room(0, 9)) == []
+    assert moves(running("a", SLOW), stopping=Stopping.CANCELLED) == []
+
+
+@pytest.mark.parametrize("attempts", [(SLOW, DONE), (DONE, SLOW), (POOR, DONE)])
+def test_the_first_good_result_closes_a_step_whoever_gave_it(attempts: tuple[AttemptFacts, ...]):
+    assert moves(running("a", *attempts)) == [Close("a", StepStatus.SUCCEEDED)]
+
+
+def test_a_step_fails_when_all_of_its_agents_did():
+    assert moves(running("a", SLOW, POOR)) == []
+    assert moves(running("a", POOR, POOR)) == [Close("a", StepStatus.FAILED, "poor-quality")]
+
+
+def test_a_run_ends_only_when_those_who_were_slower_are_paid_or_refunded():
+    late = step("a", status=StepStatus.SUCCEEDED, attempts=(WORKING, DONE))
+
+    assert moves(late) == []

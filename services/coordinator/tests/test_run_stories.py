@@ -182,13 +182,15 @@ class Story:
     @property
     def at_work(self) -> int:
         return sum(
-            one.status is StepStatus.RUNNING and not one.is_mapped and one.attempts[-1].state not in DECIDED
+            one.status is StepStatus.RUNNING
+            and not one.is_mapped
+            and any(attempt.state not in DECIDED for attempt in one.attempts)
             for one in self.steps.values()
         )
 
 
 OUTCOMES = [
-    AttemptFacts(state=State.INVOKING),
+    AttemptFacts(state=State.INVOKING, is_slow=True),
     AttemptFacts(state=State.SETTLING, failure=Failure.TIMED_OUT),
     AttemptFacts(state=State.RELEASED),
     AttemptFacts(state=State.REFUNDED, failure=Failure.POOR_QUALITY),

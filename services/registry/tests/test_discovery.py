@@ -84,6 +84,8 @@ async def test_an_entry_says_who_the_agent_is_and_what_it_says_of_itself(caller:
         "parameters": {"type": "object"},
         "price": "250000",
         "protocol": "mcp",
+        "readOnly": True,
+        "idempotent": True,
     }
     past = {"source": "https://other.example", "score": 0.5, "at": "2026-01-31T12:00:00Z"}
     said = caller.metadata("text.summarize", toolDefinitions=[tool], reputationHistory=[past])

@@ -22,10 +22,17 @@ class _ToolBody(ReadModel):
     capability: str
     price: str = Field(pattern=r"^[0-9]{1,78}$")
     protocol: Protocol = Protocol.MESH
+    readOnly: bool = False
+    idempotent: bool = False
 
     def tool(self) -> Tool:
-        price = int(self.price)
-        return Tool(name=self.name, capability=self.capability, price_units=price, protocol=self.protocol)
+        return Tool(
+            name=self.name,
+            capability=self.capability,
+            price_units=int(self.price),
+            protocol=self.protocol,
+            is_safe=self.readOnly or self.idempotent,
+        )
 
 
 class _AgentBody(ReadModel):

@@ -21,11 +21,13 @@ _CAPABILITY = re.compile(r"[a-z0-9][a-z0-9._/-]*[._/-][a-z0-9._/-]*[a-z0-9]")
 class Policy:
     """How hard a step is tried: `retries` more calls of one agent, `fallback_agents` others after it.
 
-    A retry is the same call under the same key. None is as many other agents as the operator allows.
+    A retry is the same call under the same key. None is as many other agents as the operator allows. One that
+    has not answered after `hedge_after_s` is joined by the next, when all of them do no harm by that.
     """
 
     retries: int = 0
     fallback_agents: int | None = None
+    hedge_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,19 @@ CLOSED_STEPS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFacts:
-    """What the reducer has to know of an attempt; `failure` is None for a success, and before the end."""
+    """What the reducer has to know of an attempt; `failure` is None for a success, and before the end.
+
+    One that `is_slow` has been called for so long that the next agent may be called beside it.
+    """
 
     state: State
     failure: Failure | None = None
+    is_slow: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """True when it is known whether it was a success."""
+        return self.state in DECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +122,11 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Try the next agent for a step."""
+    """Try the next agent for a step; a hedge is tried beside one that is slow."""
 
     step: str
     number: int
+    is_hedge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +231,11 @@ def _gathering(run: RunFacts, step: StepFacts, items: Sequence[StepStatus]) -> I
 
 
 def _ending(run: RunFacts, step: StepFacts) -> Iterator[Close]:
-    """The end of a running step, when its last attempt is decided and no other will follow."""
-    last = step.attempts[-1]
-    if last.state not in DECIDED:
-        return
-    if last.failure is None:
+    """The end of a running step: one attempt succeeded, or all failed and no other will follow."""
+    if any(attempt.is_decided and attempt.failure is None for attempt in step.attempts):
         yield Close(step.id, StepStatus.SUCCEEDED)
-    elif run.stopping is not None or len(step.attempts) >= len(step.agents):
-        yield Close(step.id, StepStatus.FAILED, last.failure)
+    elif not _is_at_work(step) and (run.stopping is not None or len(step.attempts) >= len(step.agents)):
+        yield Close(step.id, StepStatus.FAILED, step.attempts[-1].failure)
 
 
 def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> Iterator[Close]:
@@ -269,17 +276,17 @@ def _expansions(run: RunFacts) -> Iterator[Expand]:
 
 def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
     """What is due and has room: in the run, in all, and with the agent whose turn it is."""
-    free = min(room.total, run.parallel - _running(run))
+    places = run.parallel - sum(_is_at_work(step) for step in run.steps)
     taken: Counter[str] = Counter()
     for step in _due(run):
         if step.is_mapped or step.approval not in MAY_START:
             continue
         agent = step.agents[len(step.attempts)]
-        if taken.total() >= free:
-            return
-        if taken[agent] < room.at(agent):
+        needs_place = not _is_at_work(step)  # beside a slow agent another takes none of its own
+        if taken.total() < room.total and taken[agent] < room.at(agent) and places >= needs_place:
             taken[agent] += 1
-            yield Start(step.id, len(step.attempts) + 1)
+            places -= needs_place
+            yield Start(step.id, len(step.attempts) + 1, is_hedge=not needs_place)
 
 
 def _due(run: RunFacts) -> Iterator[StepFacts]:
@@ -297,14 +304,16 @@ def _due(run: RunFacts) -> Iterator[StepFacts]:
 
 
 def _needs_another(step: StepFacts) -> bool:
-    last = step.attempts[-1] if step.attempts else None
-    return last is not None and last.state in DECIDED and last.failure is not None
+    """All that were tried failed, or the last one takes long; whoever succeeded closed the step."""
+    if not step.attempts or len(step.attempts) >= len(step.agents):
+        return False
+    return not _is_at_work(step) or step.attempts[-1].is_slow
 
 
-def _running(run: RunFacts) -> int:
-    """Steps that are being worked on; one whose last agent failed waits for its turn like the others."""
-    working = (step for step in run.steps if step.status is StepStatus.RUNNING and not step.is_mapped)
-    return sum(not _needs_another(step) for step in working)
+def _is_at_work(step: StepFacts) -> bool:
+    """One whose last agent failed is not: it waits for its turn like the others."""
+    is_tried = any(not attempt.is_decided for attempt in step.attempts)
+    return step.status is StepStatus.RUNNING and not step.is_mapped and is_tried
 
 
 def _undoings(run: RunFacts) -> Iterator[Undo]:

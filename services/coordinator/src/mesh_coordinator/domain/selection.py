@@ -39,6 +39,8 @@ class Tool:
     capability: str
     price_units: int
     protocol: Protocol = Protocol.MESH
+    is_safe: bool = False
+    """It says of itself that it changes nothing, or that twice is as once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Candidate:
     price_units: int
     reputation: float
     protocol: Protocol = Protocol.MESH
+    is_safe: bool = False
     score: float = 0.0
     reason: str = ACCEPTED
 
@@ -124,6 +127,7 @@ def _candidate(wanted: Requirement, listing: Listing, limits: Limits) -> Candida
         price_units=tool.price_units if tool else 0,
         reputation=listing.reputation,
         protocol=tool.protocol if tool else Protocol.MESH,
+        is_safe=tool is not None and tool.is_safe,
     )
     doubts = (*_doubts_of_agent(wanted, listing, limits), *_doubts_of_offer(wanted, candidate, limits))
     return replace(candidate, reason=next(iter(doubts), ACCEPTED))

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_coordinator.domain.attempt import State
-from mesh_coordinator.repository.tables import AttemptRow
+from mesh_coordinator.domain.attempt import DECIDED, State
+from mesh_coordinator.repository.tables import AttemptRow, StepRow
 
 
 class Outrun(Exception):
@@ -39,21 +39,28 @@ class Attempts:
 
     async def results(self, run_id: UUID, steps: Sequence[str]) -> Mapping[str, Any]:
         """What was delivered for these steps and held up, by step."""
-        query = select(AttemptRow.step_id, AttemptRow.delivery).where(
-            AttemptRow.run_id == run_id,
-            AttemptRow.step_id.in_(steps),
-            AttemptRow.failure.is_(None),
-            AttemptRow.delivery.is_not(None),
+        is_its = (StepRow.run_id == AttemptRow.run_id) & (StepRow.id == AttemptRow.step_id)
+        query = (
+            select(AttemptRow.step_id, AttemptRow.delivery)
+            .join(StepRow, is_its & (StepRow.winner == AttemptRow.number))
+            .where(AttemptRow.run_id == run_id, AttemptRow.step_id.in_(steps))
         )
         rows = await self._session.execute(query)
         return {step_id: delivery["result"] for step_id, delivery in rows if delivery is not None}
 
-    async def last(self, run_id: UUID, step_id: str) -> AttemptRow | None:
-        """The newest attempt at a step."""
-        query = (
-            select(AttemptRow)
-            .where(AttemptRow.run_id == run_id, AttemptRow.step_id == step_id)
-            .order_by(AttemptRow.number.desc())
-            .limit(1)
+    async def first_success(self, run_id: UUID, step_id: str) -> int | None:
+        """The number of the first attempt at a step that is known to be a success."""
+        query = select(func.min(AttemptRow.number)).where(
+            AttemptRow.run_id == run_id,
+            AttemptRow.step_id == step_id,
+            AttemptRow.failure.is_(None),
+            AttemptRow.state.in_(DECIDED),
         )
         return await self._session.scalar(query)
+
+    async def numbered(self, run_id: UUID, step_id: str, number: int | None) -> AttemptRow | None:
+        """An attempt at a step; without a number the newest."""
+        query = select(AttemptRow).where(AttemptRow.run_id == run_id, AttemptRow.step_id == step_id)
+        if number is not None:
+            query = query.where(AttemptRow.number == number)
+        return await self._session.scalar(query.order_by(AttemptRow.number.desc()).limit(1))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,8 @@ from mesh_coordinator.errors import ApprovalNotFound, RunNotFound
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.codec import CANDIDATE, CANDIDATES, REQUIREMENT
 from mesh_coordinator.repository.tables import AttemptRow, RunEventRow, RunRow, StepRow
+
+_Attempt = tuple[str, str | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class Facts:
         }
 
     async def _steps(
-        self, ids: Select[UUID], attempts: Mapping[tuple[UUID, str], Sequence[AttemptFacts]]
+        self, ids: Select[UUID], attempts: Mapping[tuple[UUID, str], Sequence[_Attempt]]
     ) -> dict[UUID, list[StepFacts]]:
         columns = (
             StepRow.run_id,
@@ -234,36 +236,52 @@ class Facts:
             StepRow.parent,
             StepRow.is_undoable,
             StepRow.is_undo,
+            StepRow.hedge_after_s,
         )
         rows = await self._session.execute(
             select(*columns).where(StepRow.run_id.in_(ids)).order_by(StepRow.place, StepRow.item_number)
         )
         found: dict[UUID, list[StepFacts]] = {}
-        for run_id, id, needs, status, is_optional, agents, approval, *rest in rows:
-            is_mapped, parent, is_undoable, is_undo = rest
+        for row in rows:
             facts = StepFacts(
-                id=id,
-                needs=tuple(needs),
-                status=StepStatus(status),
-                is_optional=is_optional,
-                agents=tuple(agents),
-                attempts=tuple(attempts.get((run_id, id), ())),
-                approval=Approval(approval) if approval else None,
-                is_mapped=is_mapped,
-                parent=parent,
-                is_undoable=is_undoable,
-                is_undo=is_undo,
+                id=row.id,
+                needs=tuple(row.needs),
+                status=StepStatus(row.status),
+                is_optional=row.is_optional,
+                agents=tuple(row.agents),
+                attempts=self._seen(attempts.get((row.run_id, row.id), ()), row.hedge_after_s),
+                approval=Approval(row.approval) if row.approval else None,
+                is_mapped=row.is_mapped,
+                parent=row.parent,
+                is_undoable=row.is_undoable,
+                is_undo=row.is_undo,
             )
-            found.setdefault(run_id, []).append(facts)
+            found.setdefault(row.run_id, []).append(facts)
         return found
 
-    async def _attempts(self, ids: Select[UUID]) -> dict[tuple[UUID, str], list[AttemptFacts]]:
+    def _seen(self, attempts: Sequence[_Attempt], hedge_after_s: int | None) -> tuple[AttemptFacts, ...]:
+        before = None if hedge_after_s is None else self._now - timedelta(seconds=hedge_after_s)
+        return tuple(
+            AttemptFacts(
+                state=State(state),
+                failure=Failure(failure) if failure else None,
+                is_slow=state == State.INVOKING and _is_before(called_at, before),
+            )
+            for state, failure, called_at in attempts
+        )
+
+    async def _attempts(self, ids: Select[UUID]) -> dict[tuple[UUID, str], list[_Attempt]]:
         columns = (AttemptRow.run_id, AttemptRow.step_id, AttemptRow.state, AttemptRow.failure)
         rows = await self._session.execute(
-            select(*columns).where(AttemptRow.run_id.in_(ids)).order_by(AttemptRow.number)
+            select(*columns, AttemptRow.called_at)
+            .where(AttemptRow.run_id.in_(ids))
+            .order_by(AttemptRow.number)
         )
-        found: dict[tuple[UUID, str], list[AttemptFacts]] = {}
-        for run_id, step_id, state, failure in rows:
-            facts = AttemptFacts(state=State(state), failure=Failure(failure) if failure else None)
-            found.setdefault((run_id, step_id), []).append(facts)
+        found: dict[tuple[UUID, str], list[_Attempt]] = {}
+        for run_id, step_id, state, failure, called_at in rows:
+            found.setdefault((run_id, step_id), []).append((state, failure, called_at))
         return found
+
+
+def _is_before(at: datetime | None, limit: datetime | None) -> bool:
+    return at is not None and limit is not None and at <= limit

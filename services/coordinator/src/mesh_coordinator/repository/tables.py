@@ -93,7 +93,8 @@ class StepRow(Base):
     `approval` is NULL for a step about which nobody is asked; `approval_id` is known once somebody is.
     `result` is {"value": …} for a step that no attempt of this run did: it was kept from the run `kept_from`,
     or gathered from the items of a step that `is_mapped`. An item has a `parent`, a number from 1 on, and its
-    element as {"value": …}. A step that `is_undo` takes its parent back.
+    element as {"value": …}. A step that `is_undo` takes its parent back. `winner` is the number of the
+    attempt whose result counts: beside a slow agent the next one is called after `hedge_after_s`.
     """
 
     __tablename__ = "steps"
@@ -118,6 +119,8 @@ class StepRow(Base):
     approval_by: Mapped[str | None] = mapped_column(String(128))
     approval_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(40))
+    hedge_after_s: Mapped[int | None]
+    winner: Mapped[int | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     kept_from: Mapped[UUID | None]
     started_at: Mapped[datetime | None]

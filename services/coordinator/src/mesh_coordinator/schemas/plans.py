@@ -18,6 +18,7 @@ class CandidateView(WireModel):
     endpoint: str
     action: str = Field(description="Empty when it offers none that fits.")
     protocol: Protocol = Field(description="How it is called.")
+    is_safe: bool = Field(description="Its tool says that it is read-only or idempotent.")
     price: Units
     reputation: float = Field(description="The registry's, 0 to 1.")
     score: float = Field(description="0.5 · reputation - 0.3 · price / ceiling.")
@@ -32,6 +33,7 @@ class CandidateView(WireModel):
             endpoint=candidate.endpoint,
             action=candidate.action,
             protocol=candidate.protocol,
+            is_safe=candidate.is_safe,
             price=str(candidate.price_units),
             reputation=candidate.reputation,
             score=candidate.score,
@@ -66,7 +68,11 @@ class PlannedStepView(WireModel):
             needs=list(wanted.needs),
             optional=wanted.optional,
             timeout_s=wanted.timeout_s,
-            policy=PolicyBody(retries=wanted.policy.retries, fallback_agents=wanted.policy.fallback_agents),
+            policy=PolicyBody(
+                retries=wanted.policy.retries,
+                fallback_agents=wanted.policy.fallback_agents,
+                hedge_after_s=wanted.policy.hedge_after_s,
+            ),
             rule=wanted.rule,
             parameters=wanted.parameters,
             agent_id=chosen and chosen.agent_id,

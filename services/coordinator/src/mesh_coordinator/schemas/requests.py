@@ -116,8 +116,19 @@ class PolicyBody(WireModel):
         description="Other agents tried after the first; null is as many as the operator allows.",
     )
 
+    hedge_after_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_TIMEOUT_S,
+        description="An agent that has not answered by then is joined by the next: the first good result "
+        "counts, and each is paid by its own. Only when every agent that may be tried says that its tool is "
+        "read-only or idempotent.",
+    )
+
     def policy(self) -> Policy:
-        return Policy(retries=self.retries, fallback_agents=self.fallback_agents)
+        return Policy(
+            retries=self.retries, fallback_agents=self.fallback_agents, hedge_after_s=self.hedge_after_s
+        )
 
 
 class CompensationBody(WireModel):

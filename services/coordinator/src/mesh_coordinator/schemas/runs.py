@@ -240,9 +240,8 @@ def _result(row: StepRow, attempts: list[AttemptRow]) -> Any:
     """What was kept, or the result of the attempt that succeeded; null for a step that did not."""
     if row.result is not None:
         return row.result["value"]
-    if row.status != StepStatus.SUCCEEDED or attempts[-1].delivery is None:
-        return None
-    return attempts[-1].delivery["result"]
+    won = [attempt.delivery for attempt in attempts if attempt.number == row.winner]
+    return won[0]["result"] if won and won[0] else None
 
 
 def _gap(step: StepView) -> GapView:

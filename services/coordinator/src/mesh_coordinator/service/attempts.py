@@ -10,6 +10,7 @@ from uuid import UUID
 from mesh_shared import telemetry
 from mesh_shared.bell import Bell
 from mesh_shared.database.engine import Database
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import quality
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, Happening, State
@@ -17,8 +18,9 @@ from mesh_coordinator.domain.requirements import retry_pause_s
 from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
 from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.runs import Runs
+from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service.funding import Funding
-from mesh_coordinator.service.recording import Work, moved, read, scored
+from mesh_coordinator.service.recording import Work, moved, must_stop, read, scored
 from mesh_coordinator.service.settling import Settling
 
 JUDGING_LIMIT_S = 5.0
@@ -91,8 +93,13 @@ class AttemptRunner:
         now = datetime.now(UTC)
         async with self.database.write() as session:
             row = await moved(session, work, happening, now, called_at=now)
-            if (await Runs(session).get(row.run_id)).stopping is not None and not work.is_undo:
-                raise Outrun("the run is stopping")
+            if await self._must_stop(session, row):
+                raise Outrun("nobody is called any more")
+
+    async def _must_stop(self, session: AsyncSession, row: AttemptRow) -> bool:
+        return must_stop(
+            await Runs(session).get(row.run_id), await Runs(session).step(row.run_id, row.step_id)
+        )
 
     async def _invoke(self, work: Work) -> None:
         answer = await self._answer(work)
@@ -120,7 +127,8 @@ class AttemptRunner:
         """Puts the retry on record before the call goes out; false when the run is stopping."""
         attempt = work.attempt
         async with self.database.write() as session:
-            if (await Runs(session).locked(attempt.run_id)).stopping is not None and not work.is_undo:
+            await Runs(session).locked(attempt.run_id)
+            if await self._must_stop(session, attempt):
                 return False
             (await Attempts(session).locked(attempt.id, work.state)).retries = number
             data = {"step": attempt.step_id, "attempt": attempt.number, "retry": number}

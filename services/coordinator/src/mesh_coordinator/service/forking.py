@@ -102,6 +102,7 @@ def _again(old: StepRow, run_id: UUID) -> StepRow:
         needs=old.needs,
         is_mapped=old.is_mapped,
         is_undoable=old.is_undoable,
+        hedge_after_s=old.hedge_after_s,
         is_optional=old.is_optional,
         agents=old.agents,
         approval=None if old.approval is None else Approval.NEEDED,

@@ -54,7 +54,8 @@ async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) ->
     await session.flush()
     agent: str = attempt.candidate["agent_id"]
     data = {"step": move.step, "attempt": move.number, "agent_id": agent}
-    await Runs(session).happened(id, "attempt.selected", data, now)
+    happening = "attempt.hedged" if move.is_hedge else "attempt.selected"
+    await Runs(session).happened(id, happening, data, now)
     return agent
 
 
@@ -80,6 +81,7 @@ def _item(step: StepRow, number: int, value: Any) -> StepRow:
         parent=step.id,
         item_number=number,
         is_undoable=step.is_undoable,
+        hedge_after_s=step.hedge_after_s,
         item={"value": value},
         needs=step.needs,
         is_optional=step.is_optional,
@@ -92,7 +94,7 @@ def _item(step: StepRow, number: int, value: Any) -> StepRow:
 async def _undo(session: AsyncSession, id: UUID, move: Undo, now: datetime) -> None:
     """Gives the agent that did the step another, for nothing; it needs the step, and nobody needs it."""
     step = await Runs(session).step(id, move.step)
-    done = await Attempts(session).last(id, move.step)
+    done = await Attempts(session).numbered(id, move.step, step.winner)
     wanted = REQUIREMENT.validate_python(step.requirement)
     if done is None or wanted.compensate is None:
         raise ValueError(f"{move.step} cannot be taken back")
@@ -159,9 +161,11 @@ async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) ->
             step.result = {"value": await gathered(session, step)}
         except Unfit as unfit:
             move = replace(move, status=StepStatus.FAILED, reason=unfit.reason)
+    elif move.status is StepStatus.SUCCEEDED:
+        step.winner = await Attempts(session).first_success(id, step.id)
     step.status, step.reason, step.ended_at = move.status, move.reason, now
     await session.flush()
-    last = await Attempts(session).last(id, move.step)
+    last = await Attempts(session).numbered(id, move.step, step.winner)
     data = {"step": move.step, "reason": move.reason}
     happening: str = move.status
     if step.is_undo:

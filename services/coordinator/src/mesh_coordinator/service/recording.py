@@ -11,26 +11,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, Outcome, State, after
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.run import CLOSED_STEPS
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.domain.settlement import Terms
 from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, EscrowUnknown, QualityScored
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, TERMS, dumped
 from mesh_coordinator.repository.runs import Runs
-from mesh_coordinator.repository.tables import AttemptRow
+from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """An attempt as it was read, with what its step asks for, and the trace of its run.
 
-    `is_stopping` says that nothing new is called; what is undone is undone in a run that stops, too.
+    `is_stopping` says that nobody is called any more; what is undone is undone in a run that stops, too.
     """
 
     attempt: AttemptRow
     requirement: Requirement
     is_stopping: bool
-    is_undo: bool
     traceparent: str | None
 
     @property
@@ -87,8 +87,12 @@ async def read(session: AsyncSession, id: UUID) -> Work:
     run = await Runs(session).get(attempt.run_id)
     step = await Runs(session).step(attempt.run_id, attempt.step_id)
     requirement = REQUIREMENT.validate_python(step.requirement)
-    is_stopping = run.stopping is not None and not step.is_undo
-    return Work(attempt, requirement, is_stopping, step.is_undo, run.traceparent)
+    return Work(attempt, requirement, must_stop(run, step), run.traceparent)
+
+
+def must_stop(run: RunRow, step: StepRow) -> bool:
+    """True when nobody may be called for the step any more: its run stops, or another agent was faster."""
+    return step.status in CLOSED_STEPS or (run.stopping is not None and not step.is_undo)
 
 
 async def moved(

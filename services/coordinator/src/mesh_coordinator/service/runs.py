@@ -163,6 +163,7 @@ class RunDesk:
 def _step_row(step: PlannedStep, place: int, run_id: UUID, tried: Sequence[Candidate]) -> StepRow:
     above = step.requirement.asks_above_units
     price_units = max((candidate.price_units for candidate in tried), default=0)
+    is_safe = all(candidate.is_safe for candidate in tried)
     return StepRow(
         run_id=run_id,
         id=step.requirement.id,
@@ -170,6 +171,7 @@ def _step_row(step: PlannedStep, place: int, run_id: UUID, tried: Sequence[Candi
         needs=list(step.requirement.needs),
         is_mapped=step.requirement.for_each is not None,
         is_undoable=step.requirement.compensate is not None,
+        hedge_after_s=step.requirement.policy.hedge_after_s if is_safe else None,
         is_optional=step.requirement.optional,
         agents=[candidate.agent_id for candidate in tried],
         approval=None if above is None or price_units <= above else Approval.NEEDED,

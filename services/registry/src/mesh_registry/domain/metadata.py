@@ -57,6 +57,10 @@ class Tool(WireModel):
         "`{action, parameters}` to the interface that the card of the endpoint names; `mcp`: `tools/call` at "
         "`{endpoint}/mcp`.",
     )
+    readOnly: bool = Field(default=False, description="It changes nothing (MCP's `readOnlyHint`).")
+    idempotent: bool = Field(
+        default=False, description="Doing it twice is as doing it once (MCP's `idempotentHint`)."
+    )
 
 
 Protocol = Annotated[
