@@ -39,6 +39,15 @@ STEP = {"id": "a", "capability": "work"}
         ({"task": "t", "requirements": [STEP | {"timeout_s": 301}]}, "/requirements/0/timeout_s"),
         ({"task": "t", "requirements": [STEP | {"timeout_s": "30"}]}, "/requirements/0/timeout_s"),
         ({"task": "t", "requirements": [STEP | {"optional": 1}]}, "/requirements/0/optional"),
+        ({"task": "t", "requirements": [STEP | {"select": {"mode": "best"}}]}, "/requirements/0/select/mode"),
+        (
+            {"task": "t", "requirements": [STEP | {"select": {"min_reputation": 1.1}}]},
+            "/requirements/0/select/min_reputation",
+        ),
+        (
+            {"task": "t", "requirements": [STEP | {"select": {"weights": {"price": -1}}}]},
+            "/requirements/0/select/weights/price",
+        ),
         ({"task": "t", "requirements": [STEP | {"max_price": 5}]}, "/requirements/0/max_price"),
         ({"task": "t", "requirements": [STEP | {"max_price": "-5"}]}, "/requirements/0/max_price"),
         ({"task": "t", "requirements": [STEP | {"max_price": "1e3"}]}, "/requirements/0/max_price"),

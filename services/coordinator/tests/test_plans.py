@@ -97,6 +97,21 @@ async def test_the_payer_does_not_hire_itself_for_money(caller: Caller, town: To
     assert plan["steps"][0]["candidates"][0]["reason"] == "would be paid by itself"
 
 
+async def test_a_step_says_whom_it_prefers_and_the_plan_says_so_again(caller: Caller, town: Town):
+    await town.hire_sample("careful", reputation=0.8)
+    await town.hire_sample("sloppy", reputation=0.3)
+    select = {"mode": "score", "min_reputation": 0.5, "weights": {"reputation": 1, "price": 0}}
+
+    plan = await caller.plan({"task": "t", "requirements": [STEP | {"select": select}]})
+
+    (step,) = plan["steps"]
+    assert [(c["name"], c["score"], c["reason"]) for c in step["candidates"]] == [
+        ("careful", 0.8, "accepted"),
+        ("sloppy", 0.0, "its reputation is below min_reputation"),
+    ]
+    assert step["select"] == select
+
+
 class Shelf:
     """A directory with one agent for every capability; it notes what it was asked."""
 

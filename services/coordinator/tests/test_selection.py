@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_coordinator.domain import selection
-from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.requirements import Preference, Requirement
 from mesh_coordinator.domain.selection import Candidate, Limits, Listing, Tool
 
 WANTED = Requirement(id="s", capability="text.summarize")
@@ -48,6 +48,41 @@ def test_the_better_reputation_is_asked_first():
 
 def test_the_lower_price_is_asked_first():
     assert names(rank(listing("a", 900), listing("b", 100))) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("reputation_weight", "price_weight", "first"),
+    [(1.0, 0.0, "good"), (0.0, 1.0, "cheap"), (0.0, 0.0, "cheap")],
+)
+def test_a_step_says_what_counts(reputation_weight: float, price_weight: float, first: str):
+    by = Preference(reputation_weight=reputation_weight, price_weight=price_weight)
+    wanted = Requirement(id="s", capability="text.summarize", select=by)
+
+    found = rank(listing("good", 900, reputation=0.9), listing("cheap", 100, reputation=0.1), wanted=wanted)
+
+    assert names(found)[0] == first
+
+
+@pytest.mark.parametrize(("reputation", "is_accepted"), [(0.69, False), (0.7, True)])
+def test_nobody_below_the_least_reputation_is_hired(reputation: float, is_accepted: bool):
+    wanted = Requirement(id="s", capability="text.summarize", select=Preference(min_reputation=0.7))
+
+    (candidate,) = rank(listing("a", reputation=reputation), wanted=wanted)
+
+    assert candidate.is_accepted == is_accepted
+    assert candidate.reason == ("accepted" if is_accepted else "its reputation is below min_reputation")
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.integers(0, 1_000))
+def test_a_score_is_bounded_by_its_weights(
+    reputation_weight: float, price_weight: float, reputation: float, price: int
+):
+    by = Preference(reputation_weight=reputation_weight, price_weight=price_weight)
+    wanted = Requirement(id="s", capability="text.summarize", select=by, max_price_units=1_000)
+
+    (candidate,) = rank(listing("a", price, reputation=reputation), wanted=wanted)
+
+    assert -price_weight - 1e-6 <= candidate.score <= reputation_weight + 1e-6
 
 
 def test_a_score_is_half_of_the_reputation_less_a_share_of_the_price():

@@ -30,6 +30,15 @@ class Policy:
     hedge_after_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """Whom a step is given to: nobody below `min_reputation`, then the best by these weights, all 0 to 1."""
+
+    min_reputation: float = 0.0
+    reputation_weight: float = 0.5
+    price_weight: float = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class Compensation:
     """A call, free of charge, by which the agent that did a step takes it back."""
@@ -59,6 +68,7 @@ class Requirement:
     max_price_units: int | None = None
     optional: bool = False
     timeout_s: int = DEFAULT_TIMEOUT_S
+    select: Preference = Preference()
     policy: Policy = Policy()
     asks_above_units: int | None = None
     for_each: dict[str, Any] | None = None

@@ -2,9 +2,10 @@
 
     score = 0.5 · reputation - 0.3 · price / ceiling
 
-Reputation is the registry's, 0 to 1, a lower bound already: who has little to show has little of it. The
-ceiling is the requirement's `max_price`, without one the dearest price on offer. Equal scores go to the lower
-price, then to the lower agent id, so that a plan made twice is the same plan.
+The weights are the requirement's to choose. Reputation is the registry's, 0 to 1, a lower bound already: who
+has little to show has little of it. The ceiling is the requirement's `max_price`, without one the dearest
+price on offer. Equal scores go to the lower price, then to the lower agent id, so that a plan made twice is
+the same plan.
 """
 
 import re
@@ -13,10 +14,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.requirements import Preference, Requirement
 
-REPUTATION_WEIGHT = 0.5
-PRICE_WEIGHT = 0.3
 ACCEPTED = "accepted"
 # Nobody reads more, and a plan is kept.
 MAX_CANDIDATES = 20
@@ -97,16 +96,16 @@ def rank(wanted: Requirement, listings: Iterable[Listing], limits: Limits) -> tu
     found = [_candidate(wanted, listing, limits) for listing in listings]
     accepted = [candidate for candidate in found if candidate.is_accepted]
     ceiling = _ceiling(wanted, accepted)
-    scored = [replace(candidate, score=_score(candidate, ceiling)) for candidate in accepted]
+    scored = [replace(candidate, score=_score(wanted.select, candidate, ceiling)) for candidate in accepted]
     best_first = sorted(scored, key=lambda c: (-c.score, c.price_units, c.agent_id))
     refused = sorted((c for c in found if not c.is_accepted), key=lambda c: c.agent_id)
     return (*best_first, *refused)[:MAX_CANDIDATES]
 
 
-def _score(candidate: Candidate, ceiling: int) -> float:
+def _score(by: Preference, candidate: Candidate, ceiling: int) -> float:
     """Rounded, so that no difference is one of arithmetic only."""
     dearness = candidate.price_units / ceiling if ceiling else 0.0
-    return round(REPUTATION_WEIGHT * candidate.reputation - PRICE_WEIGHT * dearness, 6)
+    return round(by.reputation_weight * candidate.reputation - by.price_weight * dearness, 6)
 
 
 def _ceiling(wanted: Requirement, candidates: Sequence[Candidate]) -> int:
@@ -146,6 +145,8 @@ def _tool(wanted: Requirement, listing: Listing) -> Tool | None:
 def _doubts_of_agent(wanted: Requirement, listing: Listing, limits: Limits) -> Iterator[str]:
     if wanted.agent_id not in (None, listing.agent_id):
         yield "another agent was asked for"
+    if listing.reputation < wanted.select.min_reputation:
+        yield "its reputation is below min_reputation"
     if not listing.is_active:
         yield "is not active"
     if not listing.is_on_chain:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.selection import Candidate, Protocol
-from mesh_coordinator.schemas.requests import PolicyBody
+from mesh_coordinator.schemas.requests import PolicyBody, SelectBody
 
 
 class CandidateView(WireModel):
@@ -21,7 +21,7 @@ class CandidateView(WireModel):
     is_safe: bool = Field(description="Its tool says that it is read-only or idempotent.")
     price: Units
     reputation: float = Field(description="The registry's, 0 to 1.")
-    score: float = Field(description="0.5 · reputation - 0.3 · price / ceiling.")
+    score: float = Field(description="0.5 · reputation - 0.3 · price / ceiling, or by the step's weights.")
     is_accepted: bool
     reason: str = Field(examples=["accepted", "asks for more than max_price"])
 
@@ -50,6 +50,7 @@ class PlannedStepView(WireModel):
     needs: list[str]
     optional: bool
     timeout_s: int
+    select: SelectBody
     policy: PolicyBody
     rule: str | None = Field(description="The rule that read it out of the task; null when it was given.")
     parameters: dict[str, Any]
@@ -68,6 +69,7 @@ class PlannedStepView(WireModel):
             needs=list(wanted.needs),
             optional=wanted.optional,
             timeout_s=wanted.timeout_s,
+            select=SelectBody.of(wanted.select),
             policy=PolicyBody(
                 retries=wanted.policy.retries,
                 fallback_agents=wanted.policy.fallback_agents,

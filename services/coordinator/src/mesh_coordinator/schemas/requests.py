@@ -16,7 +16,13 @@ from pydantic import (
 from mesh_coordinator.domain.faults import MAX_STEPS
 from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.references import MARK, STEP_ID
-from mesh_coordinator.domain.requirements import DEFAULT_TIMEOUT_S, Compensation, Policy, Requirement
+from mesh_coordinator.domain.requirements import (
+    DEFAULT_TIMEOUT_S,
+    Compensation,
+    Policy,
+    Preference,
+    Requirement,
+)
 from mesh_coordinator.domain.run import OnFailure
 from mesh_coordinator.schemas.budgets import BudgetName
 from mesh_coordinator.service.planning import Task
@@ -99,6 +105,33 @@ class QualityBody(WireModel):
         )
 
 
+class WeightsBody(WireModel):
+    """What counts in an agent's score."""
+
+    reputation: float = Field(default=0.5, ge=0, le=1)
+    price: float = Field(default=0.3, ge=0, le=1)
+
+
+class SelectBody(WireModel):
+    """Whom a step is given to: the best by `reputation · its weight - price / ceiling · its weight`."""
+
+    mode: Literal["score"] = "score"
+    min_reputation: float = Field(default=0.0, ge=0, le=1, description="Nobody below is hired.")
+    weights: WeightsBody = WeightsBody()
+
+    def preference(self) -> Preference:
+        return Preference(
+            min_reputation=self.min_reputation,
+            reputation_weight=self.weights.reputation,
+            price_weight=self.weights.price,
+        )
+
+    @classmethod
+    def of(cls, by: Preference) -> Self:
+        weights = WeightsBody(reputation=by.reputation_weight, price=by.price_weight)
+        return cls(min_reputation=by.min_reputation, weights=weights)
+
+
 class PolicyBody(WireModel):
     """How hard a step is tried before it fails."""
 
@@ -173,6 +206,7 @@ class RequirementBody(WireModel):
     max_price: Units | None = None
     optional: bool = Field(default=False, description="The run can succeed without it.")
     timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one call.")
+    select: SelectBody = SelectBody()
     policy: PolicyBody = PolicyBody()
     for_each: dict[Literal["$ref"], Annotated[str, StringConstraints(max_length=600)]] | None = Field(
         default=None,
@@ -204,6 +238,7 @@ class RequirementBody(WireModel):
             max_price_units=None if self.max_price is None else int(self.max_price),
             optional=self.optional,
             timeout_s=self.timeout_s,
+            select=self.select.preference(),
             policy=self.policy.policy(),
             asks_above_units=_asks_above(self.approval),
             compensate=None if self.compensate is None else self.compensate.compensation(),
@@ -248,6 +283,7 @@ class TaskBody(WireModel):
                             "parameters": {"text": {"$ref": "#/input/text"}},
                             "quality": {"assertions": [{"at": "/summary", "op": "minLength", "value": 10}]},
                             "max_price": "50000",
+                            "select": {"min_reputation": 0.2, "weights": {"reputation": 0.6, "price": 0.2}},
                             "policy": {"retries": 2, "fallback_agents": 1},
                         },
                         {
