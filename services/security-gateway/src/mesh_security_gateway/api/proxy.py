@@ -15,8 +15,7 @@ from mesh_shared.web import problems
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow, authorize
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import Interrupted, PathRefused, UploadTimeout
@@ -111,25 +110,28 @@ class Upload:
         return None if declared is None else int(declared)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        stream = self._request.stream()
         try:
-            while piece := await self._next(stream):
-                yield piece
+            has_more = True
+            while has_more:
+                message = await self._next()
+                has_more = message.get("more_body", False)
+                if piece := message.get("body", b""):
+                    yield piece
         finally:
             self.done.set()
 
-    async def _next(self, stream: AsyncGenerator[bytes, None]) -> bytes:
-        """The next piece; empty at the end."""
+    async def _next(self) -> Message:
         settings: Settings = self._request.app.state.platform.settings
         try:
             async with asyncio.timeout(settings.upload_idle_s):
-                return await anext(stream)
+                message = await self._request.receive()
         except TimeoutError:
             raise UploadTimeout from None
-        except ClientDisconnect:
-            raise Interrupted from None
         except HTTPException:  # the body gate's only one
             raise BodyTooLarge(settings.max_proxied_body_bytes) from None
+        if message["type"] == "http.disconnect":
+            raise Interrupted
+        return message
 
 
 class Relay(Response):
