@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.attempt import DECIDED, State
-from mesh_coordinator.repository.tables import AttemptRow, StepRow
+from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
 
 
 class Outrun(Exception):
@@ -26,6 +26,16 @@ class Attempts:
 
     async def get(self, id: UUID) -> AttemptRow:
         return await self._session.get_one(AttemptRow, id)
+
+    async def with_steps(self, ids: Sequence[UUID]) -> Sequence[tuple[AttemptRow, StepRow, RunRow]]:
+        """These attempts with what they are for."""
+        is_its = (StepRow.run_id == AttemptRow.run_id) & (StepRow.id == AttemptRow.step_id)
+        query = (
+            select(AttemptRow, StepRow, RunRow)
+            .join(StepRow, is_its)
+            .join(RunRow, StepRow.run_id == RunRow.id)
+        )
+        return [(a, s, r) for a, s, r in await self._session.execute(query.where(AttemptRow.id.in_(ids)))]
 
     async def locked(self, id: UUID, seen: State) -> AttemptRow:
         """The attempt while it still is in state `seen`; nobody else moves it now. Raises `Outrun`."""

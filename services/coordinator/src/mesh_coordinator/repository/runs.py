@@ -114,6 +114,14 @@ class Runs:
             query = query.where(RunRow.status == status)
         return (await self._session.scalars(query)).all()
 
+    async def running(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Those of `ids` whose run has not ended."""
+        query = select(RunRow.id).where(RunRow.id.in_(ids), RunRow.status == RunStatus.RUNNING)
+        return set(await self._session.scalars(query))
+
+    async def find_step(self, run_id: UUID, id: str) -> StepRow | None:
+        return await self._session.get(StepRow, (run_id, id))
+
     async def step(self, run_id: UUID, id: str) -> StepRow:
         return await self._session.get_one(StepRow, (run_id, id))
 

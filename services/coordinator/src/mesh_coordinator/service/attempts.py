@@ -3,18 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from mesh_shared import telemetry
 from mesh_shared.bell import Bell
 from mesh_shared.database.engine import Database
+from mesh_shared.gathering import Gathering
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import quality
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, Happening, State
-from mesh_coordinator.domain.requirements import retry_pause_s
+from mesh_coordinator.domain.quality import Report
+from mesh_coordinator.domain.requirements import Requirement, retry_pause_s
 from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
 from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.runs import Runs
@@ -26,7 +29,7 @@ from mesh_coordinator.service.settling import Settling
 JUDGING_LIMIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class AttemptRunner:
     """Calls agents and judges what they deliver; funding and settling move the money."""
 
@@ -36,6 +39,15 @@ class AttemptRunner:
     settling: Settling
     news: Bell
     """Rings when an attempt is decided, for the conductor and for who waits for its money."""
+    _reads: Gathering[UUID, Work] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reads = Gathering(self._read)
+
+    async def _read(self, close: Callable[[], list[UUID]]) -> list[Work]:
+        """A block settles many attempts at once: they are read together."""
+        async with self.database.read() as session:
+            return await read(session, close())
 
     async def advance(self, id: UUID) -> None:
         """Does what the attempt's state asks for; after its end it waits, to be dismissed.
@@ -43,8 +55,7 @@ class AttemptRunner:
         Raises `Unavailable` when the mesh itself cannot go on, `Outrun` when another replica was faster: in
         both cases the next call finds what is to be done.
         """
-        async with self.database.read() as session:
-            work = await read(session, id)
+        work = await self._reads.outcome(id)
         if work.state in DECIDED:
             self.news.ring()
         if work.state in ENDED:
@@ -106,10 +117,14 @@ class AttemptRunner:
         if isinstance(answer, Refusal):
             await self._fail(work, answer)
             return
+        # What is free is judged at once, in the same commit: cut off before it, the same call is made again.
+        report = None if work.is_paid else await _report(work.requirement, answer.result)
         now = datetime.now(UTC)
         delivery = {"result": answer.result, "signature": answer.signature}
         async with self.database.write() as session:
-            await moved(session, work, Happening.DELIVERED, now, delivery=delivery, delivered_at=now)
+            row = await moved(session, work, Happening.DELIVERED, now, delivery=delivery, delivered_at=now)
+            if report is not None:
+                await _close(session, replace(work, attempt=row), report)
 
     async def _answer(self, work: Work) -> Delivery | Refusal:
         """What the agent says; asked again, under the same key, as often as the step's policy has it."""
@@ -161,14 +176,23 @@ class AttemptRunner:
             await moved(session, work, Happening.NOTHING_OWED, datetime.now(UTC), **changes)
 
     async def _judge(self, work: Work) -> None:
-        over = time.monotonic() + JUDGING_LIMIT_S
-        report = await asyncio.to_thread(
-            quality.judge, work.requirement.quality, work.result, lambda: time.monotonic() > over
-        )
+        report = await _report(work.requirement, work.result)
         if work.is_paid:
             await self.settling.hand_in(work, report)
             return
-        failure = quality.failing(report)
         async with self.database.write() as session:
-            row = await moved(session, work, Happening.NOTHING_OWED, datetime.now(UTC), failure=failure)
-            scored(session, row, report)
+            await _close(session, work, report)
+
+
+async def _report(requirement: Requirement, result: Any) -> Report:
+    over = time.monotonic() + JUDGING_LIMIT_S
+    return await asyncio.to_thread(
+        quality.judge, requirement.quality, result, lambda: time.monotonic() > over
+    )
+
+
+async def _close(session: AsyncSession, work: Work, report: Report) -> None:
+    """Nothing is owed for the delivery, whatever it is worth."""
+    failure, now = quality.failing(report), datetime.now(UTC)
+    row = await moved(session, work, Happening.NOTHING_OWED, now, failure=failure)
+    scored(session, row, report)

@@ -49,7 +49,7 @@ class Reconciler:
             if record.attempt is None:
                 return Reconciliation(record, Agreement.FOREIGN)
             async with self.database.read() as session:
-                work = await read(session, record.attempt.id)
+                (work,) = await read(session, [record.attempt.id])
             try:
                 if not await self._moved(work, record.on_chain):
                     return Reconciliation(record, await self._standing(work, record.on_chain))

@@ -1,5 +1,6 @@
 """Moving an attempt on: its state, the run's history and the facts become true in one commit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -81,13 +82,16 @@ class Work:
         return Failure(self.attempt.failure) if self.attempt.failure else None
 
 
-async def read(session: AsyncSession, id: UUID) -> Work:
-    """The attempt with everything that its next duty has to know."""
-    attempt = await Attempts(session).get(id)
-    run = await Runs(session).get(attempt.run_id)
-    step = await Runs(session).step(attempt.run_id, attempt.step_id)
+async def read(session: AsyncSession, ids: Sequence[UUID]) -> list[Work]:
+    """The attempts, each with everything that its next duty has to know."""
+    found = {row[0].id: _work(*row) for row in await Attempts(session).with_steps(ids)}
+    return [found[id] for id in ids]
+
+
+def _work(attempt: AttemptRow, step: StepRow, run: RunRow) -> Work:
     requirement = REQUIREMENT.validate_python(step.requirement)
-    return Work(attempt, requirement, must_stop(run, step), run.traceparent)
+    is_stopping = must_stop(run, step)
+    return Work(attempt, requirement, is_stopping, run.traceparent)
 
 
 def must_stop(run: RunRow, step: StepRow) -> bool:

@@ -1,9 +1,9 @@
 """Runs: accepted now, carried out by the conductor, told by their rows."""
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from mesh_shared.canonical import json_hash
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.events import outbox
+from mesh_shared.gathering import Gathering
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,7 +36,7 @@ LOOK_AGAIN_S = 1.0
 """Another replica rings no bell here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunDesk:
     """Takes tasks, and tells how their runs stand."""
 
@@ -44,6 +45,10 @@ class RunDesk:
     attempts_per_step: int
     news: Bell
     """Rung for the conductor, and by it: when a run is accepted, stops, moves or ends."""
+    _looks: Gathering[UUID, bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._looks = Gathering(self._are_running)
 
     async def start(self, task: Task, id: UUID, owner: str) -> RunRecord:
         """Plans `task` and puts it on record as run `id` of `owner`'s; the run of that id if there is one.
@@ -100,12 +105,18 @@ class RunDesk:
         deadline = time.monotonic() + timeout_s
         while True:
             ticket = self.news.ticket()
-            async with self.database.read() as session:
-                status = (await Runs(session).get(id)).status
+            is_running = await self._looks.outcome(id)
             left_s = deadline - time.monotonic()
-            if status != RunStatus.RUNNING or left_s <= 0:
+            if not is_running or left_s <= 0:
                 return await self.get(id)
             await wait(ticket, min(left_s, LOOK_AGAIN_S))
+
+    async def _are_running(self, close: Callable[[], list[UUID]]) -> list[bool]:
+        """Every move wakes all who wait: they look together."""
+        async with self.database.read() as session:
+            ids = close()
+            running = await Runs(session).running(ids)
+        return [id in running for id in ids]
 
     async def cancel(self, id: UUID) -> RunRecord:
         """Starts nothing more in the run. Agents that were called already are judged and paid by their work.
