@@ -69,19 +69,20 @@ async def revoked(finder: Finder) -> list[bool]:
 
 async def test_what_reads_the_same_is_not_put_together_again_and_every_change_is_seen(operator: Operator):
     await operator.connect("https://api.github.com", allow_private=False)
+    await operator.grant("agent-7")
     finder = finder_of(operator)
     before = await finder.find(WANTED)
     reads = Reads(operator)
 
     again = await finder.find(WANTED)
     count = reads.count
-    grant = await operator.grant("agent-7")
+    grant = await operator.grant("agent-7", paths=["/user"])
     given = await revoked(finder)
     await operator.post(f"/v1/grants/{grant['id']}/revoke", {})
 
     assert again.wired is before.wired
     assert count == 0
-    assert (given, await revoked(finder)) == ([False], [True])
+    assert (given, await revoked(finder)) == ([False, False], [False, True])
 
 
 async def test_who_comes_during_a_read_waits_for_the_next_and_sees_what_changed(operator: Operator):

@@ -64,12 +64,15 @@ class Finder:
         return found
 
     def _unchanged(self, wanted: Wanted, rows: list[tuple[Any, ...]]) -> Found | None:
-        """What was found last time, if it would be found again."""
+        """What was found last time, if it would be found again.
+
+        Only for who has a grant: to all others a foreign connection costs what an unknown one does.
+        """
         seen = self._seen.get(wanted.connection)
         if seen is None or seen.rows != rows or wanted.lease is not None:
             return None
         known = self._deciding.known(wanted.subject, seen.wired)
-        return known and Found(seen.wired, known, None)
+        return Found(seen.wired, known, None) if known is not None and known.is_known else None
 
     def _keep(self, connection: str, seen: _Seen) -> None:
         self._seen[connection] = seen
