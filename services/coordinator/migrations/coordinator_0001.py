@@ -78,6 +78,8 @@ def upgrade() -> None:
         sa.Column("requirement", sa.JSON(), nullable=False),
         sa.Column("candidates", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("auction", sa.String(10), nullable=True),
+        sa.Column("bids_until", Utc(), nullable=True),
         sa.Column("approval", sa.String(10), nullable=True),
         sa.Column("approval_id", sa.Uuid(), nullable=True),
         sa.Column("approval_by", sa.String(128), nullable=True),
@@ -123,6 +125,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_attempts_state", "attempts", ["state"])
     op.create_index("ix_attempts_escrow_id", "attempts", ["escrow_id"])
+    op.create_table(
+        "bids",
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("step_id", sa.String(80), nullable=False),
+        sa.Column("agent_id", sa.String(66), nullable=False),
+        sa.Column("price_units", sa.BigInteger(), nullable=False),
+        sa.Column("signature", sa.String(132), nullable=False),
+        sa.Column("time", Utc(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_bids_run_id"),
+        sa.PrimaryKeyConstraint("run_id", "step_id", "agent_id", name="pk_bids"),
+    )
     op.create_table(
         "run_events",
         sa.Column("run_id", sa.Uuid(), nullable=False),

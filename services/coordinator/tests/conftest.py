@@ -40,7 +40,7 @@ from text_agent import AGENTS
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "contracts" / "script" / "deploy.py"
-SCOPES = ("coordinator:run", "coordinator:approve", "actions:invoke", "events:read")
+SCOPES = ("coordinator:run", "coordinator:approve", "coordinator:bid", "actions:invoke", "events:read")
 API_KEY = "key-of-the-coordinator"
 PURSE_UNITS = 1_000_000
 CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"

@@ -25,6 +25,7 @@ ROUTES = {
     ("/v1/runs/{run_id}/fork", "post"): "fork_run",
     ("/v1/runs/{run_id}/events", "get"): "stream_run_events",
     ("/v1/runs/{run_id}/approvals/{approval_id}", "post"): "decide_approval",
+    ("/v1/runs/{run_id}/steps/{step_id}/bids", "post"): "bid",
     ("/v1/budgets", "post"): "create_budget",
     ("/v1/budgets", "get"): "list_budgets",
     ("/v1/budgets/{name}", "get"): "get_budget",

@@ -205,15 +205,15 @@ def test_a_plan_is_drawn_with_its_waves_agents_and_prices():
 
 
 def test_a_drawing_marks_how_each_step_stands():
-    steps = tuple(planned(step(id)) for id in "abcdef")
-    status = dict(zip("abcdef", StepStatus, strict=True))
+    steps = tuple(planned(step(id)) for id in "abcdefg")
+    status = dict(zip("abcdefg", StepStatus, strict=True))
 
     marks = [
         line.split()[-5] if "wave" not in line else line.split()[2]
         for line in Plan(steps=steps).drawn(status, {}).splitlines()
     ]
 
-    assert marks == ["o", "?", ">", "*", "x", "/"]
+    assert marks == ["o", "$", "?", ">", "*", "x", "/"]
 
 
 def test_a_stranger_s_name_cannot_move_the_cursor_of_who_reads_it():

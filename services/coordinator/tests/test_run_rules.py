@@ -12,12 +12,16 @@ from mesh_coordinator.domain.run import (
     DENIED,
     ITEM_FAILED,
     NO_AGENT,
+    NO_BID,
     Approval,
     Ask,
     AttemptFacts,
+    Auction,
+    Award,
     Close,
     End,
     Expand,
+    Invite,
     Move,
     OnFailure,
     RunFacts,
@@ -386,3 +390,27 @@ def test_a_run_ends_only_when_those_who_were_slower_are_paid_or_refunded():
     late = step("a", status=StepStatus.SUCCEEDED, attempts=(WORKING, DONE))
 
     assert moves(late) == []
+
+
+def test_bids_are_taken_once_all_that_a_step_needs_has_succeeded_and_awarded_when_time_is_over():
+    assert moves(SUCCEEDED, step("a", "ok", auction=Auction.NEEDED), room=Room(0, 0)) == [Invite("a")]
+    assert moves(step("a", status=StepStatus.TAKING_BIDS, auction=Auction.OPEN)) == []
+    assert moves(step("a", status=StepStatus.TAKING_BIDS, auction=Auction.OVER)) == [Award("a")]
+    assert moves(step("a", auction=Auction.AWARDED)) == [Start("a", 1)]
+
+
+def test_a_person_is_asked_when_the_price_is_known():
+    asking = step("a", auction=Auction.NEEDED, approval=Approval.NEEDED)
+
+    assert moves(asking) == [Invite("a")]
+    assert moves(replace(asking, auction=Auction.AWARDED)) == [Ask("a")]
+
+
+def test_a_step_for_which_nobody_bids_fails():
+    assert moves(step("a", auction=Auction.AWARDED, agents=())) == [Close("a", StepStatus.FAILED, NO_BID)]
+
+
+def test_a_stopping_run_takes_no_bids():
+    open_step = step("a", status=StepStatus.TAKING_BIDS, auction=Auction.OVER)
+
+    assert moves(open_step, stopping=Stopping.CANCELLED) == [Close("a", StepStatus.SKIPPED, "run-cancelled")]

@@ -14,9 +14,12 @@ from mesh_coordinator.domain.run import (
     Approval,
     Ask,
     AttemptFacts,
+    Auction,
+    Award,
     Close,
     End,
     Expand,
+    Invite,
     Move,
     OnFailure,
     RunFacts,
@@ -70,10 +73,8 @@ class Story:
         match move:
             case Start():
                 self.start(move)
-            case Ask(id):
-                assert self.steps[id].approval is Approval.NEEDED
-                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
-                self.change(id, status=StepStatus.AWAITING_APPROVAL, approval=Approval.REQUESTED)
+            case Invite() | Award() | Ask():
+                self.wait_for_others(move)
             case Expand(id):
                 self.expand(id)
             case Undo(id):
@@ -94,10 +95,26 @@ class Story:
         assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in one.needs)
         assert self.facts.stopping is None or one.is_undo
         assert one.approval in (None, Approval.APPROVED)
+        assert one.auction in (None, Auction.AWARDED)
         assert move.number == len(one.attempts) + 1 <= len(one.agents)
         self.started.append((move.step, move.number))
         opened = AttemptFacts(state=State.SELECTED)
         self.change(move.step, status=StepStatus.RUNNING, attempts=(*one.attempts, opened))
+
+    def wait_for_others(self, move: Invite | Award | Ask) -> None:
+        """Bids are taken, then awarded; a person is asked."""
+        match move:
+            case Invite(id):
+                assert self.steps[id].auction is Auction.NEEDED
+                self.change(id, status=StepStatus.TAKING_BIDS, auction=Auction.OPEN)
+            case Award(id):
+                assert self.steps[id].auction is Auction.OVER
+                bidding = self.steps[id].agents[: len(self.steps[id].needs)]
+                self.change(id, status=StepStatus.PENDING, auction=Auction.AWARDED, agents=bidding)
+            case Ask(id):
+                assert self.steps[id].approval is Approval.NEEDED
+                assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
+                self.change(id, status=StepStatus.AWAITING_APPROVAL, approval=Approval.REQUESTED)
 
     def expand(self, id: str) -> None:
         assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)
@@ -109,6 +126,7 @@ class Story:
                 parent=id,
                 is_mapped=False,
                 approval=None,
+                auction=None,
                 status=StepStatus.PENDING,
             )
             self.steps[item.id] = item
@@ -142,8 +160,10 @@ class Story:
 
     def go_on(self, dice: random.Random) -> None:
         """Something happens: an attempt moves, a person decides, or somebody interrupts."""
-        attempts, asked = self.open_attempts, self.asked
-        if not (attempts or asked):
+        attempts, asked, bid_for = self.open_attempts, self.asked, self.bid_for
+        if bid_for and not self.facts.is_paused:
+            self.change(bid_for[0], auction=Auction.OVER)
+        elif not (attempts or asked):
             assert self.facts.is_paused
             self.facts = replace(self.facts, is_paused=False)
         elif dice.randrange(15) == 0:
@@ -174,6 +194,10 @@ class Story:
             for place, attempt in enumerate(one.attempts)
         ]
         return [(id, place, attempt) for id, place, attempt in numbered if attempt.state not in ENDED]
+
+    @property
+    def bid_for(self) -> list[str]:
+        return [one.id for one in self.steps.values() if one.auction is Auction.OPEN and is_open(one)]
 
     @property
     def asked(self) -> list[str]:
@@ -218,6 +242,7 @@ def stories(draw: st.DrawFn) -> Story:
         more = {
             "is_optional": is_optional,
             "approval": approval,
+            "auction": draw(st.sampled_from([None, None, Auction.NEEDED])),
             "is_mapped": draw(st.integers(0, 3)) == 0,
             "is_undoable": draw(st.booleans()),
         }
@@ -265,7 +290,8 @@ def test_a_graph_of_up_to_five_hundred_steps_is_worked_through_in_its_order(
             story.change(id, attempts=(*attempts[:place], dice.choice([DONE, DONE, DONE, POOR])))
 
     done = sum(one.status is StepStatus.SUCCEEDED for one in story.steps.values())
-    assert story.status is (RunStatus.SUCCEEDED if done == count else RunStatus.PARTIAL)
+    some = RunStatus.PARTIAL if done else RunStatus.FAILED
+    assert story.status is (RunStatus.SUCCEEDED if done == count else some)
     assert not any(is_open(one) for one in story.steps.values())
 
 

@@ -85,6 +85,19 @@ def test_a_score_is_bounded_by_its_weights(
     assert -price_weight - 1e-6 <= candidate.score <= reputation_weight + 1e-6
 
 
+def test_after_an_auction_those_who_bid_come_first_at_their_prices():
+    before = rank(listing("a", 100), listing("b", 200), listing("c", 300), listing("off", is_active=False))
+
+    after = selection.awarded(WANTED, before, {"0xc": 10, "0xb": 50, "0xstranger": 1})
+
+    assert [(one.name, one.price_units, one.reason) for one in after] == [
+        ("c", 10, "accepted"),
+        ("b", 50, "accepted"),
+        ("a", 100, "made no bid"),
+        ("off", 100, "is not active"),
+    ]
+
+
 def test_a_score_is_half_of_the_reputation_less_a_share_of_the_price():
     wanted = Requirement(id="s", capability="text.summarize", max_price_units=200)
 

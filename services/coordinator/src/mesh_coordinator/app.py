@@ -18,15 +18,17 @@ from mesh_shared.platform import Platform
 
 from mesh_coordinator.actions import PLUGIN
 from mesh_coordinator.adapters.agents import HttpAgents
+from mesh_coordinator.adapters.bids import TypedBids
 from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
-from mesh_coordinator.api import approvals, budgets, execution, runs
+from mesh_coordinator.api import approvals, auctions, budgets, execution, runs
 from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
 from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.attempts import AttemptRunner
+from mesh_coordinator.service.auctions import AuctionDesk
 from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
@@ -43,7 +45,7 @@ ABOUT = About(
     title="371 Mesh coordinator",
     summary="Turns a task into a plan, a plan into paid steps, and results into verdicts.",
 )
-ROUTERS = (runs.router, approvals.router, budgets.router, execution.router)
+ROUTERS = (runs.router, approvals.router, auctions.router, budgets.router, execution.router)
 
 
 def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
@@ -80,6 +82,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 runs=runs_desk,
                 forks=ForkDesk(database=platform.database, news=news),
                 approvals=ApprovalDesk(database=platform.database, news=news),
+                auctions=AuctionDesk(
+                    database=platform.database,
+                    signatures=TypedBids(settings.chain_id, contracts.address("MeshEscrow")),
+                ),
                 budgets=BudgetDesk(database=platform.database),
                 escrows=desk,
                 reconciler=Reconciler(

@@ -55,6 +55,34 @@ class ApprovalExpired(Conflict, title="Approval has expired"):
         super().__init__("The run stops, so that nothing is left to decide.")
 
 
+class AuctionClosed(Conflict, title="No bids are taken"):
+    """The step takes no bids: not yet, not any more, or never."""
+
+    def __init__(self) -> None:
+        super().__init__("The step takes no bids now.")
+
+
+class NotInvited(Conflict, title="Agent not invited"):
+    """The agent is not among the step's candidates."""
+
+    def __init__(self) -> None:
+        super().__init__("The agent is not among those who may be hired for the step.")
+
+
+class BidTooHigh(Conflict, title="Bid too high"):
+    """The step may not cost so much."""
+
+    def __init__(self, limit_units: int) -> None:
+        super().__init__(f"The step may cost at most {limit_units} base units.", limit=str(limit_units))
+
+
+class BidNotSigned(Conflict, title="Bid not signed"):
+    """The signature is not that of the agent's owner over this bid."""
+
+    def __init__(self) -> None:
+        super().__init__("The signature is not that of the agent's owner over this bid.")
+
+
 class EscrowNotFound(NotFound, title="Escrow not found"):
     """Neither the chain nor this coordinator has an escrow with that id."""
 

@@ -74,6 +74,24 @@ class Rating:
     endpoint: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bid:
+    """What an agent's owner signs: the price in base units for which the agent does a step."""
+
+    run_id: str
+    step_id: str
+    agent_id: str
+    price_units: int
+
+
+class Signatures(Protocol):
+    """Who signed what."""
+
+    def signer(self, bid: Bid, signature: str) -> str | None:
+        """The account whose signature over `bid` it is; None when it is nobody's."""
+        ...
+
+
 class Escrows(Protocol):
     """The escrow and reputation contracts. Reading asks the chain; calls are to be put into the journal."""
 

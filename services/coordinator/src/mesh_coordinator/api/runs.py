@@ -126,7 +126,7 @@ async def get_run(
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_run_graph(run_id: UUID, caller: Client, service: Service) -> PlainTextResponse:
-    """The run in ASCII. Marks: o pending, ? asks, > running, * succeeded, x failed, / skipped."""
+    """The run in ASCII. Marks: o pending, $ takes bids, ? asks, > runs, * succeeded, x failed, / skipped."""
     return PlainTextResponse(RunView.of_record(await service.runs.get(run_id)).graph)
 
 

@@ -11,6 +11,7 @@ from mesh_coordinator.domain.selection import Candidate
 
 MARKS = {
     StepStatus.PENDING: "o",
+    StepStatus.TAKING_BIDS: "$",
     StepStatus.AWAITING_APPROVAL: "?",
     StepStatus.RUNNING: ">",
     StepStatus.SUCCEEDED: "*",

@@ -32,11 +32,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """Whom a step is given to: nobody below `min_reputation`, then the best by these weights, all 0 to 1."""
+    """Whom a step is given to: nobody below `min_reputation`, then the best by these weights, all 0 to 1.
+
+    With `auction_s` the price is not the listed one but what the agent bids within so many seconds.
+    """
 
     min_reputation: float = 0.0
     reputation_weight: float = 0.5
     price_weight: float = 0.3
+    auction_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ class RunStatus(StrEnum):
 
 
 class StepStatus(StrEnum):
-    """Pending, waiting for a person, running, and the three ways to end."""
+    """Pending, waiting for bids or for a person, running, and the three ways to end."""
 
     PENDING = "pending"
+    TAKING_BIDS = "taking_bids"
     AWAITING_APPROVAL = "awaiting_approval"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -41,6 +42,15 @@ class Approval(StrEnum):
     REQUESTED = "requested"
     APPROVED = "approved"
     DENIED = "denied"
+
+
+class Auction(StrEnum):
+    """How a step's agents and prices are found by bids: open for a time, then over, then awarded."""
+
+    NEEDED = "needed"
+    OPEN = "open"
+    OVER = "over"
+    AWARDED = "awarded"
 
 
 class OnFailure(StrEnum):
@@ -58,8 +68,7 @@ class Stopping(StrEnum):
     FAILED = "failed"
 
 
-NOT_STARTED = frozenset({StepStatus.PENDING, StepStatus.AWAITING_APPROVAL})
-MAY_START = (None, Approval.APPROVED)
+NOT_STARTED = frozenset({StepStatus.PENDING, StepStatus.TAKING_BIDS, StepStatus.AWAITING_APPROVAL})
 CLOSED_STEPS = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED})
 
 
@@ -84,9 +93,9 @@ class AttemptFacts:
 class StepFacts:
     """A step and its attempts so far, oldest first; `agents` may be tried, in that order.
 
-    `approval` is None for a step about which nobody is asked. A step that `is_mapped` is done by its items,
-    steps whose `parent` it is. One that `is_undoable` is taken back when the run fails, by a step that
-    `is_undo`.
+    `auction` is None for a step at listed prices, `approval` for one about which nobody is asked. A step that
+    `is_mapped` is done by its items, steps whose `parent` it is. One that `is_undoable` is taken back when
+    the run fails, by a step that `is_undo`.
     """
 
     id: str
@@ -95,6 +104,7 @@ class StepFacts:
     is_optional: bool
     agents: tuple[str, ...]
     attempts: tuple[AttemptFacts, ...] = ()
+    auction: Auction | None = None
     approval: Approval | None = None
     is_mapped: bool = False
     parent: str | None = None
@@ -127,6 +137,20 @@ class Start:
     step: str
     number: int
     is_hedge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Take bids for a step."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """Take no more bids for a step, and the best of them."""
+
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +197,9 @@ class End:
     status: RunStatus
 
 
-Move = Start | Ask | Expand | Undo | Close | Stop | End
+Move = Start | Invite | Award | Ask | Expand | Undo | Close | Stop | End
 NO_AGENT = "no-acceptable-agent"
+NO_BID = "no-bid"
 DENIED = "approval-denied"
 ITEM_FAILED = "item-failed"
 NEED_NOT_MET = "need-not-met"
@@ -190,7 +215,7 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
         return closing
     if run.stopping is None and (reason := _stop_reason(run)) is not None:
         return [Stop(reason)]
-    starting = [*_questions(run), *_expansions(run), *_starts(run, room)]
+    starting = [*_auctions(run), *_questions(run), *_expansions(run), *_starts(run, room)]
     if starting or not _is_over(run):
         return starting
     status = _status(run)
@@ -247,7 +272,8 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
     elif step.approval is Approval.DENIED:
         yield Close(step.id, StepStatus.FAILED, DENIED)
     elif not step.agents:
-        yield Close(step.id, StepStatus.FAILED, NO_AGENT)
+        reason = NO_BID if step.auction is Auction.AWARDED else NO_AGENT
+        yield Close(step.id, StepStatus.FAILED, reason)
 
 
 def _stop_reason(run: RunFacts) -> Stopping | None:
@@ -261,16 +287,24 @@ def _stop_reason(run: RunFacts) -> Stopping | None:
     return Stopping.FAILED if failed and run.on_failure is OnFailure.FAIL_FAST else None
 
 
+def _auctions(run: RunFacts) -> Iterator[Invite | Award]:
+    for step in _due(run):
+        if step.auction is Auction.NEEDED:
+            yield Invite(step.id)
+        elif step.auction is Auction.OVER:
+            yield Award(step.id)
+
+
 def _questions(run: RunFacts) -> Iterator[Ask]:
     """A person is asked once nothing else keeps a step from starting, whether there is room or not."""
     for step in _due(run):
-        if step.approval is Approval.NEEDED:
+        if step.approval is Approval.NEEDED and step.auction in (None, Auction.AWARDED):
             yield Ask(step.id)
 
 
 def _expansions(run: RunFacts) -> Iterator[Expand]:
     for step in _due(run):
-        if step.is_mapped and step.approval in MAY_START:
+        if step.is_mapped and _may_start(step):
             yield Expand(step.id)
 
 
@@ -279,7 +313,7 @@ def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
     places = run.parallel - sum(_is_at_work(step) for step in run.steps)
     taken: Counter[str] = Counter()
     for step in _due(run):
-        if step.is_mapped or step.approval not in MAY_START:
+        if step.is_mapped or not _may_start(step):
             continue
         agent = step.agents[len(step.attempts)]
         needs_place = not _is_at_work(step)  # beside a slow agent another takes none of its own
@@ -287,6 +321,11 @@ def _starts(run: RunFacts, room: Room) -> Iterator[Start]:
             taken[agent] += 1
             places -= needs_place
             yield Start(step.id, len(step.attempts) + 1, is_hedge=not needs_place)
+
+
+def _may_start(step: StepFacts) -> bool:
+    """True when neither bids nor a person are waited for."""
+    return step.approval in (None, Approval.APPROVED) and step.auction in (None, Auction.AWARDED)
 
 
 def _due(run: RunFacts) -> Iterator[StepFacts]:

@@ -9,7 +9,7 @@ the same plan.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from mesh_coordinator.domain.requirements import Preference, Requirement
 
 ACCEPTED = "accepted"
+NO_BID = "made no bid"
 # Nobody reads more, and a plan is kept.
 MAX_CANDIDATES = 20
 _ACTION = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -94,12 +95,29 @@ class Limits:
 def rank(wanted: Requirement, listings: Iterable[Listing], limits: Limits) -> tuple[Candidate, ...]:
     """Every candidate for `wanted`: those accepted first, best first, then those turned down; at most 20."""
     found = [_candidate(wanted, listing, limits) for listing in listings]
-    accepted = [candidate for candidate in found if candidate.is_accepted]
-    ceiling = _ceiling(wanted, accepted)
-    scored = [replace(candidate, score=_score(wanted.select, candidate, ceiling)) for candidate in accepted]
-    best_first = sorted(scored, key=lambda c: (-c.score, c.price_units, c.agent_id))
+    best_first = _best_first(wanted, [candidate for candidate in found if candidate.is_accepted])
     refused = sorted((c for c in found if not c.is_accepted), key=lambda c: c.agent_id)
     return (*best_first, *refused)[:MAX_CANDIDATES]
+
+
+def awarded(
+    wanted: Requirement, candidates: Sequence[Candidate], bids: Mapping[str, int]
+) -> tuple[Candidate, ...]:
+    """The candidates after an auction: those who bid, at their prices, best first; then the others."""
+    bidding = [
+        replace(candidate, price_units=bids[candidate.agent_id])
+        for candidate in candidates
+        if candidate.is_accepted and candidate.agent_id in bids
+    ]
+    others = [candidate for candidate in candidates if candidate.agent_id not in bids]
+    silent = [replace(c, reason=NO_BID, score=0.0) if c.is_accepted else c for c in others]
+    return (*_best_first(wanted, bidding), *silent)
+
+
+def _best_first(wanted: Requirement, accepted: Sequence[Candidate]) -> list[Candidate]:
+    ceiling = _ceiling(wanted, accepted)
+    scored = [replace(one, score=_score(wanted.select, one, ceiling)) for one in accepted]
+    return sorted(scored, key=lambda c: (-c.score, c.price_units, c.agent_id))
 
 
 def _score(by: Preference, candidate: Candidate, ceiling: int) -> float:

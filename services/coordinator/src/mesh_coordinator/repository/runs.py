@@ -16,6 +16,7 @@ from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.run import (
     Approval,
     AttemptFacts,
+    Auction,
     OnFailure,
     RunFacts,
     RunStatus,
@@ -239,6 +240,8 @@ class Facts:
             StepRow.status,
             StepRow.is_optional,
             StepRow.agents,
+            StepRow.auction,
+            StepRow.bids_until,
             StepRow.approval,
             StepRow.is_mapped,
             StepRow.parent,
@@ -258,6 +261,7 @@ class Facts:
                 is_optional=row.is_optional,
                 agents=tuple(row.agents),
                 attempts=self._seen(attempts.get((row.run_id, row.id), ()), row.hedge_after_s),
+                auction=self._auction(row.auction, row.bids_until),
                 approval=Approval(row.approval) if row.approval else None,
                 is_mapped=row.is_mapped,
                 parent=row.parent,
@@ -266,6 +270,10 @@ class Facts:
             )
             found.setdefault(row.run_id, []).append(facts)
         return found
+
+    def _auction(self, state: str | None, until: datetime | None) -> Auction | None:
+        is_over = state == Auction.OPEN and _is_before(until, self._now)
+        return Auction.OVER if is_over else Auction(state) if state else None
 
     def _seen(self, attempts: Sequence[_Attempt], hedge_after_s: int | None) -> tuple[AttemptFacts, ...]:
         before = None if hedge_after_s is None else self._now - timedelta(seconds=hedge_after_s)

@@ -114,6 +114,8 @@ class StepRow(Base):
     requirement: Mapped[dict[str, Any]]
     candidates: Mapped[list[Any]]
     status: Mapped[str] = mapped_column(String(20), default=StepStatus.PENDING)
+    auction: Mapped[str | None] = mapped_column(String(10))
+    bids_until: Mapped[datetime | None]
     approval: Mapped[str | None] = mapped_column(String(10))
     approval_id: Mapped[UUID | None]
     approval_by: Mapped[str | None] = mapped_column(String(128))
@@ -171,6 +173,19 @@ class AttemptRow(Base):
     called_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+
+
+class BidRow(Base):
+    """What an agent's owner asks for a step, under their signature; the last bid counts."""
+
+    __tablename__ = "bids"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    step_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    agent_id: Mapped[str] = mapped_column(String(66), primary_key=True)
+    price_units: Mapped[int] = mapped_column(BigInteger)
+    signature: Mapped[str] = mapped_column(String(132))
+    time: Mapped[datetime]
 
 
 class RunEventRow(Base):

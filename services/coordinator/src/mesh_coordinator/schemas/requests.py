@@ -33,6 +33,7 @@ MAX_RETRIES = 5
 MAX_FALLBACK_AGENTS = 9
 MAX_DEADLINE_S = 7 * 86_400
 MAX_PARALLEL = 100
+MAX_AUCTION_S = 3600
 
 StepId = Annotated[
     str,
@@ -115,7 +116,12 @@ class WeightsBody(WireModel):
 class SelectBody(WireModel):
     """Whom a step is given to: the best by `reputation · its weight - price / ceiling · its weight`."""
 
-    mode: Literal["score"] = "score"
+    mode: Literal["score", "auction"] = Field(
+        default="score", description="At listed prices, or at those that the agents bid."
+    )
+    deadline_s: int = Field(
+        default=60, ge=1, le=MAX_AUCTION_S, description="In an auction: how long bids are taken."
+    )
     min_reputation: float = Field(default=0.0, ge=0, le=1, description="Nobody below is hired.")
     weights: WeightsBody = WeightsBody()
 
@@ -124,12 +130,16 @@ class SelectBody(WireModel):
             min_reputation=self.min_reputation,
             reputation_weight=self.weights.reputation,
             price_weight=self.weights.price,
+            auction_s=self.deadline_s if self.mode == "auction" else None,
         )
 
     @classmethod
     def of(cls, by: Preference) -> Self:
         weights = WeightsBody(reputation=by.reputation_weight, price=by.price_weight)
-        return cls(min_reputation=by.min_reputation, weights=weights)
+        if by.auction_s is None:
+            return cls(min_reputation=by.min_reputation, weights=weights)
+        auction_s = by.auction_s
+        return cls(mode="auction", deadline_s=auction_s, min_reputation=by.min_reputation, weights=weights)
 
 
 class PolicyBody(WireModel):
@@ -178,6 +188,22 @@ class AskAboveBody(WireModel):
     """A person is asked when an agent that may be tried asks for more than `above`."""
 
     above: Units
+
+
+class BidBody(WireModel):
+    """For how much an agent does a step, signed by its owner as EIP-712 `Bid`."""
+
+    agent_id: Hex32
+    price: Annotated[
+        str,
+        StringConstraints(pattern=r"^(0|[1-9][0-9]{0,17})$"),
+        Field(description="Base units, as a decimal string of at most 18 digits.", examples=["20000"]),
+    ]
+    signature: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")] = Field(
+        description="65 bytes over `Bid(string runId,string stepId,bytes32 agentId,uint256 price)` in the "
+        "domain `MeshCoordinator`, `1`, the chain's id and the contract MeshEscrow.",
+        examples=["0x" + "ab" * 65],
+    )
 
 
 class ForkBody(WireModel):

@@ -10,7 +10,7 @@ from mesh_coordinator.domain.attempt import Failure, Outcome, State
 from mesh_coordinator.domain.plan import PlannedStep
 from mesh_coordinator.domain.run import Approval, OnFailure, RunStatus, StepStatus, Stopping
 from mesh_coordinator.repository.runs import RunRecord
-from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
+from mesh_coordinator.repository.tables import AttemptRow, BidRow, RunRow, StepRow
 from mesh_coordinator.schemas.plans import CandidateView
 from mesh_coordinator.schemas.requests import QuorumBody
 from mesh_coordinator.schemas.verdicts import QualityView
@@ -87,6 +87,18 @@ class ApprovalView(WireModel):
         )
 
 
+class BidView(WireModel):
+    """A bid on record; the last one of an agent counts."""
+
+    step: str
+    agent_id: str
+    price: Units
+
+    @classmethod
+    def of(cls, row: BidRow) -> Self:
+        return cls(step=row.step_id, agent_id=row.agent_id, price=str(row.price_units))
+
+
 class StepView(WireModel):
     """A step as it stands."""
 
@@ -100,6 +112,7 @@ class StepView(WireModel):
     optional: bool
     status: StepStatus
     reason: str | None = Field(description="Why it failed or was skipped.", examples=["poor-quality"])
+    bids_until: Timestamp | None = Field(description="When its auction ends; null at listed prices.")
     approval: ApprovalView | None = Field(description="Null for a step about which nobody is asked.")
     started_at: Timestamp | None
     ended_at: Timestamp | None
@@ -120,6 +133,7 @@ class StepView(WireModel):
             optional=row.is_optional,
             status=StepStatus(row.status),
             reason=row.reason,
+            bids_until=row.bids_until,
             approval=ApprovalView.of(row),
             started_at=row.started_at,
             ended_at=row.ended_at,
@@ -176,7 +190,9 @@ class RunView(RunSummary):
     parallel: int | None = Field(description="Steps that its owner lets run at once.")
     steps: list[StepView]
     waves: list[list[str]]
-    graph: str = Field(description="Marks: o pending, ? asks, > running, * succeeded, x failed, / skipped.")
+    graph: str = Field(
+        description="Marks: o pending, $ takes bids, ? asks, > runs, * succeeded, x failed, / skipped."
+    )
     result: dict[str, Any] = Field(description="Results by step.")
     output: dict[str, Any] | None = Field(description="What was asked for as `output`; null before the end.")
     gaps: list[GapView] = Field(description="Steps that did not succeed; empty while they still may.")

@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 from mesh_shared.errors import IdempotencyKeyRequired
 
 from mesh_coordinator.service.approvals import ApprovalDesk
+from mesh_coordinator.service.auctions import AuctionDesk
 from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.forking import ForkDesk
@@ -15,6 +16,7 @@ from mesh_coordinator.service.runs import RunDesk
 
 RUN = "coordinator:run"
 APPROVE = "coordinator:approve"
+BID = "coordinator:bid"
 _IDS = UUID("5e1c7c4e-6f0a-4d8e-9d0a-371000000372")
 
 
@@ -26,6 +28,7 @@ class Coordinator:
     runs: RunDesk
     forks: ForkDesk
     approvals: ApprovalDesk
+    auctions: AuctionDesk
     budgets: BudgetDesk
     escrows: EscrowDesk
     reconciler: Reconciler

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.plan import dependent
-from mesh_coordinator.domain.run import Approval, StepStatus
+from mesh_coordinator.domain.run import Approval, Auction, StepStatus
 from mesh_coordinator.errors import BudgetNotFound, RunOpen, StepNotFound
 from mesh_coordinator.events import RunStarted
 from mesh_coordinator.repository.runs import RunRecord, Runs
@@ -105,6 +105,7 @@ def _again(old: StepRow, run_id: UUID) -> StepRow:
         hedge_after_s=old.hedge_after_s,
         is_optional=old.is_optional,
         agents=old.agents,
+        auction=None if old.auction in (None, Auction.AWARDED) else Auction.NEEDED,
         approval=None if old.approval is None else Approval.NEEDED,
         requirement=old.requirement,
         candidates=old.candidates,

@@ -1,7 +1,8 @@
 """Puts the reducer's moves on record: what a move changes is one commit with what it is told as."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -10,34 +11,36 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import references
 from mesh_coordinator.domain.requirements import Requirement
-from mesh_coordinator.domain.run import Approval, Ask, Close, End, Expand, Move, Start, StepStatus, Stop, Undo
+from mesh_coordinator.domain.run import (
+    Approval,
+    Ask,
+    Auction,
+    Award,
+    Close,
+    End,
+    Expand,
+    Invite,
+    Move,
+    Start,
+    StepStatus,
+    Stop,
+    Undo,
+)
 from mesh_coordinator.events import ApprovalRequested, RunCompleted, StepCompleted
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.codec import REQUIREMENT, dumped
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow, StepRow
+from mesh_coordinator.service.auctions import award
 from mesh_coordinator.service.values import MAX_VALUE_BYTES, Unfit, array_of, gathered, parameters_of
 
 
 async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
     """Puts a move on record; returns the agent for whom it opened an attempt."""
     now = datetime.now(UTC)
-    match move:
-        case Start():
-            return await _start(session, id, move, now)
-        case Ask():
-            await _ask(session, id, move, now)
-        case Expand():
-            await _expand(session, id, move, now)
-        case Undo():
-            await _undo(session, id, move, now)
-        case Close():
-            await _close(session, id, move, now)
-        case Stop():
-            (await Runs(session).get(id)).stopping = move.reason
-            await Runs(session).happened(id, "run.stopping", {"reason": move.reason}, now)
-        case End():
-            await _end(session, id, move, now)
+    if isinstance(move, Start):
+        return await _start(session, id, move, now)
+    await _RECORDERS[type(move)](session, id, move, now)
     return None
 
 
@@ -127,6 +130,24 @@ async def _undo(session: AsyncSession, id: UUID, move: Undo, now: datetime) -> N
     await Runs(session).happened(id, "step.compensating", {"step": step.id}, now)
 
 
+async def _invite(session: AsyncSession, id: UUID, move: Invite, now: datetime) -> None:
+    step = await Runs(session).step(id, move.step)
+    lasts_s = REQUIREMENT.validate_python(step.requirement).select.auction_s or 0
+    step.status, step.auction = StepStatus.TAKING_BIDS, Auction.OPEN
+    step.bids_until = until = now + timedelta(seconds=lasts_s)
+    await session.flush()
+    data = {"step": step.id, "until": until.isoformat()}
+    await Runs(session).happened(id, "step.auction_opened", data, now)
+
+
+async def _award(session: AsyncSession, id: UUID, move: Award, now: datetime) -> None:
+    step = await Runs(session).step(id, move.step)
+    await award(session, step)
+    await session.flush()
+    agent = next(iter(step.agents), None)
+    await Runs(session).happened(id, "step.awarded", {"step": step.id, "agent_id": agent}, now)
+
+
 async def _ask(session: AsyncSession, id: UUID, move: Ask, now: datetime) -> None:
     step = await Runs(session).step(id, move.step)
     step.status, step.approval = StepStatus.AWAITING_APPROVAL, Approval.REQUESTED
@@ -191,3 +212,20 @@ async def _end(session: AsyncSession, id: UUID, move: End, now: datetime) -> Non
     await session.flush()
     await Runs(session).happened(id, f"run.{move.status}", {"spent": str(run.spent_units)}, now)
     outbox.record(session, RunCompleted(run_id=id, status=move.status, spent=str(run.spent_units)))
+
+
+async def _stop(session: AsyncSession, id: UUID, move: Stop, now: datetime) -> None:
+    (await Runs(session).get(id)).stopping = move.reason
+    await Runs(session).happened(id, "run.stopping", {"reason": move.reason}, now)
+
+
+_RECORDERS: Mapping[type[Move], Callable[[AsyncSession, UUID, Any, datetime], Awaitable[None]]] = {
+    Invite: _invite,
+    Award: _award,
+    Ask: _ask,
+    Expand: _expand,
+    Undo: _undo,
+    Close: _close,
+    Stop: _stop,
+    End: _end,
+}

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
-from mesh_coordinator.domain.run import Approval, OnFailure, RunStatus, Stopping
+from mesh_coordinator.domain.run import Approval, Auction, OnFailure, RunStatus, Stopping
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.errors import BudgetTooSmall, NoAcceptableAgent, RunEnded
 from mesh_coordinator.events import RunStarted
@@ -185,6 +185,7 @@ def _step_row(step: PlannedStep, place: int, run_id: UUID, tried: Sequence[Candi
         hedge_after_s=step.requirement.policy.hedge_after_s if is_safe else None,
         is_optional=step.requirement.optional,
         agents=[candidate.agent_id for candidate in tried],
+        auction=None if step.requirement.select.auction_s is None else Auction.NEEDED,
         approval=None if above is None or price_units <= above else Approval.NEEDED,
         requirement=dumped(REQUIREMENT, step.requirement),
         candidates=dumped(CANDIDATES, step.candidates),
