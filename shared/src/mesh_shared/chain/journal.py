@@ -11,6 +11,7 @@ from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, func, inser
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from mesh_shared.database.engine import HAS_CALL
 from mesh_shared.database.types import TYPES, BigId, UnitAmount, metadata
 
 
@@ -112,6 +113,7 @@ class Journal:
 
     async def prepare_all(self, sender: str, calls: Mapping[str, Call]) -> Mapping[str, UUID]:
         """The same for many at once, in order: what it takes is as good as what one takes."""
+        self._session.info[HAS_CALL] = True
         rows = TransactionRow.id, TransactionRow.key
         known = await self._session.execute(select(*rows).where(TransactionRow.key.in_(calls)))
         ids = {key: id for id, key in known}

@@ -112,17 +112,19 @@ class TransactionSender:
 
     async def turn(self) -> None:
         """Moves every transaction of the lane as far as it goes now, then waits for news."""
-        ticket = self.database.committed.ticket()
+        ticket = self.database.ordered.ticket()
         try:
             async with self.database.sole(f"sender:{self.address}"):
                 unsigned, lane = await self._look()
                 lane = [*lane, *await self._sign(unsigned, lane)]
                 await self._broadcast([row for row in lane if row.state == State.PREPARED])
                 pause_s = await self._observe([row for row in lane if row.state in LOOKED_AT])
+                if any(row.nonce is None and row.state == State.PREPARED for row in unsigned):
+                    pause_s = min(pause_s, IDLE_S)  # it could not be estimated now
         except ChainUnavailable:
             self._was_away = True
             raise
-        await asyncio.sleep(0.01)  # commits of others ring the bell too; this bounds the polling
+        await asyncio.sleep(0.01)  # calls that come together are taken together; this bounds the polling
         await wait(ticket, pause_s)
 
     async def _look(self) -> tuple[Sequence[TransactionRow], Sequence[TransactionRow]]:

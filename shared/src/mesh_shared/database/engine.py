@@ -24,8 +24,8 @@ from mesh_shared.database.sqlite import Write
 from mesh_shared.errors import Unavailable
 
 ALONE_S, AMONG_REPLICAS_S = 10.0, 1.0
-HAS_EVENT = "has_event"
-"""In the `info` of a session that records one."""
+HAS_EVENT, HAS_CALL = "has_event", "has_call"
+"""In the `info` of a session that records an event, or a call of a contract."""
 
 
 class Database:
@@ -37,6 +37,8 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.committed = Bell()
+        self.ordered = Bell()
+        """Rings for the commits that have a call of a contract in them; see `mesh_shared.chain.journal`."""
         self.recorded = Bell()
         """Rings for the commits that have an event in them; see `mesh_shared.events.outbox`."""
         self._is_sqlite = engine.dialect.name == "sqlite"
@@ -117,8 +119,9 @@ class Database:
             await _begin(session)
             yield session
         self.committed.ring()
-        if HAS_EVENT in session.info:
-            self.recorded.ring()
+        for mark, bell in ((HAS_EVENT, self.recorded), (HAS_CALL, self.ordered)):
+            if mark in session.info:
+                bell.ring()
 
     @asynccontextmanager
     async def sole(self, name: str) -> AsyncGenerator[None, None]:
