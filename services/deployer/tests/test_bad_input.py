@@ -62,12 +62,12 @@ def is_problem(answer: Response, status: int, code: str) -> bool:
 @pytest.mark.parametrize(
     ("sdl", "code"),
     [
-        (BOMB, "alias"),
+        (BOMB, "too-large"),
         (DEEP, "too-deep"),
         ("", "empty"),
         ("version: [", "yaml"),
-        ("version: !!python/object/apply:os.system [id]", "tag"),
-        ("version: '2.0'\nversion: '2.0'", "duplicate-key"),
+        ("version: !!python/object/apply:os.system [id]", "not-a-value"),
+        ("version: '2.0'\nservices: {a: {image: b}, a: {image: c}}", "duplicate-key"),
         (HELLO.replace("amount: 100", "amount: -100"), "quantity"),
         (HELLO.replace("amount: 100", "amount: 1e400"), "quantity"),
         (HELLO.replace("count: 1", "count: -1"), "not-a-number"),
@@ -285,6 +285,8 @@ async def test_without_a_key_nothing_is_deployed(tenant: Tenant):
         (("denom: uact", "denom: uakt"), "price-not-in-uact"),
         (("GREETING=Hello from the mesh", "API_KEY=sk-live"), "secret-in-sdl"),
         (("size: 128Mi", "size: 1GB"), "sdl-invalid"),
+        (("version:", "reclamation: {min_window: 1h}\nversion:"), "not-run-here"),
+        (("    env:", "    credentials: {host: a, username: b, password: c}\n    env:"), "not-run-here"),
     ],
 )
 async def test_an_sdl_that_cannot_be_deployed_is_refused(tenant: Tenant, change: tuple[str, str], code: str):

@@ -7,9 +7,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from mesh_deployer.domain import tree
 from mesh_deployer.domain.issues import MAX_ISSUES, Findings, Issue, Severity, Unreadable
 from mesh_deployer.domain.place import Place
-from mesh_deployer.domain.tree import MAX_DEPTH, MAX_NODES, Listing, Mapping, Node, Scalar, read
+from mesh_deployer.domain.scalars import Scalar
+from mesh_deployer.domain.tree import MAX_DEPTH, MAX_NODES, Listing, Mapping, Node
 
 plain = st.recursive(
     st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8),
@@ -19,6 +21,10 @@ plain = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+def read(text: str) -> Node:
+    return tree.read(text)[0]
 
 
 def place(text: str) -> Place:
@@ -79,18 +85,71 @@ def test_as_deep_and_as_many_as_allowed_is_read():
 @pytest.mark.parametrize(
     ("text", "path", "code"),
     [
-        ("a:\n  b: 1\n  b: 2", "a.b", "duplicate-key"),
-        ("a:\n  - x\n  - {c: 1, c: 2}", "a[1].c", "duplicate-key"),
-        ("a: &x 1\nb: [1, *x]", "b[1]", "alias"),
-        ("a:\n  <<: {b: 1}", "a", "merge-key"),
-        ("a: [!!str 1]", "a[0]", "tag"),
+        ("a:\n  b: 1\n  b: 2", "a", "duplicate-key"),
+        ("a:\n  ? [x]\n  : 1", "a", "key"),
+        ("a:\n  <<: 5", "a", "merge-key"),
+        ("a:\n  <<: [{b: 1}, 5]", "a", "merge-key"),
+        ("a:\n  <<: {b: 1, b: 2}", "a", "duplicate-key"),
     ],
 )
-def test_a_fault_of_the_text_has_its_place(text: str, path: str, code: str):
-    with pytest.raises(Unreadable) as refusal:
-        read(text)
+def test_a_fault_of_a_part_is_found_when_that_part_is_read(text: str, path: str, code: str):
+    at = place(text)
 
-    assert (refusal.value.issue.path, refusal.value.issue.code) == (path, code)
+    assert found(at) == []
+    at.at("a").named()
+    assert found(at) == [(path, code)]
+
+
+def test_an_anchor_that_is_not_there_has_its_place():
+    with pytest.raises(Unreadable) as refusal:
+        read("a: &x 1\nb: [1, *y]")
+
+    assert (refusal.value.issue.path, refusal.value.issue.code) == ("b[1]", "alias")
+
+
+def test_an_alias_is_what_its_anchor_says():
+    assert as_python(read("a: &x {b: [1]}\nc: *x\n*x : d")) == {"a": {"b": ["1"]}, "c": {"b": ["1"]}}
+
+
+@pytest.mark.parametrize(
+    ("merge", "merged"),
+    [
+        ("<<: *one", {"a": "1", "b": "own"}),
+        ("<<: [*one, *two]", {"a": "1", "b": "own", "c": "2"}),
+        ("<<: [*two, *one]", {"a": "2", "b": "own", "c": "2"}),
+        ("'<<': x", {"<<": "x", "b": "own"}),
+    ],
+)
+def test_own_entries_win_over_merged_ones_and_the_first_of_those_over_the_next(merge: str, merged: object):
+    text = f"one: &one {{a: 1, b: 1}}\ntwo: &two {{a: 2, b: 2, c: 2}}\nall:\n  {merge}\n  b: own"
+
+    everything = as_python(read(text))
+
+    assert everything["all"] == merged
+
+
+def test_aliases_that_unfold_into_a_large_tree_are_refused_at_once():
+    levels = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10))
+
+    with pytest.raises(Unreadable) as refusal:
+        read(f"a0: &a0 x\n{levels}")
+
+    assert refusal.value.issue.code == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_alone"), [("a: 1", True), ("a: 1\n...", True), ("a: 1\n---\nb: [", False)]
+)
+def test_only_the_first_document_is_read(text: str, is_alone: bool):
+    node, alone = tree.read(text)
+
+    assert (as_python(node), alone) == ({"a": "1"}, is_alone)
+
+
+@pytest.mark.parametrize("text", [b"a: \xff", b"a: \xc3(", b"\xff\xfea"])
+def test_bytes_that_are_no_text_are_refused(text: bytes):
+    with pytest.raises(Unreadable, match="Not YAML"):
+        tree.read(text)
 
 
 def test_a_syntax_error_has_its_line():
@@ -103,32 +162,52 @@ def test_a_place_that_is_not_there_can_be_asked_for_anything():
 
     assert (nowhere.path, nowhere.is_absent) == ("b.c", True)
     assert (nowhere.text(), nowhere.texts(), nowhere.items(), nowhere.named()) == ("", None, [], {})
-    assert (nowhere.flag(), nowhere.whole(7, low=1, high=9)) == (False, 7)
+    assert (nowhere.flag(), nowhere.uint32(), nowhere.written()) == (False, 0, [])
     assert found(nowhere) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "code"),
+    ("text", "number"),
     [
-        ("a: 1.5", "not-a-number"),
-        ("a: '5'", "not-a-number"),
-        ("a: [5]", "not-a-number"),
-        ("a: 10", "out-of-range"),
+        ("80", 80), ("0x50", 80), ("0o120", 80), ("0120", 80), ("0b1010000", 80), ("8_0", 80), ("+80", 80),
+        ("80.9", 80), ("8e1", 80), ("-0.5", 0), ("089", 89), ("4294967295", 2**32 - 1), ("!!int '80'", 80),
+        ("4294967296", None), ("-1", None), ("'80'", None), ("!!str 80", None), (".inf", None), ("x", None),
+        ("true", None), ("2026-01-01", None), ("[80]", None), ("!!int 1.5", None), ("!x 80", None),
+        ("1e999", None), ("9" * 99, None),
+    ],
+)  # fmt: skip
+def test_a_number_is_what_go_reads_into_a_uint32(text: str, number: int | None):
+    at = place(f"a: {text}").at("a")
+
+    assert at.uint32(otherwise=7) == (7 if number is None else number)
+    assert (number is None) == at.findings.has_errors
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        *((text, True) for text in ("true", "True", "TRUE", "yes", "y", "On", "'yes'", "!!bool true")),
+        *((text, False) for text in ("false", "no", "N", "OFF", "'off'", "~")),
+        *((text, None) for text in ("'true'", "1", "[true]", "tRue", "!!bool 1", "!!str true")),
     ],
 )
-def test_a_number_that_does_not_fit_is_noted_and_reading_goes_on(text: str, code: str):
-    at = place(text).at("a")
+def test_a_flag_is_what_go_reads_into_a_bool(text: str, flag: bool | None):
+    at = place(f"a: {text}").at("a")
 
-    assert at.whole(3, low=1, high=9) == 3
-    assert found(at) == [("a", code)]
+    assert at.flag() is bool(flag)
+    assert [code for _, code in found(at)] == ([] if flag is not None else [found(at)[0][1]])
 
 
-@pytest.mark.parametrize("text", ["a: yes", "a: 'true'", "a: 1", "a: [true]", "a: True"])
-def test_only_true_and_false_are_flags(text: str):
-    at = place(text).at("a")
+def test_items_that_are_null_are_dropped():
+    assert place("a: [x, ~, '~', !!str ~, ]").at("a").texts() == ("x", "~", "~")
 
-    assert at.flag() is False
-    assert found(at) == [("a", "not-a-flag")]
+
+def test_what_nothing_deploys_is_read_but_not_checked():
+    at = place("a: {b: 1}").at("a").idle()
+
+    at.at("b").invalid("code", "text")
+
+    assert [issue.severity for issue in at.findings] == [Severity.WARNING]
 
 
 def test_an_unknown_key_is_a_warning_with_what_was_probably_meant():
@@ -150,20 +229,12 @@ def test_names_come_sorted_and_items_with_their_number():
     assert found(at) == [("b[1]", "not-a-value")]
 
 
-@pytest.mark.parametrize("text", ["a:", "a: {}", "a: []", "b: 1"])
-def test_a_part_that_is_not_compiled_may_be_there_unused(text: str):
-    at = place(text)
-
-    at.at("a").unsupported("This")
-
-    assert found(at) == []
-
-
 def test_the_same_finding_is_kept_once_and_no_more_than_a_hundred():
     findings = Findings()
     for _ in range(2):
         for number in range(MAX_ISSUES):
             findings.add(Issue(f"a[{number}]", "code", "text", severity=Severity.WARNING))
+    findings.add(Issue("b", "code", "text", severity=Severity.WARNING))
 
     with pytest.raises(Unreadable) as refusal:
         findings.add(Issue("b", "code", "text"))

@@ -54,6 +54,13 @@ class SeveralGroups(Conflict, title="Several placement groups"):
         )
 
 
+class NotRunHere(Conflict, title="Not run here"):
+    """The SDL is valid, and no marketplace that is configured here runs all that it asks for."""
+
+    def __init__(self, extras: Sequence[str]) -> None:
+        super().__init__(f"Nothing here runs {', '.join(extras)}.", extras=list(extras))
+
+
 class PriceNotInUact(Conflict, title="Price not in uact"):
     """Since Akash's AEP-79 a deployment is priced and paid in uact."""
 

@@ -44,8 +44,12 @@ class Findings:
     _found: dict[Issue, None] = field(default_factory=dict[Issue, None])
 
     def add(self, issue: Issue) -> None:
-        """Keeps `issue`. Raises `Unreadable` beyond `MAX_ISSUES`, so that no input makes a long answer."""
+        """Keeps `issue`, so that no input makes a long answer: of what is beyond `MAX_ISSUES`, warnings are
+        dropped, and an error raises `Unreadable`.
+        """
         if issue not in self._found and len(self._found) == MAX_ISSUES:
+            if issue.severity is Severity.WARNING:
+                return
             raise Unreadable(Issue("", "too-many", f"More than {MAX_ISSUES} findings; the rest is not read."))
         self._found[issue] = None
         self.has_errors = self.has_errors or issue.severity is Severity.ERROR

@@ -1,17 +1,16 @@
 """Reads the tree with types; whatever does not fit is noted with its path, and reading goes on."""
 
-import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TypeVar
 
 from mesh_deployer.domain.issues import Findings, Issue, Severity
-from mesh_deployer.domain.tree import Listing, Mapping, Node, Scalar
+from mesh_deployer.domain.scalars import Scalar
+from mesh_deployer.domain.tree import Listing, Mapping, Node
 
 T = TypeVar("T")
 
-_WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 # What people write who come from docker-compose and Kubernetes.
 _HINTS = {
     "depends_on": "Akash starts all services at once; let the service wait for what it needs.",
@@ -22,34 +21,77 @@ _HINTS = {
     "entrypoint": "Write `command` as a list.",
     "replicas": "Write `count` in the deployment section.",
     "restart": "Akash restarts what ends.",
+    "container_name": "The name of the service is its host name.",
+    "deploy": "Resources stand in profiles.compute, replicas as `count` in the deployment section.",
+    "hostname": "The name of the service is its host name.",
+    "networks": "The services of one placement reach each other by name.",
+    "healthcheck": "Akash has no health checks.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node (None where nothing is written), where it is, and where findings go."""
+    """A node (None where nothing is written), where it is, and where findings go.
+
+    `is_idle` when no deployment uses it: Akash reads it then, but does not check what it says.
+    """
 
     node: Node | None
     path: str
     findings: Findings
+    is_idle: bool = False
 
     @property
     def is_absent(self) -> bool:
         """True when nothing, or YAML's null, is written here."""
         return self.node is None or (isinstance(self.node, Scalar) and self.node.is_null)
 
+    @property
+    def is_mapping(self) -> bool:
+        """True when `name: value` lines are written here."""
+        return isinstance(self.node, Mapping)
+
+    @property
+    def is_scalar(self) -> bool:
+        """True when a single value is written here."""
+        return isinstance(self.node, Scalar)
+
     def error(self, code: str, message: str, hint: str = "") -> None:
         """Notes a fault that keeps the document from being compiled."""
         self.findings.add(Issue(self.path, code, message, hint))
+
+    def invalid(self, code: str, message: str, hint: str = "") -> None:
+        """Notes what Akash refuses in what is deployed, and lets pass elsewhere."""
+        (self.warn if self.is_idle else self.error)(code, message, hint)
 
     def warn(self, code: str, message: str, hint: str = "") -> None:
         """Notes what Akash accepts and the author hardly means."""
         self.findings.add(Issue(self.path, code, message, hint, Severity.WARNING))
 
+    def idle(self) -> "Place":
+        """The same in a part that nothing deploys."""
+        return replace(self, is_idle=True)
+
+    def over(self, entries: dict[str, Node]) -> "Place":
+        """The same place with these entries."""
+        return replace(self, node=Mapping(entries))
+
+    def has(self, key: str) -> bool:
+        """True when something, if only null, is written under `key`."""
+        return key in self._entries()
+
     def at(self, key: str) -> "Place":
         """The value under `key`; an absent place when this is no mapping or has no such key."""
         node = self.node.entries.get(key) if isinstance(self.node, Mapping) else None
-        return Place(node, f"{self.path}.{key}" if self.path else key, self.findings)
+        return self._below(f".{key}" if self.path else key, node)
+
+    def written(self) -> list[tuple[str, "Place"]]:
+        """The pairs as Akash walks them where it reads a mapping by hand: nothing merged, some keys twice."""
+        if isinstance(self.node, Mapping):
+            return [(key, self._below(f".{key}" if self.path else key, n)) for key, n in self.node.written]
+        if not self.is_absent and not isinstance(self.node, Scalar):
+            self.error("not-a-mapping", "A mapping is expected here.", "Write `name: value` lines.")
+        return []
 
     def fields(self, known: Collection[str]) -> "Place":
         """This place as a mapping with fixed keys; others are noted, with what was probably meant.
@@ -68,11 +110,15 @@ class Place:
         return {name: self.at(name) for name in sorted(self._entries())}
 
     def items(self) -> list["Place"]:
-        """The items of a list."""
+        """The items of a list; Go drops those that are null."""
+        return [item for item in self.all_items() if not item.is_absent]
+
+    def all_items(self) -> list["Place"]:
+        """The items of a list with those that are null."""
         if self.is_absent:
             return []
         if isinstance(self.node, Listing):
-            return [Place(item, f"{self.path}[{i}]", self.findings) for i, item in enumerate(self.node.items)]
+            return [self._below(f"[{i}]", item) for i, item in enumerate(self.node.items)]
         self.error("not-a-list", "A list is expected here.", "Start each item with a dash.")
         return []
 
@@ -80,60 +126,74 @@ class Place:
         """The value as it is written; empty when absent."""
         if self.is_absent:
             return ""
-        if isinstance(self.node, Scalar):
-            return self.node.value
-        self.error("not-a-value", "A single value is expected here.")
-        return ""
+        scalar = self._scalar()
+        return scalar.value if scalar else ""
 
     def texts(self) -> tuple[str, ...] | None:
         """A list of values; None when absent, which Akash's hash tells from an empty list."""
         return None if self.is_absent else tuple(item.text() for item in self.items())
 
-    def whole(self, default: int, *, low: int, high: int) -> int:
-        """A whole number from `low` to `high`, written in plain decimal digits; `default` when absent."""
+    def uint32(self, otherwise: int = 0) -> int:
+        """A number as Go reads it into a `uint32`: `0x50` is 80, `1e3` 1000, `1.9` 1.
+
+        0 when absent; `otherwise`, and a note, where it is none.
+        """
         if self.is_absent:
-            return default
-        node = self.node
-        if not isinstance(node, Scalar) or not node.is_plain or not _WHOLE.fullmatch(node.value):
+            return 0
+        if (scalar := self._scalar()) is None:
+            return otherwise
+        if (number := scalar.uint32()) is None:
             self.error("not-a-number", "A whole number is expected here.", "Write digits without quotes.")
-            return default
-        if not low <= int(node.value) <= high:
-            self.error("out-of-range", f"{node.value} is not between {low} and {high}.")
-            return default
-        return int(node.value)
+            return otherwise
+        if scalar.value != str(number):
+            self.warn("number", f"Akash reads {number} here.", "Write decimal digits.")
+        return number
 
     def flag(self) -> bool:
-        """True or false; false when absent."""
-        if self.is_absent:
+        """True or false, also as `yes`, `off` and the like; false when absent."""
+        if self.is_absent or (scalar := self._scalar()) is None:
             return False
-        if isinstance(self.node, Scalar) and self.node.is_plain and self.node.value in ("true", "false"):
-            return self.node.value == "true"
-        self.error("not-a-flag", "true or false is expected here.")
-        return False
+        if (flag := scalar.flag()) is None:
+            self.error("not-a-flag", "true or false is expected here.", "Write it without quotes.")
+        return bool(flag)
 
-    def parsed(self, parse: Callable[[str], T], default: T, what: str) -> T:
-        """What `parse` makes of the text; `default` and a note when it cannot, or nothing is there."""
+    def parsed(self, parse: Callable[[str], T], default: T, what: str, example: str) -> T:
+        """What `parse` makes of the text as it is written, quoted or not; `default` where it cannot.
+
+        Akash takes what is absent for zero, which is checked in what is deployed only.
+        """
         if self.is_absent:
-            self.error("missing", f"{what} is missing.")
+            key = self.path.rpartition(".")[2]
+            self.invalid("missing", f"{what} is missing.", f"Write `{key}: {example}`.")
             return default
-        if not (text := self.text()):
+        if not isinstance(self.node, Scalar):
+            self.error("not-a-value", "A single value is expected here.", "Write it behind the colon.")
             return default
         try:
-            return parse(text)
+            return parse(self.node.value)
         except ValueError as error:
             self.error("quantity", f"{what}: {error}", getattr(error, "hint", ""))
             return default
 
-    def unsupported(self, what: str) -> None:
-        """Notes a part of the language that is not compiled here, when it is used."""
-        is_used = not self.is_absent and self.node not in (Mapping({}), Listing(()))
-        if is_used:
-            self.error("unsupported", f"{what}: valid in Akash, but not compiled here.")
+    def _below(self, step: str, node: Node | None) -> "Place":
+        return Place(node, self.path + step, self.findings, self.is_idle)
+
+    def _scalar(self) -> Scalar | None:
+        """The value here, which is not absent; None, and a note, where it is none."""
+        if not isinstance(self.node, Scalar):
+            self.error("not-a-value", "A single value is expected here.", "Write it behind the colon.")
+            return None
+        if not self.node.is_readable:
+            self.error("tag", f"{self.node.tag} does not fit here.", "Leave the tag out.")
+            return None
+        return self.node
 
     def _entries(self) -> dict[str, Node]:
         if self.is_absent:
             return {}
-        if isinstance(self.node, Mapping):
-            return self.node.entries
-        self.error("not-a-mapping", "A mapping is expected here.", "Write `name: value` lines.")
-        return {}
+        if not isinstance(self.node, Mapping):
+            self.error("not-a-mapping", "A mapping is expected here.", "Write `name: value` lines.")
+            return {}
+        if fault := self.node.fault:
+            self.error(fault.code, fault.message, fault.hint)
+        return self.node.entries

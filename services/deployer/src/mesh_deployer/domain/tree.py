@@ -1,36 +1,37 @@
-"""YAML as a tree of strings: bounded, without aliases, tags and merge keys, every duplicate key reported.
+"""YAML as Go's yaml.v3 reads it into the compiler of Akash: a tree of scalars as they are written, bounded.
 
-Values keep their spelling. Akash's compiler reads most scalars as they are written (`on`, `0644`, `1e3`),
-so resolving them first, as YAML libraries do, would lose what it needs.
+Values keep their spelling. Most are read as they are written (`on`, `0644`, `1e3`), so resolving them first,
+as YAML libraries do, would lose what is needed. What Go finds only when it decodes a part (a key that is
+given twice, a merge of something else than a mapping) is kept with that part: Go ignores it in parts that it
+does not decode, and so must we.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import yaml
 
 from mesh_deployer.domain.issues import Issue, Unreadable
+from mesh_deployer.domain.scalars import Scalar
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
 MAX_NODES = 5_000
+"""Counted as often as aliases repeat them, so that a small text does not unfold into a large one."""
 MAX_KEY = 253
 """The longest name that Kubernetes has; keys are repeated in the path of every finding below them."""
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_TAG = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
-    """A value as it is written; `is_plain` when without quotes."""
+class Fault:
+    """What makes a part unreadable as soon as it is read."""
 
-    value: str
-    is_plain: bool
-
-    @property
-    def is_null(self) -> bool:
-        """True for YAML's spellings of nothing."""
-        return self.is_plain and self.value in _NULLS
+    code: str
+    message: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +43,32 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A mapping with scalar keys."""
+    """A mapping: `entries` with what is merged into it, `written` its own pairs in their order."""
 
     entries: dict[str, "Node"]
+    written: tuple[tuple[str, "Node"], ...] = ()
+    fault: Fault | None = None
 
 
 Node = Scalar | Listing | Mapping
+_Pair = tuple[Node, Node]
 
 
-def read(text: str) -> Node:
-    """The only document in `text`.
+def read(text: str | bytes) -> tuple[Node, bool]:
+    """The first document in `text`, and whether it is the only one: Go reads no further.
 
     At most `MAX_BYTES` of UTF-8, `MAX_NODES` nodes and `MAX_DEPTH` levels, so that no input keeps the
     event loop for long. Raises `Unreadable` at the first fault.
     """
-    if len(text.encode(errors="replace")) > MAX_BYTES:
+    if len(text.encode(errors="replace") if isinstance(text, str) else text) > MAX_BYTES:
         raise Unreadable(Issue("", "too-large", f"At most {MAX_BYTES} bytes are read."))
     try:
         return _Composer(cast("Any", yaml).parse(text, Loader=yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Unreadable(Issue("", "yaml", f"Not YAML, line {line}: {error.problem}.")) from None
-    except yaml.YAMLError:
+        hint = "Indent with spaces." if "found character" in str(error.problem) else ""
+        raise Unreadable(Issue("", "yaml", f"Not YAML, line {line}: {error.problem}.", hint)) from None
+    except (yaml.YAMLError, UnicodeError):
         raise Unreadable(Issue("", "yaml", "Not YAML: it has characters that YAML does not allow.")) from None
 
 
@@ -74,70 +79,123 @@ class _Composer:
     events: Iterator[Any]
     path: list[str] = field(default_factory=list[str])
     nodes: int = 0
+    anchors: dict[str, tuple[Node, int]] = field(default_factory=dict[str, tuple[Node, int]])
 
-    def document(self) -> Node:
-        event = self._next()
-        while isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
-            event = self._next()
-        if isinstance(event, yaml.StreamEndEvent):
-            raise self._fault("empty", "There is nothing in it.")
-        root = self._node(event)
-        self._next()
-        if not isinstance(self._next(), yaml.StreamEndEvent):
-            raise self._fault("several-documents", "There is more than one document.")
-        return root
-
-    def _next(self) -> Any:
+    def document(self) -> tuple[Node, bool]:
         event = next(self.events)
-        if isinstance(event, yaml.AliasEvent):
-            raise self._fault("alias", "Aliases are not read.", "Write the value out.")
-        if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None) is not None:
-            raise self._fault("tag", "Tags are not read.", "Leave the tag out.")
-        return event
+        while isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
+            event = next(self.events)
+        if isinstance(event, yaml.StreamEndEvent):
+            raise self._refusal("empty", "There is nothing in it.")
+        root = self._node(event)
+        next(self.events)
+        return root, self._is_at_the_end()
+
+    def _is_at_the_end(self) -> bool:
+        try:
+            return isinstance(next(self.events), yaml.StreamEndEvent)
+        except yaml.YAMLError:
+            return False
 
     def _node(self, event: Any) -> Node:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise self._fault("too-large", f"At most {MAX_NODES} values are read.")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor)
+        before = self.nodes
+        self._count(1)
         if len(self.path) > MAX_DEPTH:
-            raise self._fault("too-deep", f"At most {MAX_DEPTH} levels are read.")
+            raise self._refusal("too-deep", f"At most {MAX_DEPTH} levels are read.")
+        node = self._new(event)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (node, self.nodes - before)
+        return node
+
+    def _new(self, event: Any) -> Node:
         if isinstance(event, yaml.ScalarEvent):
             # style is None or "" for a plain scalar, depending on the parser
-            return Scalar(event.value, not event.style)
+            return Scalar(event.value, not event.style, (event.tag or "").replace(_TAG, "!!"))
         if isinstance(event, yaml.SequenceStartEvent):
             return self._listing()
         return self._mapping()
 
+    def _alias(self, anchor: str) -> Node:
+        if anchor not in self.anchors:
+            raise self._refusal("alias", f"Nothing before it has the anchor &{anchor}.")
+        node, size = self.anchors[anchor]
+        self._count(size)
+        return node
+
+    def _count(self, nodes: int) -> None:
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            raise self._refusal("too-large", f"At most {MAX_NODES} values are read.")
+
     def _listing(self) -> Listing:
         items: list[Node] = []
-        while True:
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             self.path.append(f"[{len(items)}]")
-            event = self._next()
-            if isinstance(event, yaml.SequenceEndEvent):
-                self.path.pop()
-                return Listing(tuple(items))
             items.append(self._node(event))
             self.path.pop()
+        return Listing(tuple(items))
 
     def _mapping(self) -> Mapping:
-        entries: dict[str, Node] = {}
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key = self._key(event)
-            self.path.append(f".{key}")
-            if key in entries:
-                raise self._fault("duplicate-key", "The key is given twice.", "Keep one of them.")
-            entries[key] = self._node(self._next())
+        pairs: list[_Pair] = []
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._node(event)
+            self.path.append(f".{key.value}" if isinstance(key, Scalar) else ".?")
+            if isinstance(key, Scalar) and len(key.value) > MAX_KEY:
+                raise self._refusal("key", f"A key has at most {MAX_KEY} characters.")
+            pairs.append((key, self._node(next(self.events))))
             self.path.pop()
-        return Mapping(entries)
+        return _mapping(pairs)
 
-    def _key(self, event: Any) -> str:
-        if not isinstance(event, yaml.ScalarEvent):
-            raise self._fault("key", "A key must be a name.")
-        if event.value == "<<" and not event.style:
-            raise self._fault("merge-key", "Merge keys are not read.", "Write the entries out.")
-        if len(event.value) > MAX_KEY:
-            raise self._fault("key", f"A key has at most {MAX_KEY} characters.")
-        return event.value
+    def _refusal(self, code: str, message: str) -> Unreadable:
+        path = "".join(self.path).removeprefix(".")
+        return Unreadable(Issue(path[: MAX_KEY * 2], code, message))
 
-    def _fault(self, code: str, message: str, hint: str = "") -> Unreadable:
-        return Unreadable(Issue("".join(self.path).removeprefix("."), code, message, hint))
+
+def overlaid(below: Node | None, above: Node, depth: int) -> Node:
+    """Two mappings as Go makes one of them that it decodes into the same variable; else the one `above`.
+
+    Entries of mappings at `depth` and deeper replace those of the same name.
+    """
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    entries = below.entries | {
+        name: overlaid(below.entries.get(name), node, depth - 1) if depth else node
+        for name, node in above.entries.items()
+    }
+    return Mapping(entries, below.written + above.written, below.fault or above.fault)
+
+
+def _mapping(pairs: Sequence[_Pair]) -> Mapping:
+    own: dict[str, Node] = {}
+    merged: dict[str, Node] = {}
+    fault: Fault | None = None
+    written = [(key.value, value) for key, value in pairs if isinstance(key, Scalar)]
+    names = [name for name, _ in written]
+    if len(names) < len(pairs):
+        fault = Fault("key", "A key must be a name.")
+    elif twice := next((name for name, number in Counter(names).items() if number > 1), None):
+        fault = Fault("duplicate-key", f"`{twice}` is given twice.", "Keep one of them.")
+    for key, value in pairs:
+        if not isinstance(key, Scalar) or key.is_null:
+            continue
+        if key.value == "<<" and key.is_plain:
+            merged, unmergeable = _merged(value)
+            fault = fault or unmergeable
+        else:
+            own[key.value] = value
+    return Mapping(merged | own, tuple(written), fault)
+
+
+def _merged(value: Node) -> tuple[dict[str, Node], Fault | None]:
+    """The entries of the mapping, or of those in the list, the first of which wins."""
+    sources = value.items if isinstance(value, Listing) else (value,)
+    found: dict[str, Node] = {}
+    for source in reversed(sources):
+        if not isinstance(source, Mapping):
+            return {}, Fault("merge-key", "Only mappings are merged.", "Write the entries out.")
+        if source.fault:
+            return {}, source.fault
+        found |= source.entries
+    return found, None

@@ -1,10 +1,12 @@
 """What is to run: the compiled form of an SDL."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 Attributes = tuple[tuple[str, str], ...]
 HTTP_PORT = 80
+MAX_UINT32 = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Resources:
     cpu_millis: int
     memory_bytes: int
     volumes: tuple[Volume, ...]
+    cpu_attributes: Attributes | None = None
+    gpu_units: int = 0
+    gpu_attributes: Attributes | None = None
 
     @property
     def storage_bytes(self) -> int:
@@ -56,7 +61,8 @@ class HttpOptions:
 class Expose:
     """A port, and for whom: the world when `is_global`, else the service named, else the whole group.
 
-    `external_port` is 0 where the SDL names none; it is the same port then.
+    `external_port` is 0 where the SDL names none; it is the same port then. `ip` is the name of the leased
+    address on which it is open, and `ip_number` the number that Akash gives it in the deployment.
     """
 
     port: int
@@ -66,6 +72,8 @@ class Expose:
     is_global: bool
     hosts: tuple[str, ...] | None
     http: HttpOptions
+    ip: str = ""
+    ip_number: int = 0
 
     @property
     def is_ingress(self) -> bool:
@@ -83,13 +91,37 @@ class Mount:
     is_read_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a provider needs to pull the image from a private registry."""
+
+    host: str
+    email: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What a service asks of the machine that runs it.
+
+    `permissions` are what it may read of its own deployment, None where the SDL says nothing of them. `tee`
+    is the kind of confidential computing, empty for none.
+    """
+
+    mounts: tuple[Mount, ...] = ()
+    permissions: tuple[str, ...] | None = None
+    tee: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One container image, how often it runs, and what it may use.
 
     `command` replaces the image's entry point, `args` its arguments. None and an empty tuple are told apart
-    because the hash does. `mounts` is None where the SDL has no `params`. `unit_price` is the most to pay
-    for one replica, in the denomination of its group, per block.
+    because the hash does, and so are no `params` and empty ones. Services with one `resource_id` in a group
+    share a unit of its order. `unit_price` is the most to pay for one replica, in the denomination of its
+    group, per block.
     """
 
     name: str
@@ -98,11 +130,17 @@ class Service:
     args: tuple[str, ...] | None
     env: tuple[str, ...] | None
     exposes: tuple[Expose, ...]
-    mounts: tuple[Mount, ...] | None
+    params: Params | None = None
+    credentials: Credentials | None = None
     resource_id: int
     resources: Resources
     count: int
     unit_price: Decimal
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """Where its volumes appear."""
+        return self.params.mounts if self.params else ()
 
     @property
     def is_public(self) -> bool:
@@ -127,6 +165,20 @@ class Group:
         return sum((s.unit_price * s.count for s in self.services), Decimal(0))
 
     @property
+    def units(self) -> list[tuple[Resources, int]]:
+        """What one replica gets and how many there are, by resource id; Go counts in 32 bits."""
+        counts: dict[int, int] = {}
+        for service in self.services:
+            counts[service.resource_id] = (counts.get(service.resource_id, 0) + service.count) & MAX_UINT32
+        used = {service.resource_id: service.resources for service in self.services}
+        return [(used[id], count) for id, count in counts.items()]
+
+    @property
+    def extras(self) -> list[str]:
+        """What it asks for beyond containers, processors, memory, disk and ports; each once, sorted."""
+        return sorted({extra for service in self.services for extra in _extras(service)})
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Every image that it needs, each once."""
         return tuple(dict.fromkeys(service.image for service in self.services))
@@ -139,6 +191,21 @@ class Group:
             sum(s.resources.memory_bytes * s.count for s in self.services),
             sum(s.resources.storage_bytes * s.count for s in self.services),
         )
+
+
+def _extras(service: Service) -> Iterator[str]:
+    if service.resources.gpu_units:
+        yield "GPUs"
+    if service.resources.cpu_attributes:
+        yield "a kind of processor"
+    if any(expose.ip for expose in service.exposes):
+        yield "leased IPs"
+    if service.credentials:
+        yield "registry credentials"
+    if service.params and service.params.tee:
+        yield "confidential computing"
+    if service.params and service.params.permissions:
+        yield "permissions on its deployment"
 
 
 @dataclass(frozen=True, slots=True)
