@@ -100,7 +100,8 @@ async def test_the_payer_does_not_hire_itself_for_money(caller: Caller, town: To
 async def test_a_step_says_whom_it_prefers_and_the_plan_says_so_again(caller: Caller, town: Town):
     await town.hire_sample("careful", reputation=0.8)
     await town.hire_sample("sloppy", reputation=0.3)
-    select = {"mode": "score", "min_reputation": 0.5, "weights": {"reputation": 1, "price": 0}}
+    weights = {"reputation": 1, "price": 0}
+    select = {"mode": "score", "deadline_s": 60, "min_reputation": 0.5, "weights": weights}
 
     plan = await caller.plan({"task": "t", "requirements": [STEP | {"select": select}]})
 

@@ -20,6 +20,7 @@ from mesh_coordinator.actions import PLUGIN
 from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.bids import TypedBids
 from mesh_coordinator.adapters.chain import ChainEscrows
+from mesh_coordinator.adapters.drafting import ChatDrafter
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.api import approvals, auctions, budgets, execution, runs
@@ -162,6 +163,7 @@ def _desks(
         own_accounts=frozenset({escrows.payer.lower(), escrows.evaluator.lower()}),
         own_endpoint=platform.public_url,
         max_budget_units=settings.max_run_budget,
+        drafter=_drafter(settings, platform),
     )
     return planner, RunDesk(
         database=platform.database,
@@ -169,3 +171,10 @@ def _desks(
         attempts_per_step=settings.attempts_per_step,
         news=news,
     )
+
+
+def _drafter(settings: Settings, platform: Platform) -> ChatDrafter | None:
+    if settings.model_url is None:
+        return None
+    url = settings.model_url.rstrip("/")
+    return ChatDrafter(http=platform.http, url=url, model=settings.model_name, key=settings.model_key)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from mesh_shared.chain.journal import Call
 
 from mesh_coordinator.domain.attempt import Failure
+from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.selection import Candidate, Listing
 from mesh_coordinator.domain.settlement import Escrow, Terms, Wish
 
@@ -20,6 +21,17 @@ class Directory(Protocol):
 
     async def agent(self, agent_id: str) -> Listing:
         """One agent. Raises `AgentNotFound` or `Unavailable`."""
+        ...
+
+
+class Drafter(Protocol):
+    """Somebody who reads requirements out of a task in words that no rule knows: a language model."""
+
+    async def draft(self, task: str, inputs: Sequence[str]) -> Sequence[Requirement]:
+        """What the task needs, given inputs of these names; nothing when it makes no sense.
+
+        Whatever is drafted is checked like a plan of the caller's own. Raises `Unavailable`.
+        """
         ...
 
 

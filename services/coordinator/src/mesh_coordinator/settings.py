@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mesh_shared.chain.settings import ChainServiceSettings
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 # Budgets are summed in the database, whose integers have 64 bits.
 MAX_UNITS = 2**63 - 1
@@ -49,6 +49,14 @@ class Settings(ChainServiceSettings):
         le=MAX_UNITS,
         description="Most base units a run may spend; the budget of a run that names none.",
     )
+    model_url: str | None = Field(
+        default=None,
+        max_length=500,
+        description="OpenAI-compatible endpoint, such as `https://models.example/v1`, that drafts plans for "
+        "tasks that no rule understands; without it there are rules only.",
+    )
+    model_name: str = Field(default="", max_length=100, description="The model that is asked.")
+    model_key: SecretStr | None = Field(default=None, description="Its API key.")
     submit_window_s: int = Field(
         default=900, ge=10, description="Beyond a step's own time limit, how long a result may be handed in."
     )

@@ -8,14 +8,14 @@ from typing import Any
 
 from mesh_shared.errors import FieldError
 
-from mesh_coordinator.domain import requirements, selection
-from mesh_coordinator.domain.faults import faults
+from mesh_coordinator.domain import references, requirements, selection
+from mesh_coordinator.domain.faults import MAX_DEPTH, faults
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.run import OnFailure
 from mesh_coordinator.domain.selection import Limits, Listing
 from mesh_coordinator.errors import BudgetAboveLimit, InvalidPlan, NoRequirementRecognised
-from mesh_coordinator.ports import Directory
+from mesh_coordinator.ports import Directory, Drafter
 
 PARALLEL_SEARCHES = 8
 Question = tuple[str | None, str]
@@ -59,13 +59,16 @@ class Planner:
     own_accounts: frozenset[str]
     own_endpoint: str
     max_budget_units: int
+    drafter: Drafter | None = None
+    """Asked when no rule knows the words."""
 
     async def plan(self, task: Task) -> Plan:
         """Who would do what, for how much. Changes nothing.
 
         Raises `NoRequirementRecognised`, `InvalidPlan`, `BudgetAboveLimit`, `AgentNotFound` or `Unavailable`.
         """
-        needed = await self.requirements(task)
+        needed = await self._needed(task)
+        await self.check(task, needed)
         limits = Limits(
             own_accounts=self.own_accounts, own_endpoint=self.own_endpoint, budget_units=self.budget(task)
         )
@@ -84,17 +87,29 @@ class Planner:
             raise BudgetAboveLimit(self.max_budget_units)
         return task.budget_units
 
-    async def requirements(self, task: Task) -> tuple[Requirement, ...]:
-        """What the task needs, step by step. Raises `NoRequirementRecognised` or `InvalidPlan`."""
-        needed = requirements.recognised(task.text) if task.requirements is None else task.requirements
+    async def _needed(self, task: Task) -> Sequence[Requirement]:
+        """What the task needs, step by step: as it says, as the rules read it, or as the model drafts it."""
+        needed = task.requirements if task.requirements is not None else requirements.recognised(task.text)
+        if not needed and self.drafter is not None:
+            needed = await self.drafter.draft(task.text, sorted(task.input))
         if not needed:
             raise NoRequirementRecognised([rule.capability for rule in requirements.RULES])
+        return needed
+
+    async def check_again(self, task: Task) -> None:
+        """Raises `InvalidPlan` for what is no plan; what was drafted is not drafted, or looked at, again."""
+        if needed := task.requirements or requirements.recognised(task.text):
+            await self.check(task, needed)
+        elif references.depth([task.input, task.output]) > MAX_DEPTH:
+            raise InvalidPlan([FieldError("body", "", f"nested deeper than {MAX_DEPTH} levels")])
+
+    async def check(self, task: Task, needed: Sequence[Requirement]) -> None:
+        """Raises `InvalidPlan` when `needed` is no plan for the task."""
         # A megabyte of schemas and patterns takes a while to check; others are served meanwhile.
         find = partial(faults, needed, task.input, output=task.output, quorum=task.quorum)
         if found := await asyncio.to_thread(find):
             places = [(fault.pointer.removeprefix(task.implied), fault.detail) for fault in found]
             raise InvalidPlan([FieldError("body", pointer, detail) for pointer, detail in places])
-        return needed
 
     async def _listings(self, question: Question, places: asyncio.Semaphore) -> Sequence[Listing]:
         agent_id, capability = question

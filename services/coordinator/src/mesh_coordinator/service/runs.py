@@ -60,7 +60,7 @@ class RunDesk:
         async with self.database.read() as session:
             is_known = await Runs(session).find(id) is not None
         if is_known:
-            await self.planner.requirements(task)  # what makes no sense has no hash either
+            await self.planner.check_again(task)  # what makes no sense has no hash either
         else:
             await self._accept(task, id, owner)
         record = await self.get(id)
