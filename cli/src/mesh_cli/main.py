@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mesh_cli import audit, documents
+from mesh_cli import audit, documents, extensions
 from mesh_cli import doctor as examination
 from mesh_cli.demo import story
 from mesh_cli.demo.stage import BrokenPromise
@@ -28,6 +28,7 @@ from mesh_cli.processes import ProcessDied
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 app.add_typer(audit.app, name="audit")
+extensions.add_to(app)
 FirstPort = Annotated[
     int, typer.Option(help="The mesh uses this port and the next ones.", min=1024, max=65_000)
 ]
