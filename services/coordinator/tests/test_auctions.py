@@ -82,12 +82,16 @@ async def test_the_best_bid_is_hired_and_paid_what_it_asked_for(
     assert events.count("event: step.bid\n") + events.count("event: step.bid\r\n") == 3
 
 
-async def test_a_step_for_which_nobody_bids_fails(caller: Caller):
+async def test_a_step_for_which_nobody_bids_fails_and_a_fork_asks_again(caller: Caller):
     run = await open_auction(caller, task(deadline_s=1))
-
     ended = await caller.ended(run["id"])
 
+    answer = await caller.post(f"/v1/runs/{run['id']}/fork", {"from_step": "a"}, **{"Idempotency-Key": "f"})
+    again = await caller.run_when(answer.json()["id"], lambda seen: seen["steps"][0]["bids_until"])
+
     assert (ended["status"], ended["gaps"][0]["reason"]) == ("failed", "no-bid")
+    assert again["forked_from"] == run["id"]
+    await caller.ended(again["id"])
 
 
 async def test_only_the_agent_s_owner_bids_and_only_what_they_signed(

@@ -407,7 +407,7 @@ def test_a_person_is_asked_when_the_price_is_known():
 
 
 def test_a_step_for_which_nobody_bids_fails():
-    assert moves(step("a", auction=Auction.AWARDED, agents=())) == [Close("a", StepStatus.FAILED, NO_BID)]
+    assert moves(step("a", auction=Auction.IN_VAIN)) == [Close("a", StepStatus.FAILED, NO_BID)]
 
 
 def test_a_stopping_run_takes_no_bids():

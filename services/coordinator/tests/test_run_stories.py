@@ -109,8 +109,8 @@ class Story:
                 self.change(id, status=StepStatus.TAKING_BIDS, auction=Auction.OPEN)
             case Award(id):
                 assert self.steps[id].auction is Auction.OVER
-                bidding = self.steps[id].agents[: len(self.steps[id].needs)]
-                self.change(id, status=StepStatus.PENDING, auction=Auction.AWARDED, agents=bidding)
+                told = Auction.AWARDED if self.steps[id].needs else Auction.IN_VAIN
+                self.change(id, status=StepStatus.PENDING, auction=told)
             case Ask(id):
                 assert self.steps[id].approval is Approval.NEEDED
                 assert all(self.steps[need].status is StepStatus.SUCCEEDED for need in self.steps[id].needs)

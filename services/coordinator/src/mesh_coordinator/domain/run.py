@@ -45,12 +45,13 @@ class Approval(StrEnum):
 
 
 class Auction(StrEnum):
-    """How a step's agents and prices are found by bids: open for a time, then over, then awarded."""
+    """How a step's agents and prices are found by bids: open for a time, over, then awarded or in vain."""
 
     NEEDED = "needed"
     OPEN = "open"
     OVER = "over"
     AWARDED = "awarded"
+    IN_VAIN = "in_vain"
 
 
 class OnFailure(StrEnum):
@@ -271,9 +272,10 @@ def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> I
         yield Close(step.id, StepStatus.SKIPPED, NEED_NOT_MET)
     elif step.approval is Approval.DENIED:
         yield Close(step.id, StepStatus.FAILED, DENIED)
+    elif step.auction is Auction.IN_VAIN:
+        yield Close(step.id, StepStatus.FAILED, NO_BID)
     elif not step.agents:
-        reason = NO_BID if step.auction is Auction.AWARDED else NO_AGENT
-        yield Close(step.id, StepStatus.FAILED, reason)
+        yield Close(step.id, StepStatus.FAILED, NO_AGENT)
 
 
 def _stop_reason(run: RunFacts) -> Stopping | None:

@@ -75,15 +75,19 @@ def _invited(step: StepRow, agent_id: str) -> Candidate | None:
 
 
 async def award(session: AsyncSession, step: StepRow) -> None:
-    """Puts those who bid first, at their prices; the others are not tried.
+    """Puts those who bid first, at their prices; the others are not tried. Without a bid it was in vain.
 
     As many as before may be tried. A person is asked when that costs more than they let pass unasked.
     """
     wanted = REQUIREMENT.validate_python(step.requirement)
     prices = await Bids(session).prices(step.run_id, step.id)
+    step.status = StepStatus.PENDING
+    if not prices:
+        step.auction = Auction.IN_VAIN
+        return
     candidates = selection.awarded(wanted, CANDIDATES.validate_python(step.candidates), prices)
     tried = [one.agent_id for one in candidates if one.is_accepted][: len(step.agents)]
     step.candidates, step.agents = dumped(CANDIDATES, candidates), tried
-    step.status, step.auction = StepStatus.PENDING, Auction.AWARDED
+    step.auction = Auction.AWARDED
     above = wanted.asks_above_units
     step.approval = None if above is None or step.dearest_units <= above else Approval.NEEDED

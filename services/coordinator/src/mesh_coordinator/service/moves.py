@@ -144,7 +144,7 @@ async def _award(session: AsyncSession, id: UUID, move: Award, now: datetime) ->
     step = await Runs(session).step(id, move.step)
     await award(session, step)
     await session.flush()
-    agent = next(iter(step.agents), None)
+    agent = next(iter(step.agents)) if step.auction == Auction.AWARDED else None
     await Runs(session).happened(id, "step.awarded", {"step": step.id, "agent_id": agent}, now)
 
 
