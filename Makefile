@@ -44,7 +44,7 @@ check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
 	$(UV) run --locked mesh openapi --check
 
 bench: setup ## Measure the claims; each prints a ratio
-	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(UV) run --locked python $$file; done
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(UV) run --locked --group bench python $$file; done
 
 up: ## Run the mesh with docker-compose
 	docker compose up --detach --build --wait
