@@ -5,11 +5,16 @@ returns the exit code. It is loaded when it is called.
 """
 
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import typer
 
 GROUP = "mesh.commands"
-_EVERY_WORD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_EVERY_WORD: dict[str, Any] = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
 
 
 def named(name: str = "") -> EntryPoint | None:

@@ -30,7 +30,24 @@ def test_cpu_is_counted_in_thousandths_and_the_rest_is_cut_off(text: str, millis
     assert cpu_millis(text) == millis
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1", "+1m", "0x10", "1 ", "1,5", "٣", "1m0", "NaN", "9" * 65])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "m",
+        "-1",
+        "+1m",
+        "0x10",
+        "1 ",
+        "1,5",
+        "٣",
+        "1m0",
+        "4294967296m",
+        "0x1p99999",
+        "0x1p999999",
+        "9" * 65,
+    ],
+)
 def test_what_is_no_amount_of_cpu_is_refused_with_a_hint(text: str):
     with pytest.raises(NotAQuantity) as refusal:
         cpu_millis(text)
@@ -53,7 +70,10 @@ def test_what_is_no_amount_of_cpu_is_refused_with_a_hint(text: str):
         ("+.5Ki", 512),
         ("1_0k", 10_000),
         ("0x1p10", 1024),
-        ("1e300", 2**64 - 1),
+        ("1e300", 2**63),
+        ("NaN", 2**63),
+        ("+Inf", 2**63),
+        ("18446744073709549568", 2**64 - 2048),
     ],
 )
 def test_sizes_are_bytes(text: str, size: int):
@@ -97,6 +117,16 @@ def test_a_price_is_read_to_its_last_digit(amount: object):
 @given(st.integers(1, 2**50))
 def test_a_size_is_spelled_so_that_it_is_read_back(size: int):
     assert size_bytes(spelled(size)) == size
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e999Gi"])
+def test_what_no_float_holds_is_too_large(text: str):
+    with pytest.raises(NotAQuantity, match="too large"):
+        size_bytes(text)
+
+
+def test_cpu_is_kept_in_32_bits_as_go_does():
+    assert (cpu_millis("4294967.396"), cpu_millis("NaN"), cpu_millis("1e300")) == (100, 0, 0)
 
 
 @pytest.mark.parametrize("text", ["-1", "+1", "1.0", "", "x", "1" * 21, str(2**64)])

@@ -198,6 +198,22 @@ def test_a_flag_is_what_go_reads_into_a_bool(text: str, flag: bool | None):
     assert [code for _, code in found(at)] == ([] if flag is not None else [found(at)[0][1]])
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "codes"),
+    [
+        ("!!binary aGk=", "hi", []),
+        ("!!binary /w==", "", ["tag"]),
+        ("!!binary '%'", "", ["tag"]),
+        ("!own x", "x", []),
+    ],
+)
+def test_a_tag_says_how_a_text_is_read(text: str, value: str, codes: list[str]):
+    at = place(f"a: {text}").at("a")
+
+    assert at.text() == value
+    assert [code for _, code in found(at)] == codes
+
+
 def test_items_that_are_null_are_dropped():
     assert place("a: [x, ~, '~', !!str ~, ]").at("a").texts() == ("x", "~", "~")
 

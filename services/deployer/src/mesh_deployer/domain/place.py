@@ -127,7 +127,7 @@ class Place:
         if self.is_absent:
             return ""
         scalar = self._scalar()
-        return scalar.value if scalar else ""
+        return (scalar.text or "") if scalar else ""
 
     def texts(self) -> tuple[str, ...] | None:
         """A list of values; None when absent, which Akash's hash tells from an empty list."""

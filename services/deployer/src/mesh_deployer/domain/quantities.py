@@ -1,12 +1,14 @@
 """Amounts as an SDL spells them, read as Akash's compiler reads them (go/sdl/units.go, coin.go)."""
 
+import math
 import re
 from decimal import Decimal
 
 _DIGITS, _HEX = r"[0-9]+(?:_[0-9]+)*", r"_?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})"
-_FLOAT = rf"\+?(?:0[xX]{_HEX}(?:\.(?:{_HEX})?)?[pP][-+]?[0-9]{{1,3}}|{_DECIMAL}(?:[eE][-+]?[0-9]{{1,3}})?)"
-"""Go's strconv.ParseFloat without infinite and negative numbers, which are refused anyway."""
+_BINARY = rf"0[xX]{_HEX}(?:\.(?:{_HEX})?)?[pP][-+]?[0-9]{{1,3}}"
+_FLOAT = rf"\+?(?:{_BINARY}|{_DECIMAL}(?:[eE][-+]?[0-9]{{1,3}})?|(?i:inf(?:inity)?|nan))"
+"""Go's strconv.ParseFloat without negative numbers, which are refused anyway."""
 _CPU = re.compile(rf"(?:(?P<milli>[0-9]+)m|(?P<units>{_FLOAT}))")
 _SIZE = re.compile(rf"(?P<number>{_FLOAT})(?P<suffix>[A-Za-z]*)")
 _NEARLY_A_SIZE = re.compile(rf"(?P<number>{_DECIMAL}) ?(?P<letter>[kmgt])i?b?", re.IGNORECASE)
@@ -17,7 +19,7 @@ _NANOSECONDS = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6,
     "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
-_MAX_INT64, _MAX_UINT64 = 2**63 - 1, 2**64 - 1
+_MAX_INT64, _MAX_UINT32, _MAX_UINT64 = 2**63 - 1, 2**32 - 1, 2**64 - 1
 _SUFFIXES = {
     "": 1,
     **{letter: 1000**power for power, letter in enumerate("kMGTPE", start=1)},
@@ -44,7 +46,11 @@ def cpu_millis(text: str) -> int:
     match = _CPU.fullmatch(text)
     if match is None or len(text) > _LONGEST:
         raise NotAQuantity("not an amount of CPU.", "Write 500m or 0.5.")
-    return int(match["milli"]) if match["milli"] else _whole(_float(match["units"]) * 1000)
+    if match["units"]:
+        return _whole(_float(match["units"]) * 1000) & _MAX_UINT32
+    if (millis := int(match["milli"])) > _MAX_UINT32:
+        raise NotAQuantity("not an amount of CPU.", "Write 500m or 0.5.")
+    return millis
 
 
 def size_bytes(text: str) -> int:
@@ -101,12 +107,19 @@ def spelled(size: int) -> str:
 
 
 def _float(text: str) -> float:
-    return float.fromhex(text.replace("_", "")) if "x" in text.lower() else float(text)
+    """Raises `NotAQuantity` for a number of digits that is too large for a float."""
+    try:
+        number = float.fromhex(text.replace("_", "")) if "x" in text.lower() else float(text)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number) and "n" not in text.lower():
+        raise NotAQuantity("too large.", "Write less.")
+    return number
 
 
 def _whole(number: float) -> int:
-    """Without its fraction; what no unsigned integer holds is more than every limit."""
-    return int(number) if number < _MAX_UINT64 else _MAX_UINT64
+    """Without its fraction, as Go converts to `uint64` on amd64: 2**63 for all that does not fit."""
+    return int(number) if number < _MAX_UINT64 else _MAX_INT64 + 1
 
 
 def _size_hint(text: str) -> str:

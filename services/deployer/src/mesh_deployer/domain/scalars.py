@@ -4,6 +4,7 @@ Source: gopkg.in/yaml.v3 v3.0.1, resolve.go and decode.go, with which Akash's co
 """
 
 import re
+from base64 import b64decode
 from dataclasses import dataclass
 
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -21,7 +22,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST = 64
 """Digits that are looked at; more are no number that anything here could mean."""
 _TYPES: dict[str, type | tuple[type, ...]] = {"!!int": int, "!!float": (int, float), "!!bool": bool}
-_UNREAD = frozenset({"!!null", "!!timestamp", "!!binary"})
+_UNREAD = frozenset({"!!null", "!!timestamp"})
+_BINARY = "!!binary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,18 @@ class Scalar:
     def is_readable(self) -> bool:
         """False when its tag says something else than what is written; unknown ones say nothing."""
         wanted = _TYPES.get(self.tag)
-        return self.tag not in _UNREAD and (wanted is None or isinstance(self._plain(), wanted))
+        is_typed = wanted is None or isinstance(self._plain(), wanted)
+        return is_typed and self.tag not in _UNREAD and self.text is not None
+
+    @property
+    def text(self) -> str | None:
+        """As a Go `string`: what is written, whatever its type; None for `!!binary` that is no text."""
+        if self.tag != _BINARY:
+            return self.value
+        try:
+            return b64decode("".join(self.value.split("\n")), validate=True).decode()
+        except ValueError:
+            return None
 
     def uint32(self) -> int | None:
         """As a Go `uint32`: floats lose their fraction, quoted numbers are none. None if it does not fit."""
