@@ -1,8 +1,8 @@
 """Verifies an exported audit anywhere: needs the file and a key that was noted before.
 
 A file has an entry a line, canonical JSON, and as its last line the checkpoint: a signed note (C2SP) with the
-root of the RFC 9162 tree over the entries. Nothing here is shared with the service that wrote it. Anchors alone
-are asked of somebody: of a node of their chain.
+root of the RFC 9162 tree over the entries. Nothing here is shared with the service that wrote it. Anchors are
+asked of a node of their chain.
 """
 
 import base64
