@@ -26,6 +26,15 @@ def test_one_payer_s_runs_leave_room_for_another_s():
     assert (occupancy.room("mine").total, occupancy.room("yours").total) == (0, 3)
 
 
+def test_no_more_of_those_who_wait_are_called_than_there_is_room_for():
+    busy = [OpenAttempt("p", "a", State.INVOKING)]
+
+    occupancy = Occupancy(Limits(total=3, per_payer=9, per_agent=1), busy)
+
+    called = [occupancy.take_any("p", agents) for agents in (["a"], [], ["a", "b"], ["b"], ["c"], ["d"])]
+    assert called == [False, False, True, False, True, False]
+
+
 @given(LIMITS, OPEN, st.lists(st.tuples(NAMES, NAMES), max_size=20))
 def test_whoever_opens_only_where_there_is_room_keeps_every_limit(
     limits: Limits, before: list[OpenAttempt], wanted: list[tuple[str, str]]

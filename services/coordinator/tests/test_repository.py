@@ -266,10 +266,11 @@ async def test_the_facts_of_open_runs_come_oldest_first_with_their_steps_in_orde
     )
 
     async with database.read() as session:
-        facts = await Facts(session, 4, NOW).of_open()
+        versions = await Facts(session, 4, NOW).versions()
+        facts = await Facts(session, 4, NOW).of_all(list(versions))
         open_attempts = await Facts(session, 4, NOW).open_attempts()
 
-    assert list(facts) == [older.id, newer.id]
+    assert list(versions) == list(facts) == [older.id, newer.id]
     assert [(step.id, step.needs) for step in facts[older.id].steps] == [("b", ()), ("a", ("b",))]
     (step,) = facts[newer.id].steps
     assert [(one.state, one.failure) for one in step.attempts] == [
@@ -294,6 +295,21 @@ async def test_a_run_has_its_own_limits_within_the_operator_s(
         facts = await Facts(session, 4, NOW).of(id)
 
     assert (facts.parallel, facts.is_late) == (parallel, is_late)
+
+
+async def test_a_run_to_which_something_happened_is_in_another_version(database: Database):
+    run, other = run_row(), run_row()
+    for one in (run, other):
+        await stored(database, one)
+    async with database.write() as session:
+        await Runs(session).happened(run.id, "run.paused", {}, NOW)
+
+    async with database.read() as session:
+        versions = await Facts(session, 4, NOW).versions()
+        facts = await Facts(session, 4, NOW).of(run.id)
+
+    assert versions == {run.id: 1, other.id: 0}
+    assert facts.version == 1
 
 
 async def test_only_the_result_that_counts_is_passed_on(database: Database):

@@ -33,6 +33,7 @@ from mesh_coordinator.domain.run import (
     Stopping,
     Undo,
     decide,
+    waited_for,
 )
 
 ROOM = Room(1_000, 1_000)
@@ -86,6 +87,14 @@ def test_a_step_whose_agent_is_busy_lets_others_pass():
     steps = step("a"), step("b", agents=("y",)), step("c", agents=("y",)), step("d", agents=("z",))
 
     assert moves(*steps, room=Room(9, 1, {"x": 1})) == [Start("b", 1), Start("d", 1)]
+
+
+def test_a_run_without_room_knows_for_whom_it_waits():
+    steps = running("a", POOR), step("b", agents=("z",)), step("c", "b")
+
+    assert waited_for(run(*steps)) == ["y", "z"]
+    assert waited_for(run(*steps, parallel=1)) == ["y"]
+    assert waited_for(run(*steps, is_paused=True)) == []
 
 
 def test_a_late_run_stops_for_its_deadline():

@@ -142,6 +142,8 @@ NEXT: Mapping[State, Mapping[Happening, State]] = {
 
 ENDED = frozenset(state for state, ways in NEXT.items() if not ways)
 """Nothing is left to do."""
+OPEN = frozenset(State) - ENDED
+"""Something is."""
 DECIDED = ENDED | {State.RELEASED, State.REFUNDED}
 """Whether it was a success is known, and no money of it is locked."""
 

@@ -1,7 +1,8 @@
 """How many attempts may be open at once: of all runs, of one payer's, and with one agent."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mesh_coordinator.domain.attempt import State
@@ -24,6 +25,9 @@ class Room:
     def at(self, agent: str) -> int:
         """Calls that the agent may be given."""
         return self.per_agent - self.busy.get(agent, 0)
+
+
+ENDLESS = Room(sys.maxsize, sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +69,11 @@ class Occupancy:
         """Counts an attempt that was opened."""
         self._payers[payer] += 1
         self._agents[agent] += 1
+
+    def take_any(self, payer: str, agents: Sequence[str]) -> bool:
+        """Counts an attempt with the first of `agents` that has room; false when none has."""
+        room = self.room(payer)
+        agent = next((one for one in agents if room.total > 0 and room.at(one) > 0), None)
+        if agent is not None:
+            self.take(payer, agent)
+        return agent is not None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
-from mesh_coordinator.domain.limits import Room
+from mesh_coordinator.domain.limits import ENDLESS, Room
 
 
 class RunStatus(StrEnum):
@@ -117,8 +117,9 @@ class StepFacts:
 class RunFacts:
     """A run as it is on record; at most `parallel` of its steps run at once.
 
-    `owner` is who asked for it, `is_late` says that its deadline has passed; a paused run starts nothing.
-    With a `quorum` it is a success when so many required steps succeed, and stops when they cannot any more.
+    `owner` is who asked for it, `version` counts what happened to it; `is_late` says that its deadline has
+    passed; a paused run starts nothing. With a `quorum` it is a success when so many required steps succeed,
+    and stops when they cannot any more.
     """
 
     steps: tuple[StepFacts, ...]
@@ -126,6 +127,7 @@ class RunFacts:
     stopping: Stopping | None
     parallel: int
     owner: str = ""
+    version: int = 0
     is_late: bool = False
     is_paused: bool = False
     quorum: int | None = None
@@ -222,6 +224,13 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
     status = _status(run)
     undoing = [*_undoings(run)] if status in (RunStatus.FAILED, RunStatus.CANCELLED) else []
     return undoing or [End(status)]
+
+
+def waited_for(run: RunFacts) -> Sequence[str]:
+    """The agents, in order, that would be tried now if they had room; of a run in which nothing is due."""
+    agents = {step.id: step.agents for step in run.steps}
+    starts = (move for move in decide(run, ENDLESS) if isinstance(move, Start))
+    return [agents[start.step][start.number - 1] for start in starts]
 
 
 def _closings(run: RunFacts) -> Iterator[Close]:

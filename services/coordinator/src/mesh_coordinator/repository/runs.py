@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_coordinator.domain.attempt import ENDED, Failure, State
+from mesh_coordinator.domain.attempt import OPEN, Failure, State
 from mesh_coordinator.domain.limits import OpenAttempt
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.run import (
@@ -180,13 +180,18 @@ class Facts:
         self._parallel = parallel
         self._now = now
 
-    async def of_open(self) -> dict[UUID, RunFacts]:
-        """Every run that has not ended, oldest first."""
-        return await self._facts(select(RunRow.id).where(RunRow.status == RunStatus.RUNNING))
+    async def versions(self) -> dict[UUID, int]:
+        """Of every run that has not ended, oldest first; what the reducer knows of one changes with it.
+
+        For whatever changes that is told in the run's history, in the same commit.
+        """
+        query = select(RunRow.id, RunRow.version).where(RunRow.status == RunStatus.RUNNING)
+        rows = await self._session.execute(query.order_by(RunRow.position))
+        return {id: version for id, version in rows}
 
     async def of(self, id: UUID) -> RunFacts:
         """One run."""
-        return (await self._facts(select(RunRow.id).where(RunRow.id == id)))[id]
+        return (await self.of_all([id]))[id]
 
     async def open_attempts(self) -> dict[UUID, OpenAttempt]:
         """Attempts on which there is something left to do, oldest first."""
@@ -194,18 +199,20 @@ class Facts:
         query = (
             select(AttemptRow.id, RunRow.owner, agent, AttemptRow.state)
             .join(RunRow, RunRow.id == AttemptRow.run_id)
-            .where(AttemptRow.state.not_in(ENDED))
+            .where(AttemptRow.state.in_(OPEN))
             .order_by(AttemptRow.created_at)
         )
         rows = await self._session.execute(query)
         return {id: OpenAttempt(owner, agent, State(state)) for id, owner, agent, state in rows}
 
-    async def _facts(self, ids: Select[UUID]) -> dict[UUID, RunFacts]:
+    async def of_all(self, ids: Sequence[UUID]) -> dict[UUID, RunFacts]:
+        """These runs, oldest first."""
         attempts = await self._attempts(ids)
         steps = await self._steps(ids, attempts)
         columns = (
             RunRow.id,
             RunRow.owner,
+            RunRow.version,
             RunRow.on_failure,
             RunRow.stopping,
             RunRow.is_paused,
@@ -223,15 +230,16 @@ class Facts:
                 stopping=Stopping(stopping) if stopping else None,
                 parallel=min(parallel or self._parallel, self._parallel),
                 owner=owner,
+                version=version,
                 is_late=deadline is not None and deadline <= self._now,
                 quorum=quorum,
                 is_paused=is_paused,
             )
-            for id, owner, on_failure, stopping, is_paused, parallel, deadline, quorum in rows
+            for id, owner, version, on_failure, stopping, is_paused, parallel, deadline, quorum in rows
         }
 
     async def _steps(
-        self, ids: Select[UUID], attempts: Mapping[tuple[UUID, str], Sequence[_Attempt]]
+        self, ids: Sequence[UUID], attempts: Mapping[tuple[UUID, str], Sequence[_Attempt]]
     ) -> dict[UUID, list[StepFacts]]:
         columns = (
             StepRow.run_id,
@@ -286,7 +294,7 @@ class Facts:
             for state, failure, called_at in attempts
         )
 
-    async def _attempts(self, ids: Select[UUID]) -> dict[tuple[UUID, str], list[_Attempt]]:
+    async def _attempts(self, ids: Sequence[UUID]) -> dict[tuple[UUID, str], list[_Attempt]]:
         columns = (AttemptRow.run_id, AttemptRow.step_id, AttemptRow.state, AttemptRow.failure)
         rows = await self._session.execute(
             select(*columns, AttemptRow.called_at)

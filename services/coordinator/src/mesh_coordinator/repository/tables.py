@@ -174,6 +174,11 @@ class AttemptRow(Base):
     delivered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
+    @property
+    def agent_id(self) -> str:
+        """Whose try it is."""
+        return self.candidate["agent_id"]
+
 
 class BidRow(Base):
     """What an agent's owner asks for a step, under their signature; the last bid counts."""

@@ -35,8 +35,8 @@ from mesh_coordinator.service.auctions import award
 from mesh_coordinator.service.values import MAX_VALUE_BYTES, Unfit, array_of, gathered, parameters_of
 
 
-async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
-    """Puts a move on record; returns the agent for whom it opened an attempt."""
+async def record(session: AsyncSession, id: UUID, move: Move) -> AttemptRow | None:
+    """Puts a move on record; returns the attempt that it opened."""
     now = datetime.now(UTC)
     if isinstance(move, Start):
         return await _start(session, id, move, now)
@@ -44,7 +44,7 @@ async def record(session: AsyncSession, id: UUID, move: Move) -> str | None:
     return None
 
 
-async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) -> str | None:
+async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) -> AttemptRow | None:
     step = await Runs(session).step(id, move.step)
     try:
         parameters = await parameters_of(session, step)
@@ -55,11 +55,10 @@ async def _start(session: AsyncSession, id: UUID, move: Start, now: datetime) ->
     Attempts(session).add(attempt)
     step.status, step.started_at = StepStatus.RUNNING, step.started_at or now
     await session.flush()
-    agent: str = attempt.candidate["agent_id"]
-    data = {"step": move.step, "attempt": move.number, "agent_id": agent}
+    data = {"step": move.step, "attempt": move.number, "agent_id": attempt.agent_id}
     happening = "attempt.hedged" if move.is_hedge else "attempt.selected"
     await Runs(session).happened(id, happening, data, now)
-    return agent
+    return attempt
 
 
 async def _expand(session: AsyncSession, id: UUID, move: Expand, now: datetime) -> None:
@@ -198,7 +197,7 @@ async def _close(session: AsyncSession, id: UUID, move: Close, now: datetime) ->
         step_id=move.step,
         status=move.status,
         reason=move.reason,
-        agent_id=last.candidate["agent_id"] if last else None,
+        agent_id=last.agent_id if last else None,
         attempts=last.number if last else 0,
     )
     outbox.record(session, completed)

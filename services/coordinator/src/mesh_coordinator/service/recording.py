@@ -129,7 +129,7 @@ def scored(session: AsyncSession, row: AttemptRow, report: Report) -> None:
         run_id=row.run_id,
         step_id=row.step_id,
         attempt=row.number,
-        agent_id=row.candidate["agent_id"],
+        agent_id=row.agent_id,
         score_bps=report.score_bps,
         is_decided=report.is_decided,
     )
@@ -163,6 +163,6 @@ def _escrow(row: AttemptRow) -> dict[str, Any]:
         "step_id": row.step_id,
         "attempt": row.number,
         "escrow_id": row.escrow_id,
-        "agent_id": row.candidate["agent_id"],
+        "agent_id": row.agent_id,
         "amount": str(row.price_units),
     }
