@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 from mesh_coordinator.domain.attempt import Failure, State
 from mesh_coordinator.domain.limits import OpenAttempt
-from mesh_coordinator.domain.run import OnFailure, RunStatus, StepStatus, Stopping
+from mesh_coordinator.domain.run import OnFailure, RunStatus, Start, StepStatus, Stopping
 from mesh_coordinator.errors import RunNotFound
 from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.runs import Facts, Runs
 from mesh_coordinator.repository.tables import AttemptRow, BudgetRow, RunRow, StepRow
+from mesh_coordinator.service.moves import record
 from mesh_coordinator.settings import Settings
 from mesh_shared.database import engine, migrate
 from sqlalchemy.exc import IntegrityError
@@ -310,6 +311,24 @@ async def test_a_run_to_which_something_happened_is_in_another_version(database:
 
     assert versions == {run.id: 1, other.id: 0}
     assert facts.version == 1
+
+
+@pytest.mark.parametrize(("price_units", "state"), [(0, State.INVOKING), (5, State.RESERVING)])
+async def test_what_is_next_for_an_attempt_is_in_the_commit_that_opens_it(
+    database: Database, price_units: int, state: State
+):
+    run, wanted = run_row(), {"id": "a", "capability": "work"}
+    candidates = [{"agent_id": "x", "price_units": price_units}]
+    await stored(database, run, step_row(run.id, "a", requirement=wanted, candidates=candidates))
+
+    async with database.write() as session:
+        (opened,) = await record(session, run.id, [Start("a", 1)])
+
+    async with database.read() as session:
+        told = await Runs(session).history(run.id, after=0, limit=9)
+    assert opened is not None
+    assert (opened.state, opened.called_at is None) == (state, price_units > 0)
+    assert [one.type for one in told] == ["attempt.selected", f"attempt.{state}"]
 
 
 async def test_only_the_result_that_counts_is_passed_on(database: Database):

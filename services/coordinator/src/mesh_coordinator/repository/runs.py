@@ -1,7 +1,7 @@
 """Queries on runs, their steps and their history."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -126,8 +126,15 @@ class Runs:
     async def step(self, run_id: UUID, id: str) -> StepRow:
         return await self._session.get_one(StepRow, (run_id, id))
 
+    async def steps(self, run_id: UUID, ids: Collection[str]) -> dict[str, StepRow]:
+        """These steps by their ids."""
+        query = select(StepRow).where(StepRow.run_id == run_id, StepRow.id.in_(ids))
+        return {step.id: step for step in await self._session.scalars(query)}
+
     async def results(self, run_id: UUID, steps: Sequence[str]) -> dict[str, Any]:
         """What the steps amount to that succeeded, by step: what was delivered for them, or kept."""
+        if not steps:
+            return {}
         query = select(StepRow.id, StepRow.result).where(
             StepRow.run_id == run_id, StepRow.id.in_(steps), StepRow.result.is_not(None)
         )
@@ -192,6 +199,15 @@ class Facts:
     async def of(self, id: UUID) -> RunFacts:
         """One run."""
         return (await self.of_all([id]))[id]
+
+    async def closed(self, id: UUID, before: RunFacts, steps: Collection[str]) -> RunFacts:
+        """A run that was `before`, in which nothing but these steps changed, which were closed."""
+        query = select(StepRow.id, StepRow.status).where(StepRow.run_id == id, StepRow.id.in_(steps))
+        status = {id: StepStatus(status) for id, status in await self._session.execute(query)}
+        after = (
+            replace(step, status=status[step.id]) if step.id in status else step for step in before.steps
+        )
+        return replace(before, steps=tuple(after))
 
     async def open_attempts(self) -> dict[UUID, OpenAttempt]:
         """Attempts on which there is something left to do, oldest first."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service.funding import Funding
-from mesh_coordinator.service.recording import Work, moved, must_stop, read, scored
+from mesh_coordinator.service.recording import Work, move_on, moved, must_stop, read, scored
 from mesh_coordinator.service.settling import Settling
 
 JUDGING_LIMIT_S = 5.0
@@ -124,7 +124,7 @@ class AttemptRunner:
         async with self.database.write() as session:
             row = await moved(session, work, Happening.DELIVERED, now, delivery=delivery, delivered_at=now)
             if report is not None:
-                await _close(session, replace(work, attempt=row), report)
+                await _close(session, row, report)
 
     async def _answer(self, work: Work) -> Delivery | Refusal:
         """What the agent says; asked again, under the same key, as often as the step's policy has it."""
@@ -181,7 +181,7 @@ class AttemptRunner:
             await self.settling.hand_in(work, report)
             return
         async with self.database.write() as session:
-            await _close(session, work, report)
+            await _close(session, await Attempts(session).locked(work.attempt.id, work.state), report)
 
 
 async def _report(requirement: Requirement, result: Any) -> Report:
@@ -191,8 +191,8 @@ async def _report(requirement: Requirement, result: Any) -> Report:
     )
 
 
-async def _close(session: AsyncSession, work: Work, report: Report) -> None:
+async def _close(session: AsyncSession, row: AttemptRow, report: Report) -> None:
     """Nothing is owed for the delivery, whatever it is worth."""
     failure, now = quality.failing(report), datetime.now(UTC)
-    row = await moved(session, work, Happening.NOTHING_OWED, now, failure=failure)
+    await move_on(session, row, Happening.NOTHING_OWED, now, failure=failure)
     scored(session, row, report)

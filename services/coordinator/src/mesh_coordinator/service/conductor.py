@@ -14,7 +14,7 @@ from mesh_shared.database.engine import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.limits import Limits, Occupancy
-from mesh_coordinator.domain.run import RunFacts, RunStatus, decide, waited_for
+from mesh_coordinator.domain.run import Close, Move, RunFacts, RunStatus, decide, waited_for
 from mesh_coordinator.repository.runs import Facts, Runs
 from mesh_coordinator.service.attempts import AttemptRunner
 from mesh_coordinator.service.moves import record
@@ -115,16 +115,25 @@ class Conductor:
             with telemetry.continued("moves", run.traceparent):
                 while run.status == RunStatus.RUNNING:
                     moves = decide(facts, occupancy.room(run.owner))
-                    for move in moves:
-                        if (attempt := await record(session, id, move)) is not None:
-                            occupancy.take(run.owner, attempt.agent_id)
-                            opened.append(attempt.id)
-                    if not moves:
-                        break
-                    facts = await self._facts(session).of(id)
+                    attempts = await record(session, id, moves)
+                    for attempt in filter(None, attempts):
+                        occupancy.take(run.owner, attempt.agent_id)
+                        opened.append(attempt.id)
+                    if all(attempts):
+                        break  # all that was due was started, or nothing was
+                    facts = await self._after(session, id, facts, moves)
         self._staff(opened)
         if run.status != RunStatus.RUNNING:
             self.news.ring()
+
+    async def _after(
+        self, session: AsyncSession, id: UUID, facts: RunFacts, moves: Sequence[Move]
+    ) -> RunFacts:
+        """What there is to know of a run after these moves, which are on record."""
+        closed = [move.step for move in moves if isinstance(move, Close)]
+        if len(closed) == len(moves):
+            return await self._facts(session).closed(id, facts, closed)
+        return await self._facts(session).of(id)
 
     def _staff(self, attempts: Collection[UUID]) -> None:
         """A hand for every open attempt."""

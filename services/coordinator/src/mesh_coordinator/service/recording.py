@@ -102,13 +102,20 @@ def must_stop(run: RunRow, step: StepRow) -> bool:
 async def moved(
     session: AsyncSession, work: Work, happening: Happening, at: datetime, **changes: Any
 ) -> AttemptRow:
-    """The attempt in its next state, with `changes` to its columns.
-
-    A `failure` among the changes says that the attempt is no success any more. Raises `Outrun` when it is not
-    where it was.
-    """
+    """The attempt in its next state, with `changes` to its columns. Raises `Outrun` when others moved it."""
     row = await Attempts(session).locked(work.attempt.id, work.state)
-    row.state = after(work.state, happening)
+    await move_on(session, row, happening, at, **changes)
+    return row
+
+
+async def move_on(
+    session: AsyncSession, row: AttemptRow, happening: Happening, at: datetime, **changes: Any
+) -> None:
+    """Brings an attempt that nobody else can move to its next state, with `changes` to its columns.
+
+    A `failure` among the changes says that the attempt is no success any more.
+    """
+    row.state = after(State(row.state), happening)
     for column, value in changes.items():
         setattr(row, column, value)
     if row.state in ENDED:
@@ -119,7 +126,6 @@ async def moved(
     data = {"step": row.step_id, "attempt": row.number, "failure": row.failure, "escrow_id": row.escrow_id}
     known = {name: value for name, value in data.items() if value is not None}
     await Runs(session).happened(row.run_id, f"attempt.{row.state}", known, at)
-    return row
 
 
 def scored(session: AsyncSession, row: AttemptRow, report: Report) -> None:
