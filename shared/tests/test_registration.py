@@ -52,6 +52,7 @@ class Registry:
     """What it was told, and how it answers."""
 
     statuses: list[int] = field(default_factory=lambda: [202])
+    code: str = ""
     told: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     keys: list[str] = field(default_factory=list[str])
     heard: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -62,11 +63,12 @@ class Registry:
         @app.post("/v1/agents")
         async def register(
             body: dict[str, Any], response: Response, idempotency_key: Annotated[str, Header()]
-        ) -> None:
+        ) -> dict[str, str]:
             self.told.append(body)
             self.keys.append(idempotency_key)
             response.status_code = self.statuses.pop(0)
             self.heard.release()
+            return {"code": self.code}
 
         return app
 
@@ -126,8 +128,9 @@ async def test_a_registry_that_cannot_take_it_is_asked_again_under_the_same_key(
     assert registry.keys == ["mesh/loud@http://loud.example"] * 3
 
 
-async def test_being_listed_already_is_as_good(registration: Registration, registry: Registry):
-    registry.statuses = [409]
+@pytest.mark.parametrize("code", ["agent-exists", "idempotency-key-reused"])
+async def test_being_listed_already_is_as_good(registration: Registration, registry: Registry, code: str):
+    registry.statuses, registry.code = [409], code
 
     turn = asyncio.create_task(registration.turn())
     await asyncio.wait_for(registry.heard.acquire(), 60)
@@ -147,8 +150,11 @@ async def test_a_registry_in_trouble_is_unavailable(
         await registration.turn()
 
 
-async def test_a_refusal_is_no_outage(registration: Registration, registry: Registry):
-    registry.statuses = [403]
+@pytest.mark.parametrize(("status", "code"), [(403, "forbidden"), (409, "tool-unfit")])
+async def test_a_refusal_is_no_outage_and_no_success(
+    registration: Registration, registry: Registry, status: int, code: str
+):
+    registry.statuses, registry.code = [status], code
 
     with pytest.raises(httpx.HTTPStatusError):
         await registration.turn()

@@ -72,7 +72,7 @@ def is_problem(answer: Response, status: int, code: str) -> bool:
         (HELLO.replace("amount: 100", "amount: 1e400"), "quantity"),
         (HELLO.replace("count: 1", "count: -1"), "not-a-number"),
         (HELLO.replace("port: 80", "port: 99999"), "out-of-range"),
-        (HELLO.replace("units: 100m", "units: NaN"), "quantity"),
+        (HELLO.replace("units: 100m", "units: NaN"), "out-of-range"),
     ],
 )
 async def test_an_sdl_that_is_none_is_refused_with_the_reason_and_nothing_is_deployed(

@@ -43,7 +43,7 @@ METADATA: dict[str, tuple[Body, int, str]] = {
     "a hidden parameter": ({"toolDefinitions": [tool(parameters={"\u2066": 1})]}, 409, "text-unfit"),
     "NUL": ({"description": "a\0b"}, 409, "nul-in-text"),
     "parameters without end": ({"toolDefinitions": [tool(parameters=nested(100))]}, 409, "tool-unfit"),
-    "large parameters": ({"toolDefinitions": [tool(parameters={"a": "x" * 9000})]}, 409, "tool-unfit"),
+    "large parameters": ({"toolDefinitions": [tool(parameters={"a": "x" * 33_000})]}, 409, "tool-unfit"),
     "a template as endpoint": ({"endpoint": "https://{agentId}.example"}, 422, "invalid-request"),
     "an endpoint with a password": ({"endpoint": "https://a:b@agent.example"}, 422, "invalid-request"),
     "an endpoint that is a file": ({"endpoint": "file:///etc/passwd"}, 422, "invalid-request"),

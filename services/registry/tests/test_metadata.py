@@ -139,12 +139,12 @@ def test_what_does_not_fit_the_schema_is_no_metadata(changes: dict[str, Any]):
         metadata.read(orjson.dumps(GOOD | changes))
 
 
-def test_parameters_may_have_8_kib_and_no_byte_more():
+def test_parameters_may_have_32_kib_and_no_byte_more():
     overhead = len(orjson.dumps({"a": ""}))
 
-    metadata.document(with_parameters({"a": "x" * (8192 - overhead)}))
+    metadata.document(with_parameters({"a": "x" * (32_768 - overhead)}))
     with pytest.raises(ToolUnfit) as refused:
-        metadata.document(with_parameters({"a": "x" * (8193 - overhead)}))
+        metadata.document(with_parameters({"a": "x" * (32_769 - overhead)}))
 
     assert refused.value.members == {"tool": "SUMMARIZE"}
 

@@ -54,7 +54,7 @@ class MetadataInvalid(Conflict, title="Metadata invalid"):
 
 
 class ToolUnfit(Conflict, title="Tool unfit"):
-    """The parameters of a tool are larger than 8 KiB or nested more than 32 levels deep."""
+    """The parameters of a tool are larger than 32 KiB or nested more than 32 levels deep."""
 
 
 class TextUnfit(Conflict, title="Text unfit"):

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from mesh_shared.agents.plugin import Plugin
+from mesh_shared.errors import IdempotencyKeyReused
 from mesh_shared.http import asking
 
 
@@ -31,12 +32,18 @@ class Registration:
                 headers={"Idempotency-Key": f"{self.agent_id}@{self.endpoint}"},
                 auth=self.auth,
             )
-            if response.status_code != HTTPStatus.CONFLICT:  # listed already, in an earlier life
+            if not _is_listed_already(response):
                 response.raise_for_status()
         await asyncio.Event().wait()
 
     def _metadata(self) -> dict[str, Any]:
         return metadata(self.plugin, self.endpoint) | {"protocols": ["a2a"]}
+
+
+def _is_listed_already(response: httpx.Response) -> bool:
+    """In an earlier life. Anything else that is refused is no reason to rest."""
+    known = ("agent-exists", IdempotencyKeyReused.code())
+    return response.status_code == HTTPStatus.CONFLICT and response.json().get("code") in known
 
 
 def metadata(plugin: Plugin, endpoint: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mesh_registry.domain.texts import Flag, unseen_in, unseen_in_name, warnings
 from mesh_registry.errors import MetadataInvalid, TextUnfit, ToolUnfit
 
 MAX_DOCUMENT_BYTES = 256 * 1024
-MAX_PARAMETERS_BYTES = 8 * 1024
+MAX_PARAMETERS_BYTES = 32 * 1024
 MAX_PARAMETERS_DEPTH = 32
 MESH = "mesh"
 """The protocol that every agent speaks."""
@@ -47,7 +47,7 @@ class Tool(WireModel):
     description: Description
     capability: Capability
     parameters: dict[str, Any] = Field(
-        description="JSON Schema of the parameters; at most 8 KiB, nested at most 32 levels deep.",
+        description="JSON Schema of the parameters; at most 32 KiB, nested at most 32 levels deep.",
         examples=[{"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}],
     )
     price: Units
@@ -121,7 +121,7 @@ def document(metadata: AgentMetadata) -> bytes:
     """The bytes under the agent's CID: canonical JSON, so that equal metadata has one CID.
 
     Raises:
-        ToolUnfit: parameters of a tool above 8 KiB, or nested more than 32 levels deep.
+        ToolUnfit: parameters of a tool above 32 KiB, or nested more than 32 levels deep.
         TextUnfit: a text has characters that nobody sees.
         ContentTooLarge: the document is above 256 KiB.
     """
