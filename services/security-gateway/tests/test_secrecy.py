@@ -31,6 +31,12 @@ class Traces:
     url: str = ""
     received: bytearray = field(default_factory=bytearray)
 
+    async def come(self) -> None:
+        """Returns when some did, which is every few seconds."""
+        async with asyncio.timeout(60):
+            while len(self.received) < 1000:
+                await asyncio.sleep(0.05)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -203,7 +209,8 @@ async def test_no_secret_is_anywhere_but_at_its_upstream(
     sessions = (agent, await operator.admin())
     tokens = [headers["Authorization"].removeprefix("Bearer ") for headers in sessions]
     at_work = files(program.state_dir)
-    await asyncio.to_thread(program.stop)  # its last spans go to this loop
+    await traces.come()
+    program.stop()
     listening.cancel()
     at_rest = {f"{name} at rest": data for name, data in files(program.state_dir).items()}
     kept: dict[str, bytes | bytearray] = {**at_work, **at_rest, **ears.heard}
@@ -248,10 +255,8 @@ async def test_what_is_made_or_fetched_with_a_secret_is_nowhere_but_at_its_upstr
         await operate(operator, origin, agent, name, token)
     await read_everything(operator)
     kept: dict[str, bytes | bytearray] = {**files(program.state_dir), **ears.heard}
-    async with asyncio.timeout(30):
-        while len(traces.received) < 1000:  # they come every few seconds
-            await asyncio.sleep(0.05)
-    await asyncio.to_thread(program.stop)  # its last spans go to this loop
+    await traces.come()
+    program.stop()
     listening.cancel()
     kept |= {"log": program.log.read_bytes(), "traces": bytes(traces.received)}
 
