@@ -74,7 +74,7 @@ class Database:
     def peek(self, statement: Executable, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
         """The rows of one statement as the driver has them, when they can be had without waiting.
 
-        None on PostgreSQL, and when that fails for now: whoever asks has another way.
+        None on PostgreSQL, and where it fails: whoever asks has another way.
         """
         if self._lanes is None:
             return None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -31,6 +31,9 @@ LOOK_AGAIN_S = 1.0
 MAX_SEQUENCE = 2**53 - 1
 
 router = APIRouter(prefix="/v1", tags=["runs"], route_class=MeshRoute)
+_ENDED_MEANWHILE: dict[int | str, dict[str, Any]] = {
+    200: {"model": RunView, "description": "It has ended meanwhile."}
+}
 
 Client = Annotated[Principal, allow(RUN)]
 Prefer = Annotated[
@@ -134,7 +137,7 @@ async def get_run_graph(run_id: UUID, caller: Client, service: Service) -> Plain
     "/runs/{run_id}/cancel",
     status_code=202,
     operation_id="cancel_run",
-    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+    responses=_ENDED_MEANWHILE,
 )
 async def cancel_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
     """Starts nothing more, and calls nobody more. Money locked for agents that were not called comes back.
@@ -149,7 +152,7 @@ async def cancel_run(run_id: UUID, response: Response, caller: Client, service: 
     "/runs/{run_id}/pause",
     status_code=202,
     operation_id="pause_run",
-    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+    responses=_ENDED_MEANWHILE,
 )
 async def pause_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
     """Starts nothing new, and asks nobody, until the run is resumed; what is under way is finished.
@@ -163,7 +166,7 @@ async def pause_run(run_id: UUID, response: Response, caller: Client, service: S
     "/runs/{run_id}/resume",
     status_code=202,
     operation_id="resume_run",
-    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+    responses=_ENDED_MEANWHILE,
 )
 async def resume_run(run_id: UUID, response: Response, caller: Client, service: Service) -> RunView:
     """Goes on with a paused run. Resuming again changes nothing; 409 `run-ended` when it has ended."""
@@ -174,7 +177,7 @@ async def resume_run(run_id: UUID, response: Response, caller: Client, service: 
     "/runs/{run_id}/fork",
     status_code=202,
     operation_id="fork_run",
-    responses={200: {"model": RunView, "description": "It has ended meanwhile."}},
+    responses=_ENDED_MEANWHILE,
 )
 async def fork_run(
     run_id: UUID,

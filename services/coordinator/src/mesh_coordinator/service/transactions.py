@@ -52,7 +52,7 @@ class Transactions:
             await recording.doubted(session, row)
 
     async def again(self, work: Work, call: Call) -> None:
-        """Makes `call` what the attempt waits for now. Raises `Outrun` when others moved it on."""
+        """Makes `call` what the attempt waits for. Raises `Outrun` when others moved it on."""
         async with self.database.write() as session:
             row = await Attempts(session).locked(work.attempt.id, work.state)
             row.sends += 1
