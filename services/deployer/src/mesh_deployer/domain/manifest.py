@@ -125,7 +125,7 @@ def _resources(service: Service) -> Json:
         "memory": {"size": _value(used.memory_bytes)},
         "storage": [_volume(volume) for volume in used.volumes],
         "gpu": {"units": _value(used.gpu_units)} | _attributes(used.gpu_attributes),
-        "endpoints": [endpoint for expose in service.exposes for endpoint in _endpoints(expose)],
+        "endpoints": [endpoint for expose in service.exposes for endpoint in endpoints(expose)],
     }
 
 
@@ -133,7 +133,7 @@ def _volume(volume: Volume) -> Json:
     return {"name": volume.name, "size": _value(volume.size_bytes)} | _attributes(volume.attributes)
 
 
-def _endpoints(expose: Expose) -> list[Json]:
+def endpoints(expose: Expose) -> list[Json]:
     """Shared HTTP or a random port, and the leased address where there is one; none if not for the world."""
     if not expose.is_global:
         return []

@@ -83,12 +83,12 @@ class Place:
     def at(self, key: str) -> "Place":
         """The value under `key`; an absent place when this is no mapping or has no such key."""
         node = self.node.entries.get(key) if isinstance(self.node, Mapping) else None
-        return self._below(f".{key}" if self.path else key, node)
+        return self.below(f".{key}" if self.path else key, node)
 
     def written(self) -> list[tuple[str, "Place"]]:
         """The pairs as Akash walks them where it reads a mapping by hand: nothing merged, some keys twice."""
         if isinstance(self.node, Mapping):
-            return [(key, self._below(f".{key}" if self.path else key, n)) for key, n in self.node.written]
+            return [(key, self.below(f".{key}" if self.path else key, n)) for key, n in self.node.written]
         if not self.is_absent and not isinstance(self.node, Scalar):
             self.error("not-a-mapping", "A mapping is expected here.", "Write `name: value` lines.")
         return []
@@ -118,7 +118,7 @@ class Place:
         if self.is_absent:
             return []
         if isinstance(self.node, Listing):
-            return [self._below(f"[{i}]", item) for i, item in enumerate(self.node.items)]
+            return [self.below(f"[{i}]", item) for i, item in enumerate(self.node.items)]
         self.error("not-a-list", "A list is expected here.", "Start each item with a dash.")
         return []
 
@@ -175,7 +175,8 @@ class Place:
             self.error("quantity", f"{what}: {error}", getattr(error, "hint", ""))
             return default
 
-    def _below(self, step: str, node: Node | None) -> "Place":
+    def below(self, step: str, node: Node | None) -> "Place":
+        """`node`, which is one step below."""
         return Place(node, self.path + step, self.findings, self.is_idle)
 
     def _scalar(self) -> Scalar | None:
