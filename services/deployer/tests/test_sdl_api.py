@@ -69,7 +69,7 @@ async def test_findings_come_with_place_code_message_hint_and_severity(tenant: T
             "path": "services.web.restart",
             "code": "unknown-key",
             "message": "There is no `restart` here.",
-            "hint": "Akash restarts what ends.",
+            "hint": "Akash restarts what ends; leave it out.",
             "severity": "warning",
         },
         {

@@ -39,12 +39,12 @@ def exposes(service: Place) -> list[dict[str, Any]]:
     """The ports as an SDL opens them: published ones to the world, the others to the placement."""
     public: dict[_Port, None] = {}
     inner: set[tuple[int, str]] = set()
-    for item in service.at("ports").items():
+    for item in service.at("ports").one_or_more():
         ports = list(_long(item) if item.is_mapping else _short(item, _SHORT))
         inner.update((port.target, port.protocol) for port in ports if port.is_local)
         public |= {port: None for port in ports if not port.is_local}
         _note_outside(item, ports)
-    for item in service.at("expose").items():
+    for item in service.at("expose").one_or_more():
         inner.update((port.target, port.protocol) for port in _short(item, _INSIDE))
     inner -= {(port.target, port.protocol) for port in public}
     return [*map(_public, public), *(_inner(*port) for port in sorted(inner))]

@@ -65,8 +65,7 @@ def storage(service: Place, named: Mapping[str, str], *, disk_bytes: int, volume
             _long(found, item, named, volume_bytes)
         else:
             _short(found, item, named, volume_bytes)
-    tmpfs = service.at("tmpfs")
-    for item in [tmpfs] if tmpfs.is_scalar and not tmpfs.is_absent else tmpfs.items():
+    for item in service.at("tmpfs").one_or_more():
         _tmpfs(found, item)
     if not (shared := service.at("shm_size")).is_absent:
         found.remember(shared, "shm", _SHARED_MEMORY, size(shared))
