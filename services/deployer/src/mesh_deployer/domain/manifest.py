@@ -58,6 +58,16 @@ def group_specs(groups: Sequence[Group]) -> list[Json]:
     ]
 
 
+def resources_digest(group: Group) -> str:
+    """SHA-256 over what an update cannot change: units, counts and endpoints, without their prices.
+
+    A chain takes any hash; a provider refuses a manifest that needs other resources than it has leased
+    (ValidateManifest in go/manifest/v2beta3).
+    """
+    units = [{"resource": unit["resource"], "count": unit["count"]} for unit in _units(group)]
+    return sha256(json.dumps(units, sort_keys=True).encode()).hexdigest()
+
+
 def _units(group: Group) -> list[Json]:
     """One unit per resource id: services that share it are counted together, their endpoints sorted."""
     units: dict[int, Json] = {}
