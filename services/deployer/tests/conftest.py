@@ -26,7 +26,7 @@ from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
 from mesh_deployer.domain.market import Bid, BidBook, Terms
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group
-from mesh_deployer.ports import Condition, Marketplace, Order
+from mesh_deployer.ports import Closed, Condition, LogLine, Marketplace, Order, Output
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_deployer.service.driver import Driver
@@ -344,8 +344,21 @@ class Line:
         condition = await self._ask("status", self.market.status(order_id))
         return self.condition or condition
 
-    async def close(self, order_id: UUID) -> int:
+    async def quote(self, order: Order) -> BidBook:
+        return await self._ask("quote", self.market.quote(order))
+
+    async def deposit(self, order_id: UUID, total_uact: int) -> None:
+        await self._ask("deposit", self.market.deposit(order_id, total_uact))
+
+    async def close(self, order_id: UUID) -> Closed:
         return await self._ask("close", self.market.close(order_id))
+
+    async def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
+        async for line in self.market.logs(order_id, tail=tail, follow=follow):
+            yield line
+
+    async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
+        return await self._ask("exec", self.market.exec(order_id, service, command))
 
     async def held(self) -> Sequence[UUID]:
         return await self._ask("held", self.market.held())
@@ -406,8 +419,8 @@ class Stage:
         }
         return Deployment(**(accepted | given))
 
-    async def accept(self, deadlines: Deadlines = PATIENT) -> UUID:
-        deployment = self.deployment(deadlines=deadlines)
+    async def accept(self, deadlines: Deadlines = PATIENT, **given: Any) -> UUID:
+        deployment = self.deployment(deadlines=deadlines, **given)
         async with self.database.write() as session:
             Deployments(session).add(deployment)
         return deployment.id

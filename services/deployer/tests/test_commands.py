@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,65 @@ def test_compiling_loads_no_web_framework():
     check = "import sys, mesh_deployer.adapters.commands; sys.exit('fastapi' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", check], check=False, timeout=60).returncode == 0
+
+
+@pytest.fixture
+def compose(tmp_path: Path) -> Path:
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {web: {image: 'nginx:${TAG}', ports: ['80'], restart: always}}")
+    return path
+
+
+def test_a_converted_file_is_an_sdl_on_one_stream_and_findings_on_the_other(
+    compose: Path, capsys: pytest.CaptureFixture[str]
+):
+    code = sdl(["convert", str(compose), "--set", "TAG=1.27", "--price", "12.5"])
+
+    shown = capsys.readouterr()
+    (group,) = compile_sdl(shown.out).groups
+    assert (code, group.images, group.ceiling) == (0, ("nginx:1.27",), Decimal("12.5"))
+    assert "services.web.restart: Akash always restarts what ends." in shown.err
+
+
+def test_a_file_that_cannot_be_converted_is_a_one_with_the_reason(
+    compose: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert sdl(["convert", str(compose), "--json"]) == 1
+    assert sdl(["convert", str(compose.with_name("absent"))]) == 1
+
+    shown = capsys.readouterr()
+    (line,) = map(json.loads, shown.out.splitlines())
+    assert (line["ok"], line["sdl"]) == (False, None)
+    assert ("services.web.image", "variable") in {(i["path"], i["code"]) for i in line["issues"]}
+    assert "(document): No such file or directory." in shown.err
+
+
+@pytest.mark.parametrize(
+    "words", [["--set", "TAG"], ["--price", "free"], ["--price", "-1"], ["--price", "nan"]]
+)
+def test_a_value_that_is_none_is_a_wrong_call(compose: Path, words: list[str]):
+    with pytest.raises(SystemExit) as ended:
+        sdl(["convert", str(compose), *words])
+
+    assert ended.value.code == 2
+
+
+def test_two_files_are_compared_for_people_and_for_programs(hello: Path, capsys: pytest.CaptureFixture[str]):
+    after = hello.with_name("after.yaml")
+    after.write_text(HELLO.replace("trixie", "bookworm").replace("command:", "args:"))
+
+    assert [sdl(["diff", str(hello), str(after)]), sdl(["diff", str(hello), str(after), "--json"])] == [0, 0]
+
+    verdict, image, *_, line = capsys.readouterr().out.splitlines()
+    assert verdict == "carried by: update"
+    assert image == "  update     dcloud web image: debian:trixie-slim -> debian:bookworm-slim"
+    assert [change["what"] for change in json.loads(line)["changes"]] == ["image", "command", "args"]
+
+
+def test_a_file_that_does_not_compile_is_not_compared(hello: Path, capsys: pytest.CaptureFixture[str]):
+    bad = hello.with_name("bad.yaml")
+    bad.write_text("a: 1")
+
+    assert sdl(["diff", str(hello), str(bad), "--json"]) == 1
+
+    assert [line["file"] for line in lines(capsys)] == [str(bad)]

@@ -1,86 +1,54 @@
 """What every backend promises, asked of each: the simulated market on both databases, and Docker."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from decimal import Decimal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import arenas
 import pytest
-from mesh_deployer.adapters.docker import DockerMarketplace
-from mesh_deployer.adapters.engine import Engine
-from mesh_deployer.adapters.simulated import SimulatedMarketplace
-from mesh_deployer.domain.cost import Inputs
+from arenas import BIGGER, DEPOSIT, GREETS_OTHERWISE, GROUP, Arena
 from mesh_deployer.domain.deployment import Lease
-from mesh_deployer.domain.market import Bid, BidBook
-from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.errors import OrderNotOpen
-from mesh_deployer.ports import Condition, Marketplace, Order
-from mesh_deployer.settings import Settings
-from mesh_shared.database import migrate
-from mesh_shared.database.engine import Database, connect
-
-SLEEPER = """\
-version: "2.0"
-services:
-  web:
-    image: debian:trixie-slim
-    command: [sleep, infinity]
-    expose: [{port: 80, as: 80, to: [{global: true}]}]
-profiles:
-  compute:
-    web: {resources: {cpu: {units: 100m}, memory: {size: 64Mi}, storage: {size: 512Mi}}}
-  placement:
-    dcloud: {pricing: {web: {denom: uact, amount: 100}}}
-deployment:
-  web: {dcloud: {profile: web, count: 1}}
-"""
-(GROUP,) = compile_sdl(SLEEPER).groups
-INPUTS = Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
-DEPOSIT = 500_000
-
-
-def order(deposit: int = DEPOSIT) -> Order:
-    return Order(id=uuid4(), group=GROUP, requirements={}, deposit_uact=deposit)
-
-
-@asynccontextmanager
-async def migrated(url: str) -> AsyncGenerator[Database, None]:
-    database = connect(url)
-    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
-    yield database
-    await database.engine.dispose()
+from mesh_deployer.domain.market import Bid, CloseReason
+from mesh_deployer.errors import (
+    BidLost,
+    InsufficientFunds,
+    LeaseLost,
+    ManifestRefused,
+    ManifestTimeout,
+    NotOffered,
+    OrderNotOpen,
+    ServiceUnknown,
+)
+from mesh_deployer.ports import Closed, Condition, LogLine, Marketplace, Order
+from mesh_shared.errors import Conflict
 
 
 @pytest.fixture(params=["simulated on sqlite", "simulated on postgresql", "docker"])
-async def market(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Marketplace]:
-    on_postgres = request.param.endswith("postgresql")
-    url = request.getfixturevalue("postgres_url") if on_postgres else f"sqlite+aiosqlite:///{tmp_path}/m.db"
-    docker_url = request.getfixturevalue("docker_url") if request.param == "docker" else None
-    async with migrated(url) as database:
-        simulated = SimulatedMarketplace(database, 379, INPUTS)
-        if docker_url is None:
-            yield simulated
-            return
-        engine = Engine(docker_url, owner=uuid4().hex)
-        docker = DockerMarketplace(simulated, engine)
-        yield docker
-        for left in await docker.held():
-            await docker.close(left)
-        engine.close()
+async def arena(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arena]:
+    sqlite_url = f"sqlite+aiosqlite:///{tmp_path}/m.db"
+    match request.param:
+        case "docker":
+            entered = arenas.docker(sqlite_url, request.getfixturevalue("docker_url"))
+        case "simulated on postgresql":
+            entered = arenas.simulated(request.getfixturevalue("postgres_url"))
+        case _:
+            entered = arenas.simulated(sqlite_url)
+    async with entered as arena:
+        yield arena
 
 
-async def all_bids(market: Marketplace, order_id: UUID) -> BidBook:
-    while not (book := await market.bids(order_id)).is_complete:
-        pass
-    return book
+@pytest.fixture
+def market(arena: Arena) -> Marketplace:
+    return arena.market
 
 
-async def leased(market: Marketplace, wanted: Order) -> tuple[Bid, Lease]:
-    await market.create(wanted)
-    bid = (await all_bids(market, wanted.id)).bids[0]
-    return bid, await market.accept(wanted.id, bid)
+async def leased(arena: Arena, wanted: Order) -> tuple[Bid, Lease]:
+    await arena.market.create(wanted)
+    bid = (await arena.all_bids(wanted.id)).bids[0]
+    return bid, await arena.market.accept(wanted.id, bid)
 
 
 async def running(market: Marketplace, order_id: UUID) -> Condition:
@@ -91,18 +59,48 @@ async def running(market: Marketplace, order_id: UUID) -> Condition:
     return condition
 
 
+async def until_it_ends(look: Callable[[], Awaitable[object]]) -> Conflict:
+    """What a look at an order raises at last."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await look()
+            except Conflict as ending:
+                return ending
+            await asyncio.sleep(0.01)
+
+
+async def written(market: Marketplace, order_id: UUID, tail: int = 10) -> list[LogLine]:
+    return [line async for line in market.logs(order_id, tail=tail, follow=False)]
+
+
+def cost(bid: Bid, blocks: int, deposit: int = DEPOSIT) -> int:
+    """What so many blocks take from a deposit: whole uact are paid out, so a begun one is gone."""
+    return min(deposit, int((bid.uact_per_block * blocks).to_integral_value(ROUND_CEILING)))
+
+
 async def test_it_says_in_a_sentence_what_running_there_means(market: Marketplace):
     meaning = await market.capabilities(GROUP)
 
-    assert "simulated" in meaning
+    assert len(meaning) > 20
     assert meaning.endswith(".")
 
 
-async def test_bids_arrive_one_per_provider_and_never_above_the_price(market: Marketplace):
-    wanted = order()
+async def test_a_quote_says_who_would_not_bid_and_opens_nothing(arena: Arena, market: Marketplace):
+    nowhere = replace(arena.order(), requirements={"region": "nowhere"})
+
+    book = await market.quote(nowhere)
+
+    assert book.bids == ()
+    assert {"region" in declined.reason for declined in book.declined} == {True}
+    assert list(await market.held()) == []
+
+
+async def test_bids_arrive_one_per_provider_and_never_above_the_price(arena: Arena, market: Marketplace):
+    wanted = arena.order()
     await market.create(wanted)
 
-    first, book = await market.bids(wanted.id), await all_bids(market, wanted.id)
+    first, book = await market.bids(wanted.id), await arena.all_bids(wanted.id)
 
     assert set(bid.provider for bid in first.bids) <= {bid.provider for bid in book.bids}
     assert len({bid.provider for bid in book.bids}) == len(book.bids) > 1
@@ -110,45 +108,69 @@ async def test_bids_arrive_one_per_provider_and_never_above_the_price(market: Ma
     assert all(0 <= bid.reputation <= 1 for bid in book.bids)
 
 
-async def test_an_order_opened_twice_is_opened_once(market: Marketplace):
-    wanted = order()
-    await market.create(wanted)
-    before = await all_bids(market, wanted.id)
-
+async def test_an_order_that_nobody_wants_stays_open_without_a_bid(arena: Arena, market: Marketplace):
+    wanted = arena.order(fault="no-bids")
     await market.create(wanted)
 
-    assert await all_bids(market, wanted.id) == before
+    book = await market.bids(wanted.id)
+
+    assert (book.bids, book.is_complete) == ((), False)
     assert list(await market.held()) == [wanted.id]
 
 
-async def test_a_bid_accepted_twice_is_one_lease(market: Marketplace):
-    wanted = order()
-    bid, lease = await leased(market, wanted)
+async def test_an_order_opened_twice_is_opened_once(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await market.create(wanted)
+    before = await arena.all_bids(wanted.id)
+
+    await market.create(wanted)
+
+    assert await arena.all_bids(wanted.id) == before
+    assert list(await market.held()) == [wanted.id]
+
+
+async def test_a_bid_accepted_twice_is_one_lease(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    bid, lease = await leased(arena, wanted)
 
     assert await market.accept(wanted.id, bid) == lease
     assert bid.provider in lease.lease_id
 
 
-async def test_a_leased_order_is_nobody_elses(market: Marketplace):
-    wanted = order()
-    bid, _ = await leased(market, wanted)
-    other = next(b for b in (await all_bids(market, wanted.id)).bids if b.provider != bid.provider)
+async def test_a_leased_order_is_nobody_elses(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await market.create(wanted)
+    bid, other, *_ = (await arena.all_bids(wanted.id)).bids
+    await market.accept(wanted.id, bid)
 
     with pytest.raises(OrderNotOpen):
         await market.accept(wanted.id, other)
 
 
-async def test_nothing_runs_without_a_lease(market: Marketplace):
-    wanted = order()
+async def test_a_bid_that_was_withdrawn_is_lost_and_the_next_one_can_be_had(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order(fault="lost-bid")
+    await market.create(wanted)
+    gone, next_best, *_ = (await arena.all_bids(wanted.id)).bids
+
+    with pytest.raises(BidLost):
+        await market.accept(wanted.id, gone)
+
+    assert next_best.provider in (await market.accept(wanted.id, next_best)).lease_id
+
+
+async def test_nothing_runs_without_a_lease(arena: Arena, market: Marketplace):
+    wanted = arena.order()
     await market.create(wanted)
 
     with pytest.raises(OrderNotOpen):
         await market.send_manifest(wanted.id, GROUP)
 
 
-async def test_a_manifest_sent_twice_is_one_workload(market: Marketplace):
-    wanted = order()
-    await leased(market, wanted)
+async def test_a_manifest_sent_twice_is_one_workload(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await leased(arena, wanted)
     first = await running(market, wanted.id)
 
     again = await running(market, wanted.id)
@@ -156,47 +178,138 @@ async def test_a_manifest_sent_twice_is_one_workload(market: Marketplace):
     assert (first.phase, again) == ("running", first)
 
 
-async def test_closing_ends_everything_and_what_was_earned_is_the_price_of_the_blocks(market: Marketplace):
-    wanted = order()
-    bid, _ = await leased(market, wanted)
+async def test_another_manifest_for_the_same_resources_takes_the_place_of_the_first(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order()
+    _, lease = await leased(arena, wanted)
+    await running(market, wanted.id)
+
+    await market.send_manifest(wanted.id, GREETS_OTHERWISE)
+    async with asyncio.timeout(60):
+        while (await market.status(wanted.id)).phase != "running":
+            await asyncio.sleep(0.05)
+
+    assert lease.lease_id
+    assert {line.service for line in await written(market, wanted.id)} == {"web"}
+
+
+async def test_a_manifest_for_other_resources_is_refused_and_the_first_runs_on(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order()
+    await leased(arena, wanted)
+    await running(market, wanted.id)
+
+    with pytest.raises(ManifestRefused):
+        await market.send_manifest(wanted.id, BIGGER)
+
+    assert (await market.status(wanted.id)).phase == "running"
+
+
+async def test_a_provider_that_gets_no_manifest_in_time_closes_the_lease_and_that_is_the_reason(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order(fault="manifest-timeout")
+    await leased(arena, wanted)
+
+    refusals = [await until_it_ends(lambda: market.send_manifest(wanted.id, GROUP)) for _ in range(2)]
+
+    assert [type(refusal) for refusal in refusals] == [ManifestTimeout] * 2
+    assert (await market.close(wanted.id)).reason is CloseReason.MANIFEST_TIMEOUT
+
+
+async def test_a_lease_that_its_provider_closed_is_lost_and_the_order_can_be_opened_again(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order(fault="reclaim")
+    _, first = await leased(arena, wanted)
     await market.send_manifest(wanted.id, GROUP)
-    for _ in range(3):  # each look is a block
+
+    lost = await until_it_ends(lambda: market.status(wanted.id))
+    again = replace(wanted, number=2)
+    for _ in range(2):
+        await market.create(again)
+    bid = (await arena.all_bids(wanted.id)).bids[0]
+    second = await market.accept(wanted.id, bid)
+
+    assert isinstance(lost, LeaseLost)
+    assert lost.provider in first.lease_id
+    assert second.lease_id != first.lease_id
+    assert (await running(market, wanted.id)).phase == "running"
+    assert (await market.close(wanted.id)).reason is CloseReason.OWNER
+
+
+async def test_closing_ends_everything_and_costs_the_price_of_the_blocks_to_the_uact(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order()
+    bid, _ = await leased(arena, wanted)
+    await market.send_manifest(wanted.id, GROUP)
+    for _ in range(3):
         await market.status(wanted.id)
 
-    earned = await market.close(wanted.id)
+    closed = await market.close(wanted.id)
 
-    assert earned == int(bid.uact_per_block * 3)
+    blocks = await arena.paid_blocks(wanted.id)
+    assert closed == Closed(reason=CloseReason.OWNER, spent_uact=cost(bid, blocks))
     assert list(await market.held()) == []
 
 
-async def test_a_provider_never_earns_more_than_the_deposit(market: Marketplace):
-    wanted = order(deposit=1)
-    await leased(market, wanted)
+async def test_a_deposit_that_is_used_up_closes_the_order_when_the_provider_asks_for_its_pay(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order(deposit_uact=1)
+    await leased(arena, wanted)
     await market.send_manifest(wanted.id, GROUP)
-    await market.status(wanted.id)
 
-    assert await market.close(wanted.id) == 1
+    ending = await until_it_ends(lambda: market.status(wanted.id))
+
+    assert isinstance(ending, InsufficientFunds)
+    assert await market.close(wanted.id) == Closed(reason=CloseReason.INSUFFICIENT_FUNDS, spent_uact=1)
+    assert list(await market.held()) == []
 
 
-async def test_closing_twice_is_closing_once(market: Marketplace):
-    wanted = order()
-    await leased(market, wanted)
+async def test_a_deposit_is_topped_up_to_a_total_however_often_that_is_asked(
+    arena: Arena, market: Marketplace
+):
+    wanted = arena.order(deposit_uact=1)
+    bid, _ = await leased(arena, wanted)
+
+    for _ in range(3):
+        await market.deposit(wanted.id, 40)
+    await market.deposit(wanted.id, 20)
+    await market.send_manifest(wanted.id, GROUP)
+    ending = await until_it_ends(lambda: market.status(wanted.id))
+
+    assert isinstance(ending, InsufficientFunds)
+    assert (await market.close(wanted.id)).spent_uact == 40
+    assert await arena.paid_blocks(wanted.id) >= Decimal(40) / bid.uact_per_block
+
+
+async def test_closing_twice_is_closing_once(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await leased(arena, wanted)
     await running(market, wanted.id)
 
-    assert await market.close(wanted.id) == await market.close(wanted.id) > 0
+    closed = await market.close(wanted.id)
+
+    assert await market.close(wanted.id) == closed
+    assert closed.spent_uact > 0
 
 
-async def test_what_was_never_leased_or_never_opened_has_earned_nothing(market: Marketplace):
-    wanted = order()
+async def test_what_was_never_leased_or_never_opened_costs_nothing(arena: Arena, market: Marketplace):
+    wanted = arena.order()
     await market.create(wanted)
 
-    assert await market.close(wanted.id) == 0
-    assert await market.close(uuid4()) == 0
+    ended = [await market.close(wanted.id), await market.close(uuid4())]
+
+    assert ended == [Closed(reason=CloseReason.OWNER, spent_uact=0)] * 2
 
 
-async def test_a_closed_order_takes_no_further_step(market: Marketplace):
-    wanted = order()
-    bid, _ = await leased(market, wanted)
+async def test_a_closed_order_takes_no_further_step(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    bid, _ = await leased(arena, wanted)
     await market.close(wanted.id)
 
     for step in (
@@ -204,37 +317,102 @@ async def test_a_closed_order_takes_no_further_step(market: Marketplace):
         market.accept(wanted.id, bid),
         market.send_manifest(wanted.id, GROUP),
         market.status(wanted.id),
+        market.deposit(wanted.id, 2 * DEPOSIT),
+        written(market, wanted.id),
     ):
         with pytest.raises(OrderNotOpen):
             await step
     assert list(await market.held()) == []
 
 
-async def test_an_order_that_nobody_opened_has_no_bids_and_no_condition(market: Marketplace):
-    with pytest.raises(OrderNotOpen):
-        await market.bids(uuid4())
-    with pytest.raises(OrderNotOpen):
-        await market.status(uuid4())
+async def test_an_order_that_nobody_opened_has_no_bids_no_condition_and_no_log(market: Marketplace):
+    for step in (market.bids(uuid4()), market.status(uuid4()), written(market, uuid4())):
+        with pytest.raises(OrderNotOpen):
+            await step
 
 
-async def test_everything_that_is_not_closed_is_held(market: Marketplace):
-    opened, taken, closed = order(), order(), order()
+async def test_everything_that_is_not_closed_is_held_and_found_by_the_next_process(
+    arena: Arena, market: Marketplace
+):
+    opened, taken, closed = arena.order(), arena.order(), arena.order()
     await market.create(opened)
-    await leased(market, taken)
+    await leased(arena, taken)
     await market.send_manifest(taken.id, GROUP)
     await market.create(closed)
     await market.close(closed.id)
 
-    assert set(await market.held()) == {opened.id, taken.id}
+    found = arena.restarted()
+
+    assert set(await found.held()) == {opened.id, taken.id}
+    for left in (opened.id, taken.id):
+        await found.close(left)
+    assert list(await market.held()) == []
 
 
-async def test_two_askers_at_once_get_the_same_lease(market: Marketplace):
-    wanted = order()
+async def test_two_askers_at_once_get_the_same_lease(arena: Arena, market: Marketplace):
+    wanted = arena.order()
     await market.create(wanted)
-    bid = (await all_bids(market, wanted.id)).bids[0]
+    bid = (await arena.all_bids(wanted.id)).bids[0]
 
     leases = await asyncio.gather(*(market.accept(wanted.id, bid) for _ in range(5)))
     await asyncio.gather(*(market.send_manifest(wanted.id, GROUP) for _ in range(3)))
 
     assert len(set(leases)) == 1
     assert (await running(market, wanted.id)).phase == "running"
+
+
+async def test_what_a_workload_writes_can_be_read_the_last_lines_or_none(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await leased(arena, wanted)
+    await running(market, wanted.id)
+
+    lines = await written(market, wanted.id)
+
+    assert lines
+    assert {line.service for line in lines} == {"web"}
+    assert await written(market, wanted.id, tail=0) == []
+
+
+async def test_a_command_runs_beside_the_workload_or_is_refused_by_name(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await leased(arena, wanted)
+    await running(market, wanted.id)
+
+    if not arena.can_exec:
+        with pytest.raises(NotOffered):
+            await market.exec(wanted.id, "web", ["true"])
+        return
+    output = await market.exec(wanted.id, "web", ["sh", "-c", "echo $GREETING; exit 3"])
+    assert (output.exit_code, output.stdout, output.is_cut) == (3, "hello\n", False)
+    with pytest.raises(ServiceUnknown):
+        await market.exec(wanted.id, "nobody", ["true"])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13, 21, 34])
+async def test_a_step_that_was_cancelled_in_the_middle_can_be_taken_again(
+    arena: Arena, market: Marketplace, turns: int
+):
+    wanted = arena.order()
+    await cancelled_after(turns, market.create(wanted))
+    await market.create(wanted)
+    bid = (await arena.all_bids(wanted.id)).bids[0]
+    await cancelled_after(turns, market.accept(wanted.id, bid))
+    lease = await market.accept(wanted.id, bid)
+    await cancelled_after(turns, market.send_manifest(wanted.id, GROUP))
+    condition = await running(market, wanted.id)
+    await cancelled_after(turns, market.close(wanted.id))
+    closed = await market.close(wanted.id)
+
+    assert bid.provider in lease.lease_id
+    assert condition.phase == "running"
+    assert closed.spent_uact == cost(bid, await arena.paid_blocks(wanted.id))
+    assert list(await market.held()) == []
+
+
+async def cancelled_after(turns: int, step: Awaitable[object]) -> None:
+    """Takes a step and gives it up after so many turns of the event loop."""
+    task = asyncio.ensure_future(step)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

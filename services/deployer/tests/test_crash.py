@@ -119,8 +119,8 @@ async def read_book(database_url: str) -> Book:
 
 def is_whole(deployment: dict[str, Any], book: Book) -> bool:
     """True when deployment and order agree on every unit of the deposit."""
-    earned = book.orders[UUID(deployment["deploymentId"])].earned_uact
-    return int(deployment["refunded_uact"]) + (earned or 0) == int(deployment["deposit_uact"])
+    spent = book.orders[UUID(deployment["deploymentId"])].spent_uact
+    return int(deployment["refunded_uact"]) + (spent or 0) == int(deployment["deposit_uact"])
 
 
 async def test_whatever_was_done_and_not_heard_of_when_it_died_is_done_once(

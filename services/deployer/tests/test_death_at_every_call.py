@@ -39,7 +39,7 @@ async def test_a_death_costs_nothing(sqlite_stage: Stage, call: int, moment: str
     async with sqlite_stage.database.read() as session:
         (order,) = await session.scalars(select(SimulatedOrderRow))
     assert (order.order_id, order.state) == (id, "closed")
-    assert (closed.refunded_uact or 0) + (order.earned_uact or 0) == closed.deposit_uact
+    assert (closed.refunded_uact or 0) + (order.spent_uact or 0) == closed.deposit_uact
     assert (await sqlite_stage.facts()).count("deployer.lease-created.v1") == 1
     assert (await sqlite_stage.facts()).count("deployer.deployment-closed.v1") == 1
     assert list(await sqlite_stage.market.held()) == []

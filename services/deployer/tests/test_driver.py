@@ -106,6 +106,17 @@ async def test_an_order_that_the_market_closed_by_itself_is_a_failure(sqlite_sta
     assert failed.ending.code == "order-not-open"
 
 
+async def test_a_deposit_that_is_used_up_ends_a_deployment_and_that_is_the_reason(sqlite_stage: Stage):
+    id = await sqlite_stage.accept(deposit_uact=1)
+
+    async with sqlite_stage.replica(watch_s=0.01).working():
+        failed = await sqlite_stage.until(id, State.FAILED)
+
+    assert failed.ending is not None
+    assert (failed.ending.code, failed.refunded_uact) == ("insufficient-funds", 0)
+    assert await sqlite_stage.market.held() == []
+
+
 async def test_two_replicas_share_the_work_and_do_nothing_twice(stage: Stage):
     ids = [await stage.accept() for _ in range(12)]
 

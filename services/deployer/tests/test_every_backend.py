@@ -85,9 +85,28 @@ async def test_a_lost_bid_is_followed_by_the_next_best(tenant: Tenant, backend: 
     deployment = await tenant.deploy(sdl, provider=backend, wait=30)
 
     bids = (await tenant.read(deployment, "/bids"))["items"]
-    lost = next(bid for bid in bids if bid["reason"] == "The bid was gone when it was accepted.")
+    lost = next(bid for bid in bids if bid["reason"].startswith("Lost before"))
     assert deployment["status"] == "active"
     assert deployment["chosen"]["provider"] == bids[0]["provider"] != lost["provider"]
+
+
+async def test_a_provider_that_takes_its_machine_back_is_followed_by_another(
+    make_app: MakeApp, tenant_of: TenantOf, backend: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    engine = {"docker_url": request.getfixturevalue("docker_url")} if backend == "docker" else {}
+    app = make_app(f"sqlite+aiosqlite:///{tmp_path}/reclaim.db", watch_s=0.2, **engine)
+    async with tenant_of(app) as tenant:
+        first = await tenant.deploy(tenant.with_attributes(fault="reclaim"), provider=backend)
+        async with asyncio.timeout(60):
+            while "/1/2/" not in ((await tenant.read(first))["leaseId"] or ""):
+                await asyncio.sleep(0.05)
+        second = await tenant.until(first, "active")
+        ended = await tenant.close(first)
+        left = await held(app, backend)
+
+    notes = [step["note"] for step in second["history"] if step["status"] == "created"]
+    assert [note.endswith("(unstable). Asking for bids once more.") for note in notes] == [True]
+    assert (ended["status"], left) == ("closed", [])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_deployer.domain.deployment import (
     ENDED,
+    MAX_ORDERS,
     Deadlines,
     Deployment,
     IllegalTransition,
@@ -144,6 +145,29 @@ def test_without_an_acceptable_bid_the_ending_says_how_many_there_were():
     assert failing.explanation == "None of 1 bid(s) met the terms; 1 did not bid."
 
 
+@pytest.mark.parametrize("deployment", [LEASED, ACTIVE], ids=lambda d: str(d.state))
+def test_a_lost_lease_leads_to_a_new_order_without_the_provider_that_closed_it(deployment: Deployment):
+    relisted = deployment.lost_lease("lease-lost", "The provider has closed the lease.", NOW)
+
+    assert (relisted.state, relisted.order_number) == (State.CREATED, 2)
+    assert (relisted.lease, relisted.chosen, relisted.uris) == (None, None, ())
+    assert relisted.lost == ("sim1a",)
+    assert relisted.explanation == "The provider has closed the lease. Asking for bids once more."
+
+
+def test_a_deployment_whose_leases_are_closed_again_and_again_gives_up():
+    deployment = ACTIVE
+    for _ in range(MAX_ORDERS - 1):
+        relisted = deployment.lost_lease("lease-lost", "Closed.", NOW)
+        deployment = relisted.opened(NOW).saw(CHOICE, ()).chose(BID, NOW).got_lease(LEASE, NOW)
+
+    given_up = deployment.lost_lease("lease-lost", "Closed.", NOW)
+
+    assert given_up.state is State.CLOSING
+    assert given_up.ending is not None
+    assert given_up.ending.code == "lease-lost"
+
+
 def test_a_step_that_makes_no_sense_is_a_bug_and_says_so():
     with pytest.raises(IllegalTransition, match="created -> leased"):
         ACCEPTED.got_lease(LEASE, NOW)
@@ -158,6 +182,7 @@ MOVES: dict[str, Move] = {
     "lost": lambda d: d.lost_bid("sim1a", NOW),
     "leased": lambda d: d.got_lease(LEASE, NOW),
     "running": lambda d: d.running((), "", NOW),
+    "lease lost": lambda d: d.lost_lease("lease-lost", "Closed.", NOW),
     "failing": lambda d: d.failing("code", "text", NOW),
     "late": lambda d: d.in_time(after(1000)),
     "closing": lambda d: d.closing(NOW),
@@ -166,7 +191,7 @@ MOVES: dict[str, Move] = {
 
 
 @given(st.lists(st.sampled_from(sorted(MOVES)), max_size=30))
-def test_whatever_happens_an_end_is_an_end_and_a_lease_is_made_once(moves: list[str]):
+def test_whatever_happens_an_end_is_an_end_and_an_order_is_leased_once(moves: list[str]):
     deployment, leases = ACCEPTED, 0
     for move in moves:
         before = deployment
@@ -174,10 +199,10 @@ def test_whatever_happens_an_end_is_an_end_and_a_lease_is_made_once(moves: list[
             deployment = MOVES[move](deployment)
         except IllegalTransition:
             continue
-        leases += deployment.lease is not before.lease
+        leases += deployment.lease is not before.lease and deployment.lease is not None
         assert deployment.revision >= before.revision
         assert before.state not in ENDED or deployment is before
-    assert leases <= 1
+    assert leases <= deployment.order_number <= MAX_ORDERS
     assert (deployment.refunded_uact is not None) == (deployment.state in ENDED)
 
 

@@ -87,7 +87,7 @@ def test_a_bid_above_the_price_outside_the_region_or_lost_is_out():
         "dear": "Costs 11 uact per block, at most 10 is paid.",
         "far": "region is us, eu is required.",
         "silent": "region is not declared, eu is required.",
-        "gone": "The bid was gone when it was accepted.",
+        "gone": "Lost before: its bid was gone when it was accepted, or it closed the lease.",
     }
     assert choose_bid([scored.bid for scored in table], strict, lost=["gone"]).chosen is None
 

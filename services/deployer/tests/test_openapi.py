@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ROUTES = {
     ("/v1/sdl", "post"): "generate_sdl",
     ("/v1/sdl/validate", "post"): "validate_sdl",
+    ("/v1/sdl/from-compose", "post"): "convert_compose",
+    ("/v1/sdl/diff", "post"): "diff_sdl",
     ("/v1/deployments", "post"): "create_deployment",
     ("/v1/deployments", "get"): "list_deployments",
     ("/v1/deployments/{deployment_id}", "get"): "get_deployment",
@@ -54,7 +56,9 @@ def test_every_route_is_published_under_its_name(sqlite_app: FastAPI):
     assert {route: paths[route[0]][route[1]]["operationId"] for route in ROUTES} == ROUTES
 
 
-@pytest.mark.parametrize("schema", ["DeploymentRequest", "ConfigModel", "ComparisonRequest"])
+@pytest.mark.parametrize(
+    "schema", ["DeploymentRequest", "ConfigModel", "ComparisonRequest", "ComposeRequest", "DifferenceRequest"]
+)
 async def test_the_documents_own_examples_work(tenant: Tenant, schema: str):
     found = (await tenant.http.get("/openapi.json")).json()["components"]["schemas"][schema]
     fields = found["properties"].items()
@@ -63,9 +67,12 @@ async def test_the_documents_own_examples_work(tenant: Tenant, schema: str):
         if "examples" in found
         else {name: field["examples"][0] for name, field in fields if "examples" in field}
     )
-    path = {"ConfigModel": "/v1/sdl", "ComparisonRequest": "/v1/cost-comparisons"}.get(
-        schema, "/v1/deployments"
-    )
+    path = {
+        "ConfigModel": "/v1/sdl",
+        "ComparisonRequest": "/v1/cost-comparisons",
+        "ComposeRequest": "/v1/sdl/from-compose",
+        "DifferenceRequest": "/v1/sdl/diff",
+    }.get(schema, "/v1/deployments")
 
     response = await tenant.http.post(path, json=example, headers={"Idempotency-Key": "k"})
 

@@ -122,6 +122,7 @@ def test_a_warning_does_not_keep_an_sdl_from_being_compiled():
         ("- a\n" * (MAX_NODES + 1), "too-large"),
         ("a" * (MAX_KEY + 1) + ": 1", "key"),
         ("€" * (MAX_BYTES // 2), "too-large"),
+        (f"a: &a {'x' * 60_000}\nb: [*a, *a, *a, *a]", "too-large"),
     ],
 )
 def test_yaml_that_is_not_read_is_refused_before_anything_is_built_from_it(text: str, code: str):
@@ -149,8 +150,11 @@ def test_an_sdl_full_of_faults_gets_a_short_answer():
         HELLO.replace("- GREETING", "- " + "eyJ-" * 15_000),
         HELLO.replace("- GREETING", "- KEY=" + "a://" * 15_000),
         HELLO.replace("- GREETING", "- KEY=" + "/a" * 30_000),
+        HELLO.replace(
+            "- GREETING", "- &a A=" + "x" * 30_000 + "\n" + "      - *a\n" * 2_500 + "      - GREETING"
+        ),
     ],
-    ids=["list", "flow", "unknown keys", "dots", "tokens", "addresses", "path"],
+    ids=["list", "flow", "unknown keys", "dots", "tokens", "addresses", "path", "repeated"],
 )
 def test_no_text_keeps_the_compiler_busy_for_long(text: str):
     started = time.process_time()

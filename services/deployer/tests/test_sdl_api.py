@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from mesh_deployer.schemas.conversion import COMPOSE
 from mesh_deployer.schemas.sdl import HELLO
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def test_findings_come_with_place_code_message_hint_and_severity(tenant: T
             "path": "services.web.restart",
             "code": "unknown-key",
             "message": "There is no `restart` here.",
-            "hint": "Akash restarts what ends.",
+            "hint": "Akash restarts what ends; leave it out.",
             "severity": "warning",
         },
         {
@@ -81,9 +82,69 @@ async def test_findings_come_with_place_code_message_hint_and_severity(tenant: T
     ]
 
 
-@pytest.mark.parametrize("path", ["/v1/sdl", "/v1/sdl/validate"])
-async def test_writing_and_checking_changes_nothing(tenant: Tenant, path: str):
-    body = tenant.config if path == "/v1/sdl" else {"sdl": HELLO}
+async def test_a_compose_file_becomes_an_sdl_that_validates_to_the_same_hash(tenant: Tenant):
+    body = {"compose": COMPOSE, "variables": {"TAG": "1.28"}, "max_price_uact_per_block": "42.5"}
+
+    converted = (await tenant.http.post("/v1/sdl/from-compose", json=body)).json()
+
+    assert converted["ok"]
+    validated = (await tenant.http.post("/v1/sdl/validate", json={"sdl": converted["sdl"]})).json()
+    assert validated["version_hash"] == converted["version_hash"]
+    (unit,) = validated["groups"][0]["units"]
+    assert (unit["image"], unit["max_price"]) == ("nginx:1.28", "42.5")
+    assert [(issue["path"], issue["code"], issue["severity"]) for issue in converted["issues"]] == [
+        ("services.web.environment.API_TOKEN", "secret-in-sdl", "warning")
+    ]
+
+
+async def test_a_compose_file_without_an_image_is_answered_with_the_reason(tenant: Tenant):
+    response = await tenant.http.post("/v1/sdl/from-compose", json={"compose": "services: {web: {build: .}}"})
+
+    converted = response.json()
+    assert (response.status_code, converted["ok"], converted["sdl"]) == (200, False, None)
+    (issue,) = [issue for issue in converted["issues"] if issue["path"] == "services.web.image"]
+    assert issue["hint"] == "Push the image to a registry and write `image: …`."
+
+
+async def test_two_sdls_are_compared_and_each_change_says_what_carries_it(tenant: Tenant):
+    body = {"before": HELLO, "after": HELLO.replace("trixie", "bookworm").replace("count: 1", "count: 2")}
+
+    compared = (await tenant.http.post("/v1/sdl/diff", json=body)).json()
+
+    assert compared["carried_by"] == "deployment"
+    assert {change["what"]: change["carried_by"] for change in compared["changes"]} == {
+        "image": "update",
+        "count": "deployment",
+    }
+    assert all(change["reason"] for change in compared["changes"])
+
+
+async def test_comparing_with_something_else_is_refused_and_says_which_of_the_two(tenant: Tenant):
+    refusal = await tenant.http.post("/v1/sdl/diff", json={"before": "version: 1.0", "after": HELLO})
+
+    assert (refusal.status_code, refusal.json()["code"]) == (409, "sdl-invalid")
+    assert refusal.json()["issues"][0]["path"] == "before.version"
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/sdl": {
+        "name": "web",
+        "image": "nginx",
+        "port": 80,
+        "cpu_millis": 100,
+        "memory_bytes": 2**27,
+        "storage_bytes": 2**29,
+        "max_price_uact_per_block": "10",
+    },
+    "/v1/sdl/validate": {"sdl": HELLO},
+    "/v1/sdl/from-compose": {"compose": COMPOSE},
+    "/v1/sdl/diff": {"before": HELLO, "after": HELLO.replace("count: 1", "count: 2")},
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_writing_checking_and_comparing_changes_nothing(tenant: Tenant, path: str):
+    body = BODIES[path]
 
     first, second = [(await tenant.http.post(path, json=body)).json() for _ in range(2)]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_deployer.adapters.simulated import PROVIDERS, SimulatedMarketplace, providers
+from mesh_deployer.adapters.inventions import PROVIDERS, providers
+from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.ports import Order
@@ -87,7 +88,7 @@ async def test_an_order_keeps_its_bids_when_the_operator_changes_the_seed(market
 
     assert (await other.bids(wanted.id)).bids == before.bids
     assert (await other.accept(wanted.id, before.bids[0])).provider_uri == before.bids[0].uri
-    assert await other.close(wanted.id) == 0
+    assert (await other.close(wanted.id)).spent_uact == 0
 
 
 async def test_the_price_is_akashs_formula_within_the_spread_of_the_providers(market: SimulatedMarketplace):
@@ -168,9 +169,9 @@ async def test_the_book_outlives_the_process(market: SimulatedMarketplace):
 
 
 @pytest.mark.parametrize(
-    ("deposit", "looks"), [(500_000, 0), (500_000, 1), (500_000, 100), (10, 2), (7, 3), (1, 50)]
+    ("deposit", "looks"), [(500_000, 0), (500_000, 1), (500_000, 100), (10, 2), (7, 3), (1, 24)]
 )
-async def test_a_provider_has_earned_its_price_for_every_block_and_never_a_fraction(
+async def test_a_provider_is_paid_its_price_for_every_block_and_a_begun_uact_is_gone(
     market: SimulatedMarketplace, deposit: int, looks: int
 ):
     wanted = order(deposit_uact=deposit)
@@ -180,7 +181,8 @@ async def test_a_provider_has_earned_its_price_for_every_block_and_never_a_fract
     for _ in range(looks):
         await market.status(wanted.id)
 
-    assert await market.close(wanted.id) == min(deposit, int(bid.uact_per_block * looks))
+    owed = (bid.uact_per_block * looks).to_integral_value(ROUND_CEILING)
+    assert (await market.close(wanted.id)).spent_uact == min(deposit, owed)
 
 
 async def test_time_before_the_lease_is_nobodys_money(market: SimulatedMarketplace):
@@ -190,4 +192,4 @@ async def test_time_before_the_lease_is_nobodys_money(market: SimulatedMarketpla
         await market.bids(wanted.id)
     await market.accept(wanted.id, bid)
 
-    assert await market.close(wanted.id) == 0
+    assert (await market.close(wanted.id)).spent_uact == 0

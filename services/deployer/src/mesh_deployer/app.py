@@ -64,7 +64,7 @@ def _markets(settings: Settings, platform: Platform, engine: Engine) -> dict[Bac
     simulated = SimulatedMarketplace(
         platform.database, settings.market_seed, _inputs(settings), settings.market_faults
     )
-    return {"simulated": simulated, "docker": DockerMarketplace(simulated, engine)}
+    return {"simulated": simulated, "docker": DockerMarketplace(simulated, engine, settings.docker_exec)}
 
 
 def _driver(

@@ -105,6 +105,33 @@ class OrderNotOpen(Conflict, title="Order not open"):
         super().__init__("The order is not open any more.")
 
 
+class LeaseLost(Conflict, title="Lease lost"):
+    """The provider has closed the lease by itself; the order can be opened again."""
+
+    def __init__(self, provider: str, reason: str) -> None:
+        text = f"The provider {provider} has closed the lease ({reason})."
+        super().__init__(text, provider=provider, reason=reason)
+        self.provider = provider
+
+
+class InsufficientFunds(Conflict, title="Insufficient funds"):
+    """Nothing of the deposit was left when the provider asked for its pay."""
+
+    def __init__(self) -> None:
+        super().__init__("The deposit was used up, so the market has closed the order.")
+
+
+class NotOffered(Conflict, title="Not offered there"):
+    """The backend, or its operator, does not do this."""
+
+
+class ServiceUnknown(Conflict, title="Service unknown"):
+    """The deployment has no such service."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"The deployment has no service {service}.", service=service)
+
+
 class ManifestTimeout(Conflict, title="Manifest timeout"):
     """The provider did not take the manifest in time; the market closed the lease."""
 

@@ -1,23 +1,28 @@
 """What the use cases ask of foreign systems, in the domain's own words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
 from mesh_deployer.domain.deployment import Lease, SecurityProfile
-from mesh_deployer.domain.market import Bid, BidBook
+from mesh_deployer.domain.market import Bid, BidBook, CloseReason
 from mesh_deployer.domain.workload import Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A workload looking for a provider. `requirements` must hold beside the group's own attributes."""
+    """A workload looking for a provider. `requirements` must hold beside the group's own attributes.
+
+    `number` is how often it has looked for one, this time included: a lost lease leads to the next.
+    """
 
     id: UUID
     group: Group
     requirements: Mapping[str, str]
     deposit_uact: int
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +34,93 @@ class Condition:
     uris: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """How an order ended: why, by whoever came first, and what of the deposit does not come back."""
+
+    reason: CloseReason
+    spent_uact: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line that a replica of `service` wrote; `at` is None where a provider does not say."""
+
+    service: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a command wrote and how it ended; `is_cut` when it wrote more than is kept."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    is_cut: bool = False
+
+
 class Marketplace(Protocol):
     """Where providers bid for orders. Every verb may be repeated and then changes nothing.
 
-    All of them raise `mesh_shared.errors.Unavailable` while the market cannot be reached.
+    All of them raise `mesh_shared.errors.Unavailable` while the market cannot be reached. Those that need
+    an order raise `OrderNotOpen` when it was never opened or is closed, and once it was opened
+
+    - `LeaseLost` when the provider has closed the lease: the order may be created with its next number,
+    - `InsufficientFunds` when the deposit was used up and the market has closed the order.
     """
 
     async def capabilities(self, group: Group) -> str:
         """What running `group` here means, in a sentence. Raises a `CannotRun` when it cannot be run."""
         ...
 
+    async def quote(self, order: Order) -> BidBook:
+        """Who would bid for `order`, and who would not and why. Opens nothing and locks nothing."""
+        ...
+
     async def create(self, order: Order) -> None:
-        """Opens the order and locks its deposit."""
+        """Opens the order and locks its deposit. A later number asks for bids anew, on the same deposit."""
         ...
 
     async def bids(self, order_id: UUID) -> BidBook:
-        """The bids that have arrived so far. Raises `OrderNotOpen`."""
+        """The bids that have arrived so far."""
         ...
 
     async def accept(self, order_id: UUID, bid: Bid) -> Lease:
-        """Leases the order to the bid's provider. Raises `BidLost`, `OrderNotOpen`."""
+        """Leases the order to the bid's provider. Raises `BidLost`."""
         ...
 
     async def send_manifest(self, order_id: UUID, group: Group) -> None:
-        """Gives the provider what to run. Raises `ManifestTimeout`, `ManifestRefused`, `OrderNotOpen`."""
+        """Gives the provider what to run; another manifest than before takes its place.
+
+        Raises `ManifestTimeout`, and `ManifestRefused` for one that the provider does not start or that
+        asks for other resources than were leased.
+        """
         ...
 
     async def status(self, order_id: UUID) -> Condition:
-        """How the leased workload is. Raises `OrderNotOpen`."""
+        """How the leased workload is."""
         ...
 
-    async def close(self, order_id: UUID) -> int:
-        """Ends whatever there is of the order; what its provider has earned of the deposit, in uact.
+    async def deposit(self, order_id: UUID, total_uact: int) -> None:
+        """Tops the deposit up to `total_uact` in all since it was opened; never takes from it."""
+        ...
 
-        An order that was never opened is ended as well: nobody has earned anything then.
-        """
+    async def close(self, order_id: UUID) -> Closed:
+        """Ends whatever there is of the order. One that was never opened is ended too, and cost nothing."""
         ...
 
     async def held(self) -> Sequence[UUID]:
         """Every order of ours for which the market still holds something."""
+        ...
+
+    def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
+        """The last `tail` lines of every replica, and when `follow` all later ones until it has ended."""
+        ...
+
+    async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
+        """Runs `command` beside the first replica of `service`. Raises `NotOffered`, `ServiceUnknown`."""
         ...
 
 

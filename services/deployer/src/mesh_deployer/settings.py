@@ -16,6 +16,9 @@ class Settings(ServiceSettings):
     port: int = Field(default=8373, ge=1, le=65535)
     migrations_dir: Path = Path(__file__).parents[2] / "migrations"
     docker_url: str = Field(default="unix:///var/run/docker.sock", description="Where an engine may answer.")
+    docker_exec: bool = Field(
+        default=False, description="Whether commands may be run in containers of the Docker backend."
+    )
     market_seed: int = Field(default=379, description="Which providers the simulated market has.")
     market_faults: bool = Field(
         default=False, description="Whether an SDL may ask it for a fault, to rehearse."

@@ -17,13 +17,18 @@ from docker.types import LogConfig
 from mesh_shared.errors import Unavailable
 from requests.exceptions import RequestException
 
+from mesh_deployer.adapters import transcripts
+from mesh_deployer.adapters.transcripts import Reading
+from mesh_deployer.domain.manifest import version_hash
 from mesh_deployer.domain.workload import Group, Service
-from mesh_deployer.errors import ImageNotPresent, ManifestRefused, NotOnDocker
-from mesh_deployer.ports import Condition
+from mesh_deployer.errors import ImageNotPresent, ManifestRefused, NotOnDocker, OrderNotOpen, ServiceUnknown
+from mesh_deployer.ports import Condition, Output
 
 # The SDK trips over an answer that Docker would not give, such as an error without a message.
 FAILURES = (DockerException, RequestException, LookupError, ValueError)
-OWNER, ORDER, SERVICE, HTTP = (f"mesh.deployer.{name}" for name in ("owner", "order", "service", "http"))
+OWNER, ORDER, SERVICE, HTTP, VERSION = (
+    f"mesh.deployer.{name}" for name in ("owner", "order", "service", "http", "version")
+)
 TIMEOUT_S = 20
 MAX_CONTAINERS = 20
 MAX_PROCESSES = 256
@@ -63,14 +68,19 @@ class Containers:
             raise NotOnDocker(fault)
 
     def run(self, order_id: UUID, group: Group) -> None:
-        """Starts what is not there yet. Raises `ManifestRefused`."""
+        """Starts what is not there yet; what is of another version goes first. Raises `ManifestRefused`."""
+        version = version_hash([group])
         with _held(self.turn), _refusals():
+            for old in self._containers(order_id):
+                if _labels(old)[VERSION] != version:
+                    _remove(old)
             edge = self._network(order_id, "edge")
             inner = self._network(order_id, "inner") if len(group.services) > 1 else None
             for service in group.services:
                 for number in range(1, service.count + 1):
                     network = inner if inner and not service.is_public else edge
-                    _start(self._created(order_id, service, number, network), service, inner)
+                    created = self._created(order_id, service, number, network, version)
+                    _start(created, service, inner)
 
     def condition(self, order_id: UUID) -> Condition:
         """How the containers of an order are."""
@@ -99,6 +109,31 @@ class Containers:
         networks = self.docker.networks.list(filters=self._mine())
         labels = [*map(_labels, containers), *(network.attrs["Labels"] for network in networks)]
         return [UUID(order) for order in {found[ORDER] for found in labels}]
+
+    def read(self, order_id: UUID, tail: int) -> Reading:
+        """The last `tail` lines of every container of an order."""
+        return transcripts.read(self._replicas(order_id), tail)
+
+    def read_on(self, order_id: UUID, after: Reading) -> Reading:
+        """What was written since."""
+        return transcripts.read_on(self._replicas(order_id), after)
+
+    def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
+        """Runs a command in the first container of `service`. Raises `OrderNotOpen`, `ServiceUnknown`."""
+        replicas = self._replicas(order_id)
+        if not replicas:
+            raise OrderNotOpen
+        container = next((found for name, found in replicas if name == service), None)
+        if container is None:
+            raise ServiceUnknown(service)
+        return transcripts.run(container, command)
+
+    def _replicas(self, order_id: UUID) -> list[tuple[str, Container]]:
+        """Service and container, by name."""
+        return sorted(
+            ((_labels(c)[SERVICE], c) for c in self._containers(order_id)),
+            key=lambda replica: replica[1].name or "",
+        )
 
     def _mine(self, order_id: UUID | None = None) -> Filters:
         order = [] if order_id is None else [f"{ORDER}={order_id}"]
@@ -131,14 +166,16 @@ class Containers:
             labels={OWNER: self.owner, ORDER: str(order_id)},
         )
 
-    def _created(self, order_id: UUID, service: Service, number: int, network: Network) -> Container:
+    def _created(
+        self, order_id: UUID, service: Service, number: int, network: Network, version: str
+    ) -> Container:
         """The container of one replica, made when there is none."""
         name = f"{self._name(order_id)}-{service.name}-{number}"
         try:
             container = self.docker.containers.create(
                 service.image,
                 name=name,
-                labels=_labels_for(service) | {OWNER: self.owner, ORDER: str(order_id)},
+                labels=_labels_for(service) | {OWNER: self.owner, ORDER: str(order_id), VERSION: version},
                 **_process(service),
                 **_confined(service),
                 **self._reachable(service, network),

@@ -6,6 +6,7 @@ Source: chain-sdk's go/sdl/v2.go and v2_1.go (validate), go/node/deployment/v1be
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from mesh_deployer.domain import mistakes
 from mesh_deployer.domain.compute import ComputeSection
 from mesh_deployer.domain.place import Place
 from mesh_deployer.domain.placements import DeploymentSection, PlacementSection, PriceSection
@@ -33,16 +34,16 @@ def references(
 ) -> bool:
     """Notes what `entry` names and nothing is; true when all is there."""
     placement = placements.get(entry.placement)
-    wanted = {
-        f"service {entry.service}": entry.service in services,
-        f"compute profile {entry.profile}": entry.profile in compute,
-        f"placement {entry.placement}": placement is not None,
-        f"price for {entry.profile}": placement is not None and entry.profile in placement.prices,
-    }
-    if missing := " and no ".join(what for what, found in wanted.items() if not found):
-        entry.place.error(
-            "unknown-reference", f"There is no {missing}.", "Declare it, or name one that there is."
-        )
+    wanted: tuple[tuple[str, str, Collection[str]], ...] = (
+        ("service", entry.service, services),
+        ("compute profile", entry.profile, compute),
+        ("placement", entry.placement, placements),
+        ("price for", entry.profile, placement.prices if placement else ()),
+    )
+    if missing := [(what, name, known) for what, name, known in wanted if name not in known]:
+        listed = " and no ".join(f"{what} {name}" for what, name, _ in missing)
+        _, name, known = missing[0]
+        entry.place.error("unknown-reference", f"There is no {listed}.", mistakes.reference(name, known))
     if not entry.placement:
         entry.place.error("missing", "A placement has a name.", "Give it one.")
     return not missing
@@ -188,7 +189,7 @@ def names(services: Mapping[str, ServiceSection], deployed: Collection[str]) -> 
 
 def _known(place: Place, services: Mapping[str, ServiceSection]) -> None:
     if (name := place.text()) and name not in services:
-        place.warn("unknown-service", f"There is no service {name}.")
+        place.warn("unknown-service", f"There is no service {name}.", mistakes.reference(name, services))
 
 
 def _limits(place: Place, amount: int, limits: tuple[int, int], unit: str) -> None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mesh_deployer.domain import quantities
+from mesh_deployer.domain import mistakes, quantities
 from mesh_deployer.domain.gosort import MAX_STABLE, sort_stable
 from mesh_deployer.domain.place import Place
 from mesh_deployer.domain.workload import Attributes, Resources, Volume
@@ -52,13 +52,15 @@ def _cpu_attributes(place: Place) -> Attributes | None:
 def _is_one_of(place: Place, key: str, known: tuple[str, ...]) -> bool:
     """Notes a key that Akash refuses, as it does where it reads a mapping by hand."""
     if key not in known:
-        place.error("unknown-key", f"There is no `{key}` here.", f"Akash knows {' and '.join(known)}.")
+        place.error("unknown-key", f"There is no `{key}` here.", f"Write {' or '.join(known)}.")
     return key in known
 
 
 def _gpu(place: Place) -> tuple[int, Attributes | None]:
     """Units and attributes; of a key that is given twice the last counts."""
     units, attributes = 0, None
+    if place.is_scalar and not place.is_absent:
+        place.warn("not-a-mapping", "Akash reads no GPU here.", mistakes.shape(place.path, ""))
     for key, value in place.written():
         if not _is_one_of(value, key, ("units", "attributes")):
             continue

@@ -1,8 +1,9 @@
 """A deployment's life: every state it can be in, and what leads from one to the next.
 
     created -> open -> chosen -> leased -> active
-       |        | ^------'|         |         |        (a lost bid goes back to open)
-       '--------'----> closing <----'---------'
+     | ^        | ^------'|       | |        | |       (a lost bid goes back to open)
+     | '--------|---------|-------'-|--------' |       (a lost lease goes back to created)
+     '----------'----> closing <----'----------'
                           '-> closed | failed
 
 A state names what is already true, so it is also the intent of the next step: `chosen` means that the
@@ -38,6 +39,8 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+MAX_ORDERS = 4
+"""How often providers are asked for bids before a deployment whose leases are closed gives up."""
 ENDED = frozenset({State.CLOSED, State.FAILED})
 SETTLED = ENDED | {State.ACTIVE}
 """States that last."""
@@ -46,8 +49,8 @@ _NEXT: Mapping[State, frozenset[State]] = {
     State.CREATED: frozenset({State.OPEN, State.CLOSING}),
     State.OPEN: frozenset({State.CHOSEN, State.CLOSING}),
     State.CHOSEN: frozenset({State.LEASED, State.OPEN, State.CLOSING}),
-    State.LEASED: frozenset({State.ACTIVE, State.CLOSING}),
-    State.ACTIVE: frozenset({State.CLOSING}),
+    State.LEASED: frozenset({State.ACTIVE, State.CREATED, State.CLOSING}),
+    State.ACTIVE: frozenset({State.CREATED, State.CLOSING}),
     State.CLOSING: ENDED,
     State.CLOSED: frozenset(),
     State.FAILED: frozenset(),
@@ -156,6 +159,7 @@ class Deployment:
     declined: tuple[Declined, ...] = ()
     chosen: Bid | None = None
     lost: tuple[str, ...] = ()
+    order_number: int = 1
     lease: Lease | None = None
     uris: tuple[str, ...] = ()
     ending: Ending | None = None
@@ -207,6 +211,22 @@ class Deployment:
         changed = self._to(State.LEASED, now, f"Lease {lease.lease_id}; sending the manifest.")
         return replace(changed, lease=lease)
 
+    def lost_lease(self, code: str, text: str, now: datetime) -> "Deployment":
+        """The provider has closed the lease: bids are asked for anew, or it ends when that was done often.
+
+        Raises `IllegalTransition`.
+        """
+        if self.order_number >= MAX_ORDERS or self.chosen is None:
+            return self.failing(code, text, now)
+        return replace(
+            self._to(State.CREATED, now, f"{text} Asking for bids once more."),
+            lost=(*self.lost, self.chosen.provider),
+            order_number=self.order_number + 1,
+            chosen=None,
+            lease=None,
+            uris=(),
+        )
+
     def running(self, uris: tuple[str, ...], note: str, now: datetime) -> "Deployment":
         """The workload runs. Raises `IllegalTransition`."""
         return replace(self._to(State.ACTIVE, now, note), uris=uris)
@@ -238,12 +258,12 @@ class Deployment:
         text = "Closed by its owner."
         return replace(self._to(State.CLOSING, now, text), ending=Ending(code=None, text=text))
 
-    def ended(self, earned_uact: int, now: datetime) -> "Deployment":
-        """The order is closed, and what its provider has not earned is back. Raises `IllegalTransition`."""
+    def ended(self, spent_uact: int, now: datetime) -> "Deployment":
+        """The order is closed, and what was not spent is back. Raises `IllegalTransition`."""
         failed = self.ending is not None and self.ending.code is not None
         text = self.ending.text if self.ending else "Closed."
         changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
-        return replace(changed, refunded_uact=self.deposit_uact - earned_uact, uris=())
+        return replace(changed, refunded_uact=self.deposit_uact - spent_uact, uris=())
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mesh_deployer.domain import checks, compute, exposes, placements, quantities, services
+from mesh_deployer.domain import checks, compute, exposes, mistakes, placements, quantities, services
 from mesh_deployer.domain.compute import ComputeSection
 from mesh_deployer.domain.issues import Issue, Unreadable
 from mesh_deployer.domain.place import Place
@@ -132,7 +132,8 @@ def _top(root: Place) -> tuple[Place, Rules]:
     found: dict[str, Node] = {}
     for key, section in root.written():
         if key not in _TOP:
-            section.error("unknown-key", f"There is no section `{key}`.", f"One of {', '.join(_TOP)}.")
+            hint = mistakes.instead(key, _TOP, f"One of {', '.join(_TOP)}.")
+            section.error("unknown-key", f"There is no section `{key}`.", hint)
         if key in found:
             section.warn("duplicate-key", "The section is given twice; Akash reads both.", "Join them.")
         if section.node is not None and not (key == "version" and key in found):

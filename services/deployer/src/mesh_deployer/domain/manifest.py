@@ -58,6 +58,16 @@ def group_specs(groups: Sequence[Group]) -> list[Json]:
     ]
 
 
+def resources_digest(group: Group) -> str:
+    """SHA-256 over what an update cannot change: units, counts and endpoints, without their prices.
+
+    A chain takes any hash; a provider refuses a manifest that needs other resources than it has leased
+    (ValidateManifest in go/manifest/v2beta3).
+    """
+    units = [{"resource": unit["resource"], "count": unit["count"]} for unit in _units(group)]
+    return sha256(json.dumps(units, sort_keys=True).encode()).hexdigest()
+
+
 def _units(group: Group) -> list[Json]:
     """One unit per resource id: services that share it are counted together, their endpoints sorted."""
     units: dict[int, Json] = {}
@@ -125,7 +135,7 @@ def _resources(service: Service) -> Json:
         "memory": {"size": _value(used.memory_bytes)},
         "storage": [_volume(volume) for volume in used.volumes],
         "gpu": {"units": _value(used.gpu_units)} | _attributes(used.gpu_attributes),
-        "endpoints": [endpoint for expose in service.exposes for endpoint in _endpoints(expose)],
+        "endpoints": [endpoint for expose in service.exposes for endpoint in endpoints(expose)],
     }
 
 
@@ -133,7 +143,7 @@ def _volume(volume: Volume) -> Json:
     return {"name": volume.name, "size": _value(volume.size_bytes)} | _attributes(volume.attributes)
 
 
-def _endpoints(expose: Expose) -> list[Json]:
+def endpoints(expose: Expose) -> list[Json]:
     """Shared HTTP or a random port, and the leased address where there is one; none if not for the world."""
     if not expose.is_global:
         return []

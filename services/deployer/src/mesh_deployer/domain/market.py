@@ -3,6 +3,18 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
+
+
+class CloseReason(StrEnum):
+    """Why a lease ended, in Akash's words (LeaseClosedReason in chain-sdk, akash.market.v1)."""
+
+    OWNER = "owner"
+    UNSTABLE = "unstable"
+    DECOMMISSION = "decommission"
+    UNSPECIFIED = "unspecified"
+    MANIFEST_TIMEOUT = "manifest_timeout"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +93,7 @@ def choose_bid(bids: Iterable[Bid], terms: Terms, *, lost: Collection[str] = ())
     Args:
         bids: The bids for one order, in any order.
         terms: What a bid must meet.
-        lost: Providers whose bid was gone when it was accepted.
+        lost: Providers whose bid was gone when it was accepted, or who closed their lease.
 
     Returns:
         All of `bids` once each; the same ones give the same table, whatever their order.
@@ -106,7 +118,7 @@ def choose_bid(bids: Iterable[Bid], terms: Terms, *, lost: Collection[str] = ())
 def _fault(bid: Bid, terms: Terms, lost: Collection[str]) -> str:
     """Why the bid is out; empty when it is not."""
     if bid.provider in lost:
-        return "The bid was gone when it was accepted."
+        return "Lost before: its bid was gone when it was accepted, or it closed the lease."
     if bid.uact_per_block > terms.ceiling_uact_per_block:
         return f"Costs {bid.uact_per_block} uact per block, at most {terms.ceiling_uact_per_block} is paid."
     if bid.reputation < terms.reputation_floor:

@@ -2,31 +2,14 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TypeVar
 
+from mesh_deployer.domain import mistakes
 from mesh_deployer.domain.issues import Findings, Issue, Severity
 from mesh_deployer.domain.scalars import Scalar
 from mesh_deployer.domain.tree import Listing, Mapping, Node
 
 T = TypeVar("T")
-
-# What people write who come from docker-compose and Kubernetes.
-_HINTS = {
-    "depends_on": "Akash starts all services at once; let the service wait for what it needs.",
-    "environment": "Write `env` as a list of NAME=value.",
-    "volumes": "Declare storage in profiles.compute and mount it in params.storage.",
-    "ports": "Write `expose` with port, as and to.",
-    "cmd": "Write `command` and `args` as lists.",
-    "entrypoint": "Write `command` as a list.",
-    "replicas": "Write `count` in the deployment section.",
-    "restart": "Akash restarts what ends.",
-    "container_name": "The name of the service is its host name.",
-    "deploy": "Resources stand in profiles.compute, replicas as `count` in the deployment section.",
-    "hostname": "The name of the service is its host name.",
-    "networks": "The services of one placement reach each other by name.",
-    "healthcheck": "Akash has no health checks.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +66,14 @@ class Place:
     def at(self, key: str) -> "Place":
         """The value under `key`; an absent place when this is no mapping or has no such key."""
         node = self.node.entries.get(key) if isinstance(self.node, Mapping) else None
-        return self._below(f".{key}" if self.path else key, node)
+        return self.below(f".{key}" if self.path else key, node)
 
     def written(self) -> list[tuple[str, "Place"]]:
         """The pairs as Akash walks them where it reads a mapping by hand: nothing merged, some keys twice."""
         if isinstance(self.node, Mapping):
-            return [(key, self._below(f".{key}" if self.path else key, n)) for key, n in self.node.written]
+            return [(key, self.below(f".{key}" if self.path else key, n)) for key, n in self.node.written]
         if not self.is_absent and not isinstance(self.node, Scalar):
-            self.error("not-a-mapping", "A mapping is expected here.", "Write `name: value` lines.")
+            self._no_mapping()
         return []
 
     def fields(self, known: Collection[str]) -> "Place":
@@ -100,9 +83,7 @@ class Place:
         """
         for key in self._entries():
             if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = _HINTS.get(key) or (f"Did you mean `{near[0]}`?" if near else "Akash ignores it.")
-                self.at(key).warn("unknown-key", f"There is no `{key}` here.", hint)
+                self.at(key).warn("unknown-key", f"There is no `{key}` here.", mistakes.instead(key, known))
         return self
 
     def named(self) -> dict[str, "Place"]:
@@ -118,9 +99,14 @@ class Place:
         if self.is_absent:
             return []
         if isinstance(self.node, Listing):
-            return [self._below(f"[{i}]", item) for i, item in enumerate(self.node.items)]
-        self.error("not-a-list", "A list is expected here.", "Start each item with a dash.")
+            return [self.below(f"[{i}]", item) for i, item in enumerate(self.node.items)]
+        hint = mistakes.shape(self.path, "Start each item with a dash.")
+        self.error("not-a-list", "A list is expected here.", hint)
         return []
+
+    def one_or_more(self) -> list["Place"]:
+        """The items of a list, or the single value that stands in its stead."""
+        return [self] if self.is_scalar and not self.is_absent else self.items()
 
     def text(self) -> str:
         """The value as it is written; empty when absent."""
@@ -143,7 +129,7 @@ class Place:
         if (scalar := self._scalar()) is None:
             return otherwise
         if (number := scalar.uint32()) is None:
-            self.error("not-a-number", "A whole number is expected here.", "Write digits without quotes.")
+            self.error("not-a-number", "A whole number is expected here.", mistakes.number(self.path))
             return otherwise
         if scalar.value != str(number):
             self.warn("number", f"Akash reads {number} here.", "Write decimal digits.")
@@ -175,7 +161,8 @@ class Place:
             self.error("quantity", f"{what}: {error}", getattr(error, "hint", ""))
             return default
 
-    def _below(self, step: str, node: Node | None) -> "Place":
+    def below(self, step: str, node: Node | None) -> "Place":
+        """`node`, which is one step below."""
         return Place(node, self.path + step, self.findings, self.is_idle)
 
     def _scalar(self) -> Scalar | None:
@@ -188,11 +175,15 @@ class Place:
             return None
         return self.node
 
+    def _no_mapping(self) -> None:
+        hint = mistakes.shape(self.path, "Write `name: value` lines.")
+        self.error("not-a-mapping", "A mapping is expected here.", hint)
+
     def _entries(self) -> dict[str, Node]:
         if self.is_absent:
             return {}
         if not isinstance(self.node, Mapping):
-            self.error("not-a-mapping", "A mapping is expected here.", "Write `name: value` lines.")
+            self._no_mapping()
             return {}
         if fault := self.node.fault:
             self.error(fault.code, fault.message, fault.hint)

@@ -33,12 +33,15 @@ class Compilation:
         """True when it was compiled; what is in `issues` then are warnings."""
         return self.version_hash is not None
 
-    def deployed(self) -> tuple[Group, ...]:
-        """The groups. Raises `SdlInvalid` with every fault when it was not compiled."""
+    def deployed(self, within: str = "") -> tuple[Group, ...]:
+        """The groups. Raises `SdlInvalid` with every fault, their paths after `within`, if it has some."""
         if not self.ok:
             faults = [issue for issue in self.issues if issue.severity is Severity.ERROR]
             raise SdlInvalid(
-                [{"path": i.path, "code": i.code, "message": i.message, "hint": i.hint} for i in faults]
+                [
+                    {"path": within + i.path, "code": i.code, "message": i.message, "hint": i.hint}
+                    for i in faults
+                ]
             )
         return self.groups
 

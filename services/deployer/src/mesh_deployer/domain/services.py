@@ -84,10 +84,16 @@ def _credentials(place: Place) -> Credentials | None:
         if not value.strip():
             place.at(key).invalid("missing", f"Credentials need a {key}.", f"Write `{key}: …`.")
     if email and len(email) < _LEAST_EMAIL:
-        place.at("email").warn("too-short", f"An address has at least {_LEAST_EMAIL} characters.")
+        place.at("email").warn(
+            "too-short", f"An address has at least {_LEAST_EMAIL} characters.", "Write all of it."
+        )
     if len(password) < _LEAST_PASSWORD:
-        place.at("password").warn("too-short", f"A password has at least {_LEAST_PASSWORD} characters.")
-    place.at("password").warn("secret-in-sdl", "The provider can read this password.")
+        place.at("password").warn(
+            "too-short", f"A password has at least {_LEAST_PASSWORD} characters.", "Use a longer one."
+        )
+    place.at("password").warn(
+        "secret-in-sdl", "The provider can read this password.", "Use a token that only pulls."
+    )
     return Credentials(host, email, username, password)
 
 

@@ -19,7 +19,8 @@ from mesh_deployer.domain.scalars import Scalar
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
 MAX_NODES = 5_000
-"""Counted as often as aliases repeat them, so that a small text does not unfold into a large one."""
+MAX_CHARACTERS = 4 * MAX_BYTES
+"""Both are counted as often as aliases repeat them, so that a small text does not unfold into a large one."""
 MAX_KEY = 253
 """The longest name that Kubernetes has; keys are repeated in the path of every finding below them."""
 _TAG = "tag:yaml.org,2002:"
@@ -79,7 +80,8 @@ class _Composer:
     events: Iterator[Any]
     path: list[str] = field(default_factory=list[str])
     nodes: int = 0
-    anchors: dict[str, tuple[Node, int]] = field(default_factory=dict[str, tuple[Node, int]])
+    characters: int = 0
+    anchors: dict[str, tuple[Node, int, int]] = field(default_factory=dict[str, tuple[Node, int, int]])
 
     def document(self) -> tuple[Node, bool]:
         event = next(self.events)
@@ -100,13 +102,13 @@ class _Composer:
     def _node(self, event: Any) -> Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor)
-        before = self.nodes
-        self._count(1)
+        nodes, characters = self.nodes, self.characters
+        self._count(1, len(event.value) if isinstance(event, yaml.ScalarEvent) else 0)
         if len(self.path) > MAX_DEPTH:
             raise self._refusal("too-deep", f"At most {MAX_DEPTH} levels are read.")
         node = self._new(event)
         if event.anchor is not None:
-            self.anchors[event.anchor] = (node, self.nodes - before)
+            self.anchors[event.anchor] = (node, self.nodes - nodes, self.characters - characters)
         return node
 
     def _new(self, event: Any) -> Node:
@@ -120,14 +122,17 @@ class _Composer:
     def _alias(self, anchor: str) -> Node:
         if anchor not in self.anchors:
             raise self._refusal("alias", f"Nothing before it has the anchor &{anchor}.")
-        node, size = self.anchors[anchor]
-        self._count(size)
+        node, nodes, characters = self.anchors[anchor]
+        self._count(nodes, characters)
         return node
 
-    def _count(self, nodes: int) -> None:
+    def _count(self, nodes: int, characters: int) -> None:
         self.nodes += nodes
+        self.characters += characters
         if self.nodes > MAX_NODES:
             raise self._refusal("too-large", f"At most {MAX_NODES} values are read.")
+        if self.characters > MAX_CHARACTERS:
+            raise self._refusal("too-large", f"At most {MAX_CHARACTERS} characters are read.")
 
     def _listing(self) -> Listing:
         items: list[Node] = []

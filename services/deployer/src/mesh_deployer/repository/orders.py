@@ -25,9 +25,9 @@ class SimulatedOrders:
         return await self._session.get(SimulatedOrderRow, order_id, with_for_update=True)
 
     async def get(self, order_id: UUID) -> SimulatedOrderRow:
-        """The order, locked. Raises `OrderNotOpen` when there is none or it is closed."""
+        """The order, locked. Raises `OrderNotOpen` when there is none."""
         row = await self.find(order_id)
-        if row is None or row.state == "closed":
+        if row is None:
             raise OrderNotOpen
         return row
 

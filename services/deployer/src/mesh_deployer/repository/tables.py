@@ -42,19 +42,26 @@ class DeploymentRow(Base):
 
 
 class SimulatedOrderRow(Base):
-    """The simulated market's side of an order: what a chain would keep."""
+    """The simulated market's side of an order: what a chain would keep.
+
+    `state` is open, active, lost (the provider has closed the lease) or closed; `reason` says why it is one
+    of the last two. `resources` is the digest of what is leased, `manifest` what the provider was sent.
+    """
 
     __tablename__ = "simulated_orders"
 
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int]
     state: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str | None] = mapped_column(String(20))
     offers: Mapped[list[Any]]
     declined: Mapped[list[Any]]
-    deposit_uact: Mapped[int] = mapped_column(UnitAmount)
+    escrow: Mapped[dict[str, Any]]
     height: Mapped[int]
     fault: Mapped[str | None] = mapped_column(String(30))
     fault_fired: Mapped[bool]
     provider: Mapped[str | None] = mapped_column(String(100))
     leased_height: Mapped[int | None]
-    has_manifest: Mapped[bool]
-    earned_uact: Mapped[int | None] = mapped_column(UnitAmount)
+    resources: Mapped[str] = mapped_column(String(64))
+    manifest: Mapped[list[Any] | None]
+    spent_uact: Mapped[int | None] = mapped_column(UnitAmount)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from mesh_deployer.domain import images
 from mesh_deployer.domain.generation import Config
-from mesh_deployer.domain.issues import Severity
+from mesh_deployer.domain.issues import Issue, Severity
 from mesh_deployer.domain.sdl import Compilation
 from mesh_deployer.domain.tree import MAX_BYTES
 from mesh_deployer.domain.workload import Group
@@ -47,14 +47,14 @@ deployment:
       profile: web
       count: 1
 """
-_NO_NUL = r"^[^\x00]*$"
+NO_NUL = r"^[^\x00]*$"
 Sdl = Annotated[
     str,
-    StringConstraints(max_length=MAX_BYTES, pattern=_NO_NUL),
+    StringConstraints(max_length=MAX_BYTES, pattern=NO_NUL),
     Field(description="The text of an SDL, at most 64 KiB.", examples=[HELLO]),
 ]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
-Text = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)]
+Text = Annotated[str, StringConstraints(max_length=4096, pattern=NO_NUL)]
 Words = Annotated[list[Text], Field(max_length=100, examples=[["sleep", "infinity"]])]
 
 
@@ -111,6 +111,16 @@ class IssueView(BaseModel):
     hint: str = Field(description="What to write instead; may be empty.", examples=["Write 512Mi."])
     severity: Severity = Field(description="Only errors keep an SDL from being deployed.")
 
+    @classmethod
+    def of(cls, issue: Issue) -> Self:
+        return cls(
+            path=issue.path,
+            code=issue.code,
+            message=issue.message,
+            hint=issue.hint,
+            severity=issue.severity,
+        )
+
 
 class UnitView(BaseModel):
     service: str = Field(examples=["web"])
@@ -162,9 +172,6 @@ class ValidationView(BaseModel):
 
     @classmethod
     def of(cls, compilation: Compilation) -> Self:
-        issues = [
-            IssueView(path=i.path, code=i.code, message=i.message, hint=i.hint, severity=i.severity)
-            for i in compilation.issues
-        ]
+        issues = [IssueView.of(issue) for issue in compilation.issues]
         groups = [GroupView.of(group) for group in compilation.groups]
         return cls(ok=compilation.ok, version_hash=compilation.version_hash, groups=groups, issues=issues)

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 from mesh_deployer.domain.deployment import Backend, Deployment, State
 from mesh_deployer.domain.market import choose_bid
-from mesh_deployer.errors import BidLost, ManifestRefused, ManifestTimeout, OrderNotOpen
+from mesh_deployer.errors import (
+    BidLost,
+    InsufficientFunds,
+    LeaseLost,
+    ManifestRefused,
+    ManifestTimeout,
+    OrderNotOpen,
+)
 from mesh_deployer.ports import Marketplace, Order
 from mesh_deployer.service.workloads import group_of
 
@@ -26,8 +33,10 @@ class Steps:
         """
         try:
             return await _STEPS[deployment.state](deployment, self.markets[deployment.provider])
-        except OrderNotOpen as lost:
-            return deployment.failing(lost.code(), lost.detail, now())
+        except LeaseLost as lost:
+            return deployment.lost_lease(lost.code(), lost.detail, now())
+        except (OrderNotOpen, InsufficientFunds) as ended:
+            return deployment.failing(ended.code(), ended.detail, now())
 
 
 def now() -> datetime:
@@ -41,6 +50,7 @@ async def _open(deployment: Deployment, market: Marketplace) -> Deployment:
         group=group_of(deployment.sdl),
         requirements=deployment.terms.requirements,
         deposit_uact=deployment.deposit_uact,
+        number=deployment.order_number,
     )
     await market.create(order)
     return deployment.opened(now())
@@ -86,7 +96,8 @@ async def _watch(deployment: Deployment, market: Marketplace) -> Deployment:
 
 
 async def _close(deployment: Deployment, market: Marketplace) -> Deployment:
-    return deployment.ended(await market.close(deployment.id), now())
+    closed = await market.close(deployment.id)
+    return deployment.ended(closed.spent_uact, now())
 
 
 _STEPS: Mapping[State, Step] = {
