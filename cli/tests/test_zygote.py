@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mesh_shared.zygote import Zygote
+from mesh_cli.zygote import Zygote
 
 SERVICE = """
 import os, sys, time

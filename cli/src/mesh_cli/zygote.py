@@ -1,6 +1,6 @@
 """Starts a service again and again in a tenth of the time, for tests that kill it.
 
-    python -m mesh_shared.zygote mesh_registry
+    python -m mesh_cli.zygote mesh_registry
 
 loads the service once and forks a life of it for each order on its stdin: one JSON object a line,
 `{"env": {…}, "log": "file"}`, answered by the life's pid. `{"pid": 1, "timeout_s": 5}` waits until a life has
@@ -57,7 +57,7 @@ class Zygote:
     """A process that has loaded a service and waits for orders."""
 
     def __init__(self, service: str) -> None:
-        argv = [sys.executable, "-m", "mesh_shared.zygote", service]
+        argv = [sys.executable, "-m", "mesh_cli.zygote", service]
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self._process = subprocess.Popen(argv, stdin=theirs.fileno(), stdout=theirs.fileno())  # noqa: S603
