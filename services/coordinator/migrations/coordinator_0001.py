@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("reserved_units", sa.BigInteger(), nullable=False),
         sa.Column("spent_units", sa.BigInteger(), nullable=False),
         sa.Column("shared_budget", BigId, nullable=True),
+        sa.Column("conductor", sa.Uuid(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("traceparent", sa.String(55), nullable=True),
         sa.Column("quorum", sa.Integer(), nullable=True),

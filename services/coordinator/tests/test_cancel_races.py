@@ -20,9 +20,9 @@ from mesh_coordinator.domain.run import (
 )
 
 RACES = 1_000
-BEFORE_THE_CALL = frozenset({State.SELECTED, State.RESERVING, State.FUNDED})
+BEFORE_THE_CALL = frozenset({State.RESERVING, State.FUNDED})
 """Where an attempt looks whether its run is stopping."""
-ONLY_FREE = frozenset({Happening.FREE, Happening.NOTHING_OWED})
+ONLY_FREE = frozenset({Happening.NOTHING_OWED})
 FAILED = frozenset({Happening.CALL_FAILED, Happening.UNSIGNED, Happening.NOT_SUBMITTED})
 
 
@@ -61,8 +61,8 @@ class Race:
             for move in due:
                 match move:
                     case Start():
-                        self.state = State.SELECTED
-                    case Close(_, status, _):
+                        self.state = State.RESERVING
+                    case Close(_, status):
                         self.is_closed = status
                     case End(status):
                         self.status = status

@@ -1,17 +1,24 @@
 """How much may be open at once, whatever is open already."""
 
+from uuid import UUID
+
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_coordinator.domain.attempt import State
 from mesh_coordinator.domain.limits import AT_WORK, Limits, Occupancy, OpenAttempt
 
+
+def open_attempt(owner: str, agent: str, state: State) -> OpenAttempt:
+    return OpenAttempt(owner, agent, state, UUID(int=0))
+
+
 NAMES = st.sampled_from("abc")
 LIMITS = st.builds(Limits, total=st.integers(1, 9), per_payer=st.integers(1, 9), per_agent=st.integers(1, 9))
-OPEN = st.lists(st.builds(OpenAttempt, NAMES, NAMES, st.sampled_from(State)), max_size=12)
+OPEN = st.lists(st.builds(open_attempt, NAMES, NAMES, st.sampled_from(State)), max_size=12)
 
 
 def test_a_call_that_was_answered_leaves_its_agent_free():
-    busy = [OpenAttempt("p", "a", State.INVOKING), OpenAttempt("p", "a", State.SETTLING)]
+    busy = [open_attempt("p", "a", State.INVOKING), open_attempt("p", "a", State.SETTLING)]
 
     room = Occupancy(Limits(total=9, per_payer=9, per_agent=2), busy).room("p")
 
@@ -19,7 +26,7 @@ def test_a_call_that_was_answered_leaves_its_agent_free():
 
 
 def test_one_payer_s_runs_leave_room_for_another_s():
-    busy = [OpenAttempt("mine", "a", State.INVOKING)] * 3
+    busy = [open_attempt("mine", "a", State.INVOKING)] * 3
 
     occupancy = Occupancy(Limits(total=9, per_payer=3, per_agent=9), busy)
 
@@ -27,7 +34,7 @@ def test_one_payer_s_runs_leave_room_for_another_s():
 
 
 def test_no_more_of_those_who_wait_are_called_than_there_is_room_for():
-    busy = [OpenAttempt("p", "a", State.INVOKING)]
+    busy = [open_attempt("p", "a", State.INVOKING)]
 
     occupancy = Occupancy(Limits(total=3, per_payer=9, per_agent=1), busy)
 
@@ -45,7 +52,7 @@ def test_whoever_opens_only_where_there_is_room_keeps_every_limit(
         room = occupancy.room(payer)
         if room.total > 0 and room.at(agent) > 0:
             occupancy.take(payer, agent)
-            opened.append(OpenAttempt(payer, agent, State.SELECTED))
+            opened.append(open_attempt(payer, agent, State.RESERVING))
 
     for name in "abc":
         new = [one for one in opened[len(before) :] if one.owner == name]

@@ -1,13 +1,15 @@
-"""Several coordinators on one PostgreSQL: one conducts, and another takes over when it dies."""
+"""Several coordinators on one PostgreSQL: each conducts what it accepts; who dies is followed by another."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import pytest
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
+from mesh_coordinator.repository.runs import Runs
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
@@ -67,6 +69,21 @@ async def test_a_run_that_one_accepts_is_told_by_the_other_and_carried_out_once(
     assert {run["status"] for run in seen} == {"succeeded"}
     assert len(worker.keys) == len(set(worker.keys)) == 2
     assert await chain.units(town.agents["worker"].wallet.address) == 2_000
+
+
+async def test_each_conducts_what_it_accepts(replicas: Any, worker: Worker):
+    callers = [caller for _, caller in replicas]
+
+    runs = [await caller.start(BODY, str(n)) for n, caller in enumerate(callers)]
+
+    database = cast("FastAPI", callers[0].app).state.platform.database
+    async with database.read() as session:
+        rows = [await Runs(session).get(UUID(run["id"])) for run in runs]
+    worker.may_answer.set()
+    assert len({row.conductor for row in rows}) == 2
+    assert [(await caller.ended(run["id"]))["status"] for caller, run in zip(callers, runs, strict=True)] == [
+        "succeeded"
+    ] * 2
 
 
 async def test_the_same_request_at_both_is_one_run(replicas: Any, worker: Worker):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mesh_shared.database.engine import Database
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+US = uuid4()
+"""Who conducts."""
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def run_row(**more: Any) -> RunRow:
         "wanted_output": {},
         "on_failure": OnFailure.PARTIAL,
         "budget_units": 100,
+        "conductor": US,
         "created_at": NOW,
     }
     return RunRow(**(told | more))
@@ -70,6 +73,7 @@ def attempt_row(run_id: UUID, step_id: str, number: int = 1, **more: Any) -> Att
         "candidate": {"agent_id": "x"},
         "parameters": {},
         "price_units": 0,
+        "state": State.INVOKING,
         "created_at": NOW,
     }
     return AttemptRow(run_id=run_id, step_id=step_id, number=number, **(told | more))
@@ -189,7 +193,7 @@ async def test_what_happens_at_the_same_time_is_numbered_without_a_gap(database:
 
     async def happen(n: int) -> None:
         async with database.write() as session:
-            await Runs(session).happened(id, f"thing.{n}", {"n": n}, NOW)
+            Runs(session).happened(await Runs(session).locked(id), f"thing.{n}", {"n": n}, NOW)
 
     await asyncio.gather(*(happen(n) for n in range(30)))
 
@@ -203,7 +207,7 @@ async def test_what_happens_at_the_same_time_is_numbered_without_a_gap(database:
 
 async def happen_in_vain(database: Database, id: UUID) -> None:
     async with database.write() as session:
-        await Runs(session).happened(id, "lost", {}, NOW)
+        Runs(session).happened(await Runs(session).locked(id), "lost", {}, NOW)
         raise RuntimeError("the process is in trouble")
 
 
@@ -213,7 +217,7 @@ async def test_what_was_rolled_back_left_no_gap(database: Database):
     with pytest.raises(RuntimeError):
         await happen_in_vain(database, id)
     async with database.write() as session:
-        await Runs(session).happened(id, "kept", {}, NOW)
+        Runs(session).happened(await Runs(session).locked(id), "kept", {}, NOW)
 
     async with database.read() as session:
         history = await Runs(session).history(id, after=0, limit=10)
@@ -223,8 +227,9 @@ async def test_what_was_rolled_back_left_no_gap(database: Database):
 async def test_a_history_is_read_in_pages(database: Database):
     id = await stored(database, run_row())
     async with database.write() as session:
+        run = await Runs(session).locked(id)
         for n in range(5):
-            await Runs(session).happened(id, f"thing.{n}", {}, NOW)
+            Runs(session).happened(run, f"thing.{n}", {}, NOW)
 
     async with database.read() as session:
         page = await Runs(session).history(id, after=2, limit=2)
@@ -267,7 +272,7 @@ async def test_the_facts_of_open_runs_come_oldest_first_with_their_steps_in_orde
     )
 
     async with database.read() as session:
-        versions = await Facts(session, 4, NOW).versions()
+        versions = await Facts(session, 4, NOW).versions(US)
         facts = await Facts(session, 4, NOW).of_all(list(versions))
         open_attempts = await Facts(session, 4, NOW).open_attempts()
 
@@ -279,7 +284,7 @@ async def test_the_facts_of_open_runs_come_oldest_first_with_their_steps_in_orde
         (State.INVOKING, None),
     ]
     assert (facts[newer.id].stopping, facts[newer.id].parallel) == (Stopping.CANCELLED, 4)
-    assert open_attempts == {second.id: OpenAttempt("o", "x", State.INVOKING)}
+    assert open_attempts == {second.id: OpenAttempt("o", "x", State.INVOKING, US)}
 
 
 @pytest.mark.parametrize(
@@ -303,10 +308,10 @@ async def test_a_run_to_which_something_happened_is_in_another_version(database:
     for one in (run, other):
         await stored(database, one)
     async with database.write() as session:
-        await Runs(session).happened(run.id, "run.paused", {}, NOW)
+        Runs(session).happened(await Runs(session).locked(run.id), "run.paused", {}, NOW)
 
     async with database.read() as session:
-        versions = await Facts(session, 4, NOW).versions()
+        versions = await Facts(session, 4, NOW).versions(US)
         facts = await Facts(session, 4, NOW).of(run.id)
 
     assert versions == {run.id: 1, other.id: 0}
@@ -322,11 +327,11 @@ async def test_what_is_next_for_an_attempt_is_in_the_commit_that_opens_it(
     await stored(database, run, step_row(run.id, "a", requirement=wanted, candidates=candidates))
 
     async with database.write() as session:
-        (opened,) = await record(session, run.id, [Start("a", 1)])
+        made = await record(session, await Runs(session).locked(run.id), [Start("a", 1)])
 
     async with database.read() as session:
         told = await Runs(session).history(run.id, after=0, limit=9)
-    assert opened is not None
+    (opened,) = made.opened
     assert (opened.state, opened.called_at is None) == (state, price_units > 0)
     assert [one.type for one in told] == ["attempt.selected", f"attempt.{state}"]
 
@@ -344,18 +349,6 @@ async def test_only_the_result_that_counts_is_passed_on(database: Database):
         results = await Attempts(session).results(run.id, ["a", "b"])
 
     assert results == {"a": None}
-
-
-async def test_the_first_attempt_known_to_be_a_success_wins(database: Database):
-    run = run_row()
-    working = attempt_row(run.id, "a", 1, state=State.INVOKING)
-    poor = attempt_row(run.id, "a", 2, state=State.RATED, failure=Failure.POOR_QUALITY)
-    good = attempt_row(run.id, "a", 3, state=State.RELEASED)
-    await stored(database, run, working, poor, good)
-
-    async with database.read() as session:
-        assert await Attempts(session).first_success(run.id, "a") == 3
-        assert await Attempts(session).first_success(run.id, "b") is None
 
 
 @pytest.mark.parametrize(

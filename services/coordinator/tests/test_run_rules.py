@@ -32,6 +32,7 @@ from mesh_coordinator.domain.run import (
     Stop,
     Stopping,
     Undo,
+    closed,
     decide,
     waited_for,
 )
@@ -110,11 +111,13 @@ def test_a_run_that_is_done_is_not_late():
 
 
 def test_good_work_closes_its_step():
-    assert moves(running("a", DONE)) == [Close("a", StepStatus.SUCCEEDED)]
+    assert moves(running("a", DONE)) == [Close("a", StepStatus.SUCCEEDED, attempt=1)]
 
 
 def test_a_step_succeeds_as_soon_as_its_money_is_settled_and_before_it_is_rated():
-    assert moves(running("a", AttemptFacts(state=State.RELEASED))) == [Close("a", StepStatus.SUCCEEDED)]
+    released = AttemptFacts(state=State.RELEASED)
+
+    assert moves(running("a", released)) == [Close("a", StepStatus.SUCCEEDED, attempt=1)]
 
 
 def test_after_a_failure_the_next_agent_is_tried():
@@ -124,7 +127,7 @@ def test_after_a_failure_the_next_agent_is_tried():
 def test_a_step_fails_with_the_last_agent_s_failure_when_nobody_is_left():
     timed_out = AttemptFacts(state=State.CLOSED, failure=Failure.TIMED_OUT)
 
-    assert moves(running("a", POOR, timed_out)) == [Close("a", StepStatus.FAILED, "timed-out")]
+    assert moves(running("a", POOR, timed_out)) == [Close("a", StepStatus.FAILED, "timed-out", 2)]
 
 
 def test_a_step_for_which_nobody_can_be_hired_fails_by_itself():
@@ -157,7 +160,8 @@ def test_a_stopping_run_starts_nothing_and_waits_for_what_runs(reason: Stopping)
         Close("b", StepStatus.SKIPPED, f"run-{reason}")
     ]
     assert moves(running("a", WORKING), stopping=reason) == []
-    assert moves(running("a", POOR), stopping=reason) == [Close("a", StepStatus.FAILED, "poor-quality")]
+    closing = Close("a", StepStatus.FAILED, "poor-quality", 1)
+    assert moves(running("a", POOR), stopping=reason) == [closing]
 
 
 def test_a_run_ends_only_when_its_ratings_are_given():
@@ -257,7 +261,8 @@ def test_a_paused_run_starts_nothing_and_asks_nobody_but_finishes_what_is_under_
     asking = step("c", approval=Approval.NEEDED)
 
     assert moves(step("a"), running("b", POOR), asking, is_paused=True) == []
-    assert moves(running("a", DONE), step("b"), is_paused=True) == [Close("a", StepStatus.SUCCEEDED)]
+    closing = Close("a", StepStatus.SUCCEEDED, attempt=1)
+    assert moves(running("a", DONE), step("b"), is_paused=True) == [closing]
 
 
 def test_a_paused_run_can_end_be_cancelled_and_be_late():
@@ -385,14 +390,25 @@ def test_no_more_agents_are_tried_than_there_are_and_than_there_is_room_for():
     assert moves(running("a", SLOW), stopping=Stopping.CANCELLED) == []
 
 
-@pytest.mark.parametrize("attempts", [(SLOW, DONE), (DONE, SLOW), (POOR, DONE)])
-def test_the_first_good_result_closes_a_step_whoever_gave_it(attempts: tuple[AttemptFacts, ...]):
-    assert moves(running("a", *attempts)) == [Close("a", StepStatus.SUCCEEDED)]
+@pytest.mark.parametrize(
+    ("attempts", "winner"),
+    [((SLOW, DONE), 2), ((DONE, SLOW), 1), ((POOR, DONE), 2), ((DONE, DONE), 1)],
+)
+def test_the_first_good_result_closes_a_step_whoever_gave_it(attempts: tuple[AttemptFacts, ...], winner: int):
+    assert moves(running("a", *attempts)) == [Close("a", StepStatus.SUCCEEDED, attempt=winner)]
+
+
+def test_steps_that_ended_are_all_that_is_new_in_a_run():
+    before = run(running("a", DONE), step("b", "a"), parallel=3)
+
+    after = closed(before, {"a": StepStatus.SUCCEEDED})
+
+    assert after == run(replace(before.steps[0], status=StepStatus.SUCCEEDED), step("b", "a"), parallel=3)
 
 
 def test_a_step_fails_when_all_of_its_agents_did():
     assert moves(running("a", SLOW, POOR)) == []
-    assert moves(running("a", POOR, POOR)) == [Close("a", StepStatus.FAILED, "poor-quality")]
+    assert moves(running("a", POOR, POOR)) == [Close("a", StepStatus.FAILED, "poor-quality", 2)]
 
 
 def test_a_run_ends_only_when_those_who_were_slower_are_paid_or_refunded():

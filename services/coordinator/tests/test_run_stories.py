@@ -37,7 +37,6 @@ from mesh_coordinator.domain.run import (
 ROOM = Room(1_000, 1_000)
 DONE = AttemptFacts(state=State.RATED)
 POOR = AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY)
-WORKING = AttemptFacts(state=State.INVOKING)
 
 
 def step(id: str, *needs: str, **more: Any) -> StepFacts:
@@ -79,9 +78,11 @@ class Story:
                 self.expand(id)
             case Undo(id):
                 self.take_back(id)
-            case Close(id, status, reason):
+            case Close(id, status, reason, number):
                 assert self.steps[id].status not in CLOSED_STEPS
                 assert (reason is None) == (status is StepStatus.SUCCEEDED)
+                counted = self.steps[id].attempts[number - 1] if number else None
+                assert counted is None or (counted.failure is None) == (status is StepStatus.SUCCEEDED)
                 self.change(id, status=status)
             case Stop(reason):
                 assert self.facts.stopping is None
@@ -98,7 +99,7 @@ class Story:
         assert one.auction in (None, Auction.AWARDED)
         assert move.number == len(one.attempts) + 1 <= len(one.agents)
         self.started.append((move.step, move.number))
-        opened = AttemptFacts(state=State.SELECTED)
+        opened = AttemptFacts(state=State.RESERVING)
         self.change(move.step, status=StepStatus.RUNNING, attempts=(*one.attempts, opened))
 
     def wait_for_others(self, move: Invite | Award | Ask) -> None:

@@ -31,6 +31,7 @@ from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.attempts import AttemptRunner
 from mesh_coordinator.service.auctions import AuctionDesk
 from mesh_coordinator.service.budgets import BudgetDesk
+from mesh_coordinator.service.claims import Claims
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.forking import ForkDesk
@@ -66,22 +67,22 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             platform.checks.add("registry", directory.ping)
             ways = await stack.enter_async_context(_ways(settings))
             agents = HttpAgents(ways, platform.sessions, settings.max_answer_bytes)
-            news = Bell()
+            news, claims = Bell(), Claims(platform.database)
             funding, settling = _money(settings, platform, escrows, sender, news)
             attempts = AttemptRunner(
                 database=platform.database, agents=agents, funding=funding, settling=settling, news=news
             )
-            conductor = _conductor(settings, platform, attempts, news)
+            conductor = _conductor(settings, platform, claims, attempts, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
             # blamed for a call that our own end cut off.
             for name, turn in (("sender", sender.turn), ("runs", conductor.turn)):
                 await stack.enter_async_context(beside(forever(name, turn)))
             desk = EscrowDesk(database=platform.database, escrows=escrows)
-            planner, runs_desk = _desks(settings, platform, directory, escrows, news)
+            planner, runs_desk = _desks(settings, platform, claims, directory, escrows, news)
             yield Coordinator(
                 planner=planner,
                 runs=runs_desk,
-                forks=ForkDesk(database=platform.database, news=news),
+                forks=ForkDesk(database=platform.database, claims=claims, news=news),
                 approvals=ApprovalDesk(database=platform.database, news=news),
                 auctions=AuctionDesk(
                     database=platform.database,
@@ -137,9 +138,12 @@ def _money(
     return funding, Settling(database=database, escrows=escrows, transactions=transactions)
 
 
-def _conductor(settings: Settings, platform: Platform, attempts: AttemptRunner, news: Bell) -> Conductor:
+def _conductor(
+    settings: Settings, platform: Platform, claims: Claims, attempts: AttemptRunner, news: Bell
+) -> Conductor:
     return Conductor(
         database=platform.database,
+        claims=claims,
         attempts=attempts,
         news=news,
         parallel_steps=settings.parallel_steps,
@@ -154,6 +158,7 @@ def _conductor(settings: Settings, platform: Platform, attempts: AttemptRunner, 
 def _desks(
     settings: Settings,
     platform: Platform,
+    claims: Claims,
     directory: RegistryDirectory,
     escrows: ChainEscrows,
     news: Bell,
@@ -167,6 +172,7 @@ def _desks(
     )
     return planner, RunDesk(
         database=platform.database,
+        claims=claims,
         planner=planner,
         attempts_per_step=settings.attempts_per_step,
         news=news,

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from mesh_shared.errors import Unavailable
 
@@ -21,6 +21,7 @@ SILENCE_S = 15.0
 _TAKE = text(
     "SELECT set_config('idle_session_timeout', :ms, false), pg_advisory_lock(hashtext(:role))"
 )  # the server's word for a session that says nothing
+_TRY = text("SELECT pg_try_advisory_xact_lock(hashtext(:role))")
 _LEAVE = text("SELECT pg_advisory_unlock(hashtext(:role)), set_config('idle_session_timeout', '0', false)")
 
 
@@ -40,6 +41,15 @@ async def held(engine: AsyncEngine, role: str) -> AsyncGenerator[None, None]:
         finally:
             if not voice.is_lost:
                 await connection.execute(_LEAVE, {"role": role})
+
+
+async def is_free(session: AsyncSession, role: str) -> bool:
+    """True when nobody holds the role; then nobody takes it before the transaction has ended.
+
+    SQLite serves one process, whose roles nobody else holds.
+    """
+    is_alone = session.get_bind().dialect.name == "sqlite"
+    return is_alone or bool(await session.scalar(_TRY, {"role": role}))
 
 
 class _Voice:

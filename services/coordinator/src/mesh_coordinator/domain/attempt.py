@@ -1,8 +1,8 @@
 """The life of one attempt: one agent, one key, at most one escrow. Every way through it ends.
 
-    selected ── free ───────────────────▶ invoking ───▶ delivered ──▶ closed
-        │ paid                             ▲    │ failed     │ signed
-        ▼                                  │    ▼            ▼
+    (free) ─────────────────────────────▶ invoking ───▶ delivered ──▶ closed
+    (paid)                                 ▲    │ failed     │ signed
+      ▼                                    │    ▼            ▼
     reserving ──▶ opening ──▶ funded ──────┘ settling ◀── submitting
                                 │ withdrawn     ▲ │
                                 └───────────────┘ ▼
@@ -18,7 +18,6 @@ from enum import StrEnum
 class State(StrEnum):
     """Where an attempt is; each state says what has to be done next, and can be done again."""
 
-    SELECTED = "selected"
     RESERVING = "reserving"
     OPENING = "opening"
     FUNDED = "funded"
@@ -35,8 +34,6 @@ class State(StrEnum):
 class Happening(StrEnum):
     """What moves an attempt on."""
 
-    FREE = "free"
-    PAID = "paid"
     RESERVED = "reserved"
     OPENED = "opened"
     NOT_OPENED = "not-opened"
@@ -106,11 +103,6 @@ _NOT_THE_AGENTS = frozenset(
 )
 
 NEXT: Mapping[State, Mapping[Happening, State]] = {
-    State.SELECTED: {
-        Happening.FREE: State.INVOKING,
-        Happening.PAID: State.RESERVING,
-        Happening.WITHDRAWN: State.CLOSED,
-    },
     State.RESERVING: {
         Happening.RESERVED: State.OPENING,
         Happening.UNAFFORDABLE: State.CLOSED,
@@ -146,6 +138,11 @@ OPEN = frozenset(State) - ENDED
 """Something is."""
 DECIDED = ENDED | {State.RELEASED, State.REFUNDED}
 """Whether it was a success is known, and no money of it is locked."""
+
+
+def first(price_units: int) -> State:
+    """Where an attempt begins: who works for nothing is called, for others money is set aside."""
+    return State.RESERVING if price_units else State.INVOKING
 
 
 def after(state: State, happening: Happening) -> State:

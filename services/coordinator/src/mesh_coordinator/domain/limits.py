@@ -4,10 +4,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from mesh_coordinator.domain.attempt import State
 
-AT_WORK = frozenset({State.SELECTED, State.RESERVING, State.OPENING, State.FUNDED, State.INVOKING})
+AT_WORK = frozenset({State.RESERVING, State.OPENING, State.FUNDED, State.INVOKING})
 """The agent has the call, or is about to get it; what follows is between us and the chain."""
 
 
@@ -37,6 +38,7 @@ class OpenAttempt:
     owner: str
     agent: str
     state: State
+    conductor: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ record gives the same moves, so that a loop that was killed in between loses not
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, State
@@ -179,11 +179,15 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """A step has ended; `reason` is the failure's name, or what it waited for in vain."""
+    """A step has ended; `reason` is the failure's name, or what it waited for in vain.
+
+    `attempt` is the number of the one that counts: the first success, or the last failure; 0 without any.
+    """
 
     step: str
     status: StepStatus
     reason: str | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,12 @@ def decide(run: RunFacts, room: Room) -> Sequence[Move]:
     status = _status(run)
     undoing = [*_undoings(run)] if status in (RunStatus.FAILED, RunStatus.CANCELLED) else []
     return undoing or [End(status)]
+
+
+def closed(run: RunFacts, ends: Mapping[str, StepStatus]) -> RunFacts:
+    """The run once these steps have ended so, and nothing else has changed."""
+    steps = (replace(step, status=ends.get(step.id, step.status)) for step in run.steps)
+    return replace(run, steps=tuple(steps))
 
 
 def waited_for(run: RunFacts) -> Sequence[str]:
@@ -267,10 +277,13 @@ def _gathering(run: RunFacts, step: StepFacts, items: Sequence[StepStatus]) -> I
 
 def _ending(run: RunFacts, step: StepFacts) -> Iterator[Close]:
     """The end of a running step: one attempt succeeded, or all failed and no other will follow."""
-    if any(attempt.is_decided and attempt.failure is None for attempt in step.attempts):
-        yield Close(step.id, StepStatus.SUCCEEDED)
-    elif not _is_at_work(step) and (run.stopping is not None or len(step.attempts) >= len(step.agents)):
-        yield Close(step.id, StepStatus.FAILED, step.attempts[-1].failure)
+    tried = len(step.attempts)
+    for number, attempt in enumerate(step.attempts, 1):
+        if attempt.is_decided and attempt.failure is None:
+            yield Close(step.id, StepStatus.SUCCEEDED, attempt=number)
+            return
+    if not _is_at_work(step) and (run.stopping is not None or tried >= len(step.agents)):
+        yield Close(step.id, StepStatus.FAILED, step.attempts[-1].failure, tried)
 
 
 def _dropping(run: RunFacts, step: StepFacts, needed: Sequence[StepStatus]) -> Iterator[Close]:

@@ -154,7 +154,7 @@ def contradicts(outcome: str | None, state: EscrowState) -> bool:
 def agrees(state: State, outcome: str | None, escrow: EscrowState) -> bool:
     """True when the escrow is where an attempt in `state` takes it to be."""
     match state:
-        case State.SELECTED | State.RESERVING:
+        case State.RESERVING:
             return escrow is EscrowState.NONE
         case State.FUNDED | State.INVOKING | State.DELIVERED:
             return escrow in (EscrowState.FUNDED, EscrowState.SUBMITTED)

@@ -1,14 +1,28 @@
 """Queries on attempts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import contains_eager
 
-from mesh_coordinator.domain.attempt import DECIDED, State
+from mesh_coordinator.domain.attempt import State
 from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
+
+_IS_ITS = (StepRow.run_id == AttemptRow.run_id) & (StepRow.id == AttemptRow.step_id)
+
+
+class Attempted(NamedTuple):
+    """An attempt with what its next duty has to know of its step and run."""
+
+    attempt: AttemptRow
+    requirement: dict[str, Any]
+    step_status: str
+    is_undo: bool
+    stopping: str | None
+    traceparent: str | None
 
 
 class Outrun(Exception):
@@ -27,19 +41,27 @@ class Attempts:
     async def get(self, id: UUID) -> AttemptRow:
         return await self._session.get_one(AttemptRow, id)
 
-    async def with_steps(self, ids: Sequence[UUID]) -> Sequence[tuple[AttemptRow, StepRow, RunRow]]:
+    async def with_steps(self, ids: Sequence[UUID]) -> Sequence[Attempted]:
         """These attempts with what they are for."""
-        is_its = (StepRow.run_id == AttemptRow.run_id) & (StepRow.id == AttemptRow.step_id)
-        query = (
-            select(AttemptRow, StepRow, RunRow)
-            .join(StepRow, is_its)
-            .join(RunRow, StepRow.run_id == RunRow.id)
-        )
-        return [(a, s, r) for a, s, r in await self._session.execute(query.where(AttemptRow.id.in_(ids)))]
+        columns = StepRow.requirement, StepRow.status, StepRow.is_undo, RunRow.stopping, RunRow.traceparent
+        query = select(AttemptRow, *columns).join(StepRow, _IS_ITS).join(RunRow, StepRow.run_id == RunRow.id)
+        rows = await self._session.execute(query.where(AttemptRow.id.in_(ids)))
+        return [Attempted(*row) for row in rows]
 
     async def locked(self, id: UUID, seen: State) -> AttemptRow:
-        """The attempt while it still is in state `seen`; nobody else moves it now. Raises `Outrun`."""
-        row = await self._session.get_one(AttemptRow, id, with_for_update=True)
+        """The attempt with its run while it still is in state `seen`; nobody else changes either now.
+
+        Raises `Outrun`. The run is locked first, here as everywhere, so that nobody waits in a circle.
+        """
+        query = (
+            select(AttemptRow)
+            .select_from(RunRow)
+            .join(AttemptRow, AttemptRow.run_id == RunRow.id)
+            .where(AttemptRow.id == id)
+            .options(contains_eager(AttemptRow.run))
+            .with_for_update()
+        )
+        row = (await self._session.execute(query)).scalar_one()
         if row.state != seen:
             raise Outrun(f"{seen} -> {row.state}")
         return row
@@ -49,28 +71,15 @@ class Attempts:
 
     async def results(self, run_id: UUID, steps: Sequence[str]) -> Mapping[str, Any]:
         """What was delivered for these steps and held up, by step."""
-        is_its = (StepRow.run_id == AttemptRow.run_id) & (StepRow.id == AttemptRow.step_id)
         query = (
             select(AttemptRow.step_id, AttemptRow.delivery)
-            .join(StepRow, is_its & (StepRow.winner == AttemptRow.number))
+            .join(StepRow, _IS_ITS & (StepRow.winner == AttemptRow.number))
             .where(AttemptRow.run_id == run_id, AttemptRow.step_id.in_(steps))
         )
         rows = await self._session.execute(query)
         return {step_id: delivery["result"] for step_id, delivery in rows if delivery is not None}
 
-    async def first_success(self, run_id: UUID, step_id: str) -> int | None:
-        """The number of the first attempt at a step that is known to be a success."""
-        query = select(func.min(AttemptRow.number)).where(
-            AttemptRow.run_id == run_id,
-            AttemptRow.step_id == step_id,
-            AttemptRow.failure.is_(None),
-            AttemptRow.state.in_(DECIDED),
-        )
-        return await self._session.scalar(query)
-
     async def numbered(self, run_id: UUID, step_id: str, number: int | None) -> AttemptRow | None:
-        """An attempt at a step; without a number the newest."""
+        """An attempt at a step."""
         query = select(AttemptRow).where(AttemptRow.run_id == run_id, AttemptRow.step_id == step_id)
-        if number is not None:
-            query = query.where(AttemptRow.number == number)
-        return await self._session.scalar(query.order_by(AttemptRow.number.desc()).limit(1))
+        return await self._session.scalar(query.where(AttemptRow.number == number))

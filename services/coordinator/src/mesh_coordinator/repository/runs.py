@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from mesh_shared.database import role
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,6 +67,11 @@ def _planned(step: StepRow, items: Sequence[str]) -> PlannedStep:
         requirement=replace(wanted, id=step.id, needs=(*step.needs, *items)),
         candidates=CANDIDATES.validate_python(step.candidates),
     )
+
+
+def role_of(conductor: UUID) -> str:
+    """What a conductor holds while it lives; see `mesh_shared.database.role`."""
+    return f"runs:{conductor}"
 
 
 class Runs:
@@ -160,13 +166,25 @@ class Runs:
             raise ApprovalNotFound
         return found
 
-    async def happened(self, id: UUID, type: str, data: Mapping[str, Any], at: datetime) -> None:
-        """Adds to the run's history; its number is the run's new version."""
-        counted = await self._session.execute(
-            update(RunRow).where(RunRow.id == id).values(version=RunRow.version + 1).returning(RunRow.version)
-        )
-        row = RunEventRow(run_id=id, sequence=counted.scalar_one(), type=type, data=dict(data), time=at)
+    def happened(self, run: RunRow, type: str, data: Mapping[str, Any], at: datetime) -> None:
+        """Adds to the history of a run that is new or locked; its number is the run's new version."""
+        run.version += 1
+        row = RunEventRow(run_id=run.id, sequence=run.version, type=type, data=dict(data), time=at)
         self._session.add(row)
+
+    async def strangers(self, conductor: UUID) -> Sequence[UUID]:
+        """The others who conduct, or have conducted, runs that have not ended."""
+        query = select(RunRow.conductor).where(
+            RunRow.status == RunStatus.RUNNING, RunRow.conductor != conductor
+        )
+        return (await self._session.scalars(query.distinct())).all()
+
+    async def take_over(self, before: UUID, after: UUID) -> None:
+        """Gives the open runs of a conductor to another, when nobody holds the role of the first."""
+        if not await role.is_free(self._session, role_of(before)):
+            return
+        theirs = RunRow.conductor == before, RunRow.status == RunStatus.RUNNING
+        await self._session.execute(update(RunRow).where(*theirs).values(conductor=after))
 
     async def history(self, id: UUID, *, after: int, limit: int) -> Sequence[RunEventRow]:
         """What happened after number `after`, in order."""
@@ -187,12 +205,14 @@ class Facts:
         self._parallel = parallel
         self._now = now
 
-    async def versions(self) -> dict[UUID, int]:
-        """Of every run that has not ended, oldest first; what the reducer knows of one changes with it.
+    async def versions(self, conductor: UUID) -> dict[UUID, int]:
+        """Of each of their runs that has not ended, oldest first; what the reducer knows changes with it.
 
         For whatever changes that is told in the run's history, in the same commit.
         """
-        query = select(RunRow.id, RunRow.version).where(RunRow.status == RunStatus.RUNNING)
+        query = select(RunRow.id, RunRow.version).where(
+            RunRow.conductor == conductor, RunRow.status == RunStatus.RUNNING
+        )
         rows = await self._session.execute(query.order_by(RunRow.position))
         return {id: version for id, version in rows}
 
@@ -200,26 +220,20 @@ class Facts:
         """One run."""
         return (await self.of_all([id]))[id]
 
-    async def closed(self, id: UUID, before: RunFacts, steps: Collection[str]) -> RunFacts:
-        """A run that was `before`, in which nothing but these steps changed, which were closed."""
-        query = select(StepRow.id, StepRow.status).where(StepRow.run_id == id, StepRow.id.in_(steps))
-        status = {id: StepStatus(status) for id, status in await self._session.execute(query)}
-        after = (
-            replace(step, status=status[step.id]) if step.id in status else step for step in before.steps
-        )
-        return replace(before, steps=tuple(after))
-
     async def open_attempts(self) -> dict[UUID, OpenAttempt]:
-        """Attempts on which there is something left to do, oldest first."""
+        """Attempts on which there is something left to do, whoever conducts them, oldest first."""
         agent = AttemptRow.candidate["agent_id"].as_string()
         query = (
-            select(AttemptRow.id, RunRow.owner, agent, AttemptRow.state)
+            select(AttemptRow.id, RunRow.owner, agent, AttemptRow.state, RunRow.conductor)
             .join(RunRow, RunRow.id == AttemptRow.run_id)
             .where(AttemptRow.state.in_(OPEN))
             .order_by(AttemptRow.created_at)
         )
         rows = await self._session.execute(query)
-        return {id: OpenAttempt(owner, agent, State(state)) for id, owner, agent, state in rows}
+        return {
+            id: OpenAttempt(owner, agent, State(state), conductor)
+            for id, owner, agent, state, conductor in rows
+        }
 
     async def of_all(self, ids: Sequence[UUID]) -> dict[UUID, RunFacts]:
         """These runs, oldest first."""

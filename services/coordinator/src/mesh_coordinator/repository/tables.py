@@ -6,9 +6,8 @@ from uuid import UUID
 
 from mesh_shared.database.types import TYPES, BigId, metadata
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from mesh_coordinator.domain.attempt import State
 from mesh_coordinator.domain.run import RunStatus, StepStatus
 
 
@@ -48,6 +47,7 @@ class RunRow(Base):
     `owner` is the subject who asked for it, `task_hash` is of all that was asked for, `traceparent` the trace
     in which it was. `parallel` is how many steps the owner lets run at once, `quorum` how many must succeed.
     `wanted_output` is what the owner wants to be answered, with references; `output` is that, at the end.
+    `conductor` is who carries it out: a name that a replica gives itself, and nobody uses twice.
 
     Amounts are base units in 64-bit integers, because the budget is kept by the database's own arithmetic.
     """
@@ -78,6 +78,7 @@ class RunRow(Base):
     reserved_units: Mapped[int] = mapped_column(BigInteger, default=0)
     spent_units: Mapped[int] = mapped_column(BigInteger, default=0)
     shared_budget: Mapped[int | None] = mapped_column(ForeignKey("budgets.position"))
+    conductor: Mapped[UUID]
     version: Mapped[int] = mapped_column(BigInteger, default=0)
     traceparent: Mapped[str | None] = mapped_column(String(55))
     quorum: Mapped[int | None]
@@ -152,12 +153,13 @@ class AttemptRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id"))
+    run: Mapped[RunRow] = relationship(lazy="raise")
     step_id: Mapped[str] = mapped_column(String(80))
     number: Mapped[int]
     candidate: Mapped[dict[str, Any]]
     parameters: Mapped[dict[str, Any]]
     price_units: Mapped[int] = mapped_column(BigInteger)
-    state: Mapped[str] = mapped_column(String(10), default=State.SELECTED)
+    state: Mapped[str] = mapped_column(String(10))
     failure: Mapped[str | None] = mapped_column(String(40))
     detail: Mapped[str | None] = mapped_column(String(300))
     outcome: Mapped[str | None] = mapped_column(String(10))

@@ -38,8 +38,7 @@ class ApprovalDesk:
                 raise ApprovalExpired
             now = datetime.now(UTC)
             step.approval, step.approval_by, step.approval_at = decision, by, now
-            await session.flush()
             data = {"step": step.id, "approval_id": str(approval_id), "by": by}
-            await Runs(session).happened(run_id, f"step.{decision}", data, now)
+            Runs(session).happened(run, f"step.{decision}", data, now)
         self.news.ring()
         return step

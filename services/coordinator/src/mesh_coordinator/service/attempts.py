@@ -58,15 +58,18 @@ class AttemptRunner:
         work = await self._reads.outcome(id)
         if work.state in DECIDED:
             self.news.ring()
-        if work.state in ENDED:
+        is_over = work.state in ENDED
+        if not is_over:
+            with telemetry.continued(f"attempt {work.state}", work.traceparent):
+                is_over = await self._duties[work.state](work)
+        if is_over:
+            self.news.ring()
             await asyncio.Event().wait()
-        with telemetry.continued(f"attempt {work.state}", work.traceparent):
-            await self._duties[work.state](work)
 
     @property
-    def _duties(self) -> Mapping[State, Callable[[Work], Awaitable[object]]]:
+    def _duties(self) -> Mapping[State, Callable[[Work], Awaitable[bool | None]]]:
+        """Each may say that the attempt has ended, so that nobody has to look."""
         return {
-            State.SELECTED: self._begin,
             State.RESERVING: self.funding.reserve,
             State.OPENING: self.funding.open,
             State.FUNDED: self._start,
@@ -78,24 +81,14 @@ class AttemptRunner:
             State.REFUNDED: self.settling.rate,
         }
 
-    async def _begin(self, work: Work) -> None:
-        if work.is_stopping:
-            async with self.database.write() as session:
-                await moved(session, work, Happening.WITHDRAWN, datetime.now(UTC), failure=Failure.WITHDRAWN)
-        elif work.is_paid:
-            async with self.database.write() as session:
-                await moved(session, work, Happening.PAID, datetime.now(UTC))
-        else:
-            await self._ring(work, Happening.FREE)
-
     async def _start(self, work: Work) -> None:
         if work.is_stopping:
             refusal = Refusal(Failure.WITHDRAWN, "the run is stopping")
             await self.settling.refund(work, Happening.WITHDRAWN, refusal)
         else:
-            await self._ring(work, Happening.CALLED)
+            await self._ring(work)
 
-    async def _ring(self, work: Work, happening: Happening) -> None:
+    async def _ring(self, work: Work) -> None:
         """On record before the call goes out, so that a crash leads back to the same call.
 
         Nobody is called any more once a cancellation has been answered: moving on locks the run, so that the
@@ -103,20 +96,19 @@ class AttemptRunner:
         """
         now = datetime.now(UTC)
         async with self.database.write() as session:
-            row = await moved(session, work, happening, now, called_at=now)
+            row = await moved(session, work, Happening.CALLED, now, called_at=now)
             if await self._must_stop(session, row):
                 raise Outrun("nobody is called any more")
 
     async def _must_stop(self, session: AsyncSession, row: AttemptRow) -> bool:
-        return must_stop(
-            await Runs(session).get(row.run_id), await Runs(session).step(row.run_id, row.step_id)
-        )
+        step = await Runs(session).step(row.run_id, row.step_id)
+        return must_stop(step.status, row.run.stopping, is_undo=step.is_undo)
 
-    async def _invoke(self, work: Work) -> None:
+    async def _invoke(self, work: Work) -> bool:
         answer = await self._answer(work)
         if isinstance(answer, Refusal):
             await self._fail(work, answer)
-            return
+            return not work.is_paid
         # What is free is judged at once, in the same commit: cut off before it, the same call is made again.
         report = None if work.is_paid else await _report(work.requirement, answer.result)
         now = datetime.now(UTC)
@@ -124,7 +116,8 @@ class AttemptRunner:
         async with self.database.write() as session:
             row = await moved(session, work, Happening.DELIVERED, now, delivery=delivery, delivered_at=now)
             if report is not None:
-                await _close(session, row, report)
+                _close(session, row, report)
+        return report is not None
 
     async def _answer(self, work: Work) -> Delivery | Refusal:
         """What the agent says; asked again, under the same key, as often as the step's policy has it."""
@@ -142,15 +135,12 @@ class AttemptRunner:
         """Puts the retry on record before the call goes out; false when the run is stopping."""
         attempt = work.attempt
         async with self.database.write() as session:
-            await Runs(session).locked(attempt.run_id)
-            if await self._must_stop(session, attempt):
+            row = await Attempts(session).locked(attempt.id, work.state)
+            if await self._must_stop(session, row):
                 return False
-            (await Attempts(session).locked(attempt.id, work.state)).retries = number
-            data = {"step": attempt.step_id, "attempt": attempt.number, "retry": number}
-            failure = {"failure": answer.failure}
-            await Runs(session).happened(
-                attempt.run_id, "attempt.retrying", data | failure, datetime.now(UTC)
-            )
+            row.retries = number
+            data = {"step": row.step_id, "attempt": row.number, "retry": number, "failure": answer.failure}
+            Runs(session).happened(row.run, "attempt.retrying", data, datetime.now(UTC))
         return True
 
     async def _call(self, work: Work) -> Delivery | Refusal:
@@ -181,7 +171,7 @@ class AttemptRunner:
             await self.settling.hand_in(work, report)
             return
         async with self.database.write() as session:
-            await _close(session, await Attempts(session).locked(work.attempt.id, work.state), report)
+            _close(session, await Attempts(session).locked(work.attempt.id, work.state), report)
 
 
 async def _report(requirement: Requirement, result: Any) -> Report:
@@ -191,8 +181,8 @@ async def _report(requirement: Requirement, result: Any) -> Report:
     )
 
 
-async def _close(session: AsyncSession, row: AttemptRow, report: Report) -> None:
+def _close(session: AsyncSession, row: AttemptRow, report: Report) -> None:
     """Nothing is owed for the delivery, whatever it is worth."""
     failure, now = quality.failing(report), datetime.now(UTC)
-    await move_on(session, row, Happening.NOTHING_OWED, now, failure=failure)
+    move_on(session, row, Happening.NOTHING_OWED, now, failure=failure)
     scored(session, row, report)

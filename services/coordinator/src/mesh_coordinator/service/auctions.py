@@ -49,7 +49,7 @@ class AuctionDesk:
             self._check(run, step, row)
             if await Bids(session).put(row):
                 data = {"step": step_id, "agent_id": agent_id}
-                await Runs(session).happened(run_id, "step.bid", data, now)
+                Runs(session).happened(run, "step.bid", data, now)
         return row
 
     def _check(self, run: RunRow, step: StepRow, bid: BidRow) -> None:

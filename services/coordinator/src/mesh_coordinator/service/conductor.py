@@ -14,9 +14,10 @@ from mesh_shared.database.engine import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain.limits import Limits, Occupancy
-from mesh_coordinator.domain.run import Close, Move, RunFacts, RunStatus, decide, waited_for
+from mesh_coordinator.domain.run import RunFacts, RunStatus, closed, decide, waited_for
 from mesh_coordinator.repository.runs import Facts, Runs
 from mesh_coordinator.service.attempts import AttemptRunner
+from mesh_coordinator.service.claims import Claims
 from mesh_coordinator.service.moves import record
 
 IDLE_S = 1.0
@@ -36,7 +37,7 @@ class _Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conductor:
-    """Schedules all runs of the mesh. One replica at a time conducts; another takes over when it dies.
+    """Schedules the runs of one replica: those that it accepts, and those whose conductor is gone.
 
     What is due in a run follows from what is on record of it, from the room that is left, and from time. So
     only runs with news are looked at: which are in another version than when nothing was due in them, or have
@@ -44,6 +45,7 @@ class Conductor:
     """
 
     database: Database
+    claims: Claims
     attempts: AttemptRunner
     news: Bell
     """Rings when there may be something to decide, and when a run has ended."""
@@ -54,7 +56,7 @@ class Conductor:
 
     async def turn(self) -> None:
         """Conducts until cancelled."""
-        async with self.database.sole("runs"):
+        async with self.claims.held():
             try:
                 await self._conduct()
             finally:
@@ -66,6 +68,7 @@ class Conductor:
             ticket = self.news.ticket()
             if is_for_all := time.monotonic() >= all_at:
                 self._quiet.clear()
+                await self.claims.adopt()
             await self._look()
             if is_for_all:
                 all_at = time.monotonic() + IDLE_S
@@ -76,9 +79,10 @@ class Conductor:
         """Makes every move that is due, the oldest run first, and sees that every attempt is in hand."""
         async with self.database.read() as session:
             facts = self._facts(session)
-            versions, attempts = await facts.versions(), await facts.open_attempts()
-        self._staff(attempts)
-        await self._dismiss(self._hands.keys() - attempts.keys())
+            versions, attempts = await facts.versions(self.claims.name), await facts.open_attempts()
+        ours = {id for id, attempt in attempts.items() if attempt.conductor == self.claims.name}
+        self._staff(ours)
+        await self._dismiss(self._hands.keys() - ours)
         occupancy = Occupancy(self.limits, attempts.values())
         due = self._with_news(versions, Occupancy(self.limits, attempts.values()))
         for start in range(0, len(due), RUNS_AT_ONCE):
@@ -113,27 +117,19 @@ class Conductor:
             run = await Runs(session).locked(id)
             facts = seen if seen.version == run.version else await self._facts(session).of(id)
             with telemetry.continued("moves", run.traceparent):
-                while run.status == RunStatus.RUNNING:
+                while run.status == RunStatus.RUNNING and run.conductor == self.claims.name:
                     moves = decide(facts, occupancy.room(run.owner))
-                    attempts = await record(session, id, moves)
-                    for attempt in filter(None, attempts):
+                    made = await record(session, run, moves)
+                    for attempt in made.opened:
                         occupancy.take(run.owner, attempt.agent_id)
                         opened.append(attempt.id)
-                    if all(attempts):
+                    if len(made.opened) == len(moves):
                         break  # all that was due was started, or nothing was
-                    facts = await self._after(session, id, facts, moves)
+                    is_plain = len(made.closed) == len(moves)
+                    facts = closed(facts, made.closed) if is_plain else await self._facts(session).of(id)
         self._staff(opened)
         if run.status != RunStatus.RUNNING:
             self.news.ring()
-
-    async def _after(
-        self, session: AsyncSession, id: UUID, facts: RunFacts, moves: Sequence[Move]
-    ) -> RunFacts:
-        """What there is to know of a run after these moves, which are on record."""
-        closed = [move.step for move in moves if isinstance(move, Close)]
-        if len(closed) == len(moves):
-            return await self._facts(session).closed(id, facts, closed)
-        return await self._facts(session).of(id)
 
     def _staff(self, attempts: Collection[UUID]) -> None:
         """A hand for every open attempt."""

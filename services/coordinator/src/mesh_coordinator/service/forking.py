@@ -20,6 +20,7 @@ from mesh_coordinator.errors import BudgetNotFound, RunOpen, StepNotFound
 from mesh_coordinator.events import RunStarted
 from mesh_coordinator.repository.runs import RunRecord, Runs
 from mesh_coordinator.repository.tables import RunRow, StepRow
+from mesh_coordinator.service.claims import Claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class ForkDesk:
     """Starts runs out of runs."""
 
     database: Database
+    claims: Claims
     news: Bell
     """Rung for the conductor."""
 
@@ -61,11 +63,12 @@ class ForkDesk:
         kept = [step.id for step in planned if step.id not in again and step.status == StepStatus.SUCCEEDED]
         results = await Runs(session).results(old.run.id, kept)
         run = _run(old.run, from_step, id, owner)
+        run.conductor = self.claims.name
         steps = [_kept(step, id, results) if step.id in results else _again(step, id) for step in planned]
         Runs(session).add(run, steps)
         await session.flush()
         data = {"steps": len(steps), "kept": len(kept), "forked_from": str(old.run.id), "step": from_step}
-        await Runs(session).happened(id, "run.started", data, run.created_at)
+        Runs(session).happened(run, "run.started", data, run.created_at)
         outbox.record(session, RunStarted(run_id=id, steps=len(steps), budget=str(run.budget_units)))
 
 

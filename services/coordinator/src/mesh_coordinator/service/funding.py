@@ -18,8 +18,9 @@ from mesh_coordinator.ports import Escrows
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import EXPECTATION, TERMS, dumped
+from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service import recording
-from mesh_coordinator.service.recording import Work, moved
+from mesh_coordinator.service.recording import Work, move_on, moved
 from mesh_coordinator.service.transactions import Transactions, put
 
 LOOK_AGAIN_S = 0.5
@@ -70,26 +71,19 @@ class Funding:
         """False while it has to wait; true once it is decided, either way."""
         attempt, now = work.attempt, datetime.now(UTC)
         async with self.database.write() as session:
-            await Attempts(session).locked(attempt.id, work.state)
+            row = await Attempts(session).locked(attempt.id, work.state)
             if await Budgets(session).reserve(attempt.run_id, attempt.price_units):
-                await self._order(session, work, now)
+                await self._order(session, row, self._terms_for(work, now), now)
                 return True
             if await Budgets(session).may_fit(attempt.run_id, attempt.price_units):
                 return False
-            await moved(session, work, Happening.UNAFFORDABLE, now, failure=Failure.BUDGET_EXHAUSTED)
+            move_on(session, row, Happening.UNAFFORDABLE, now, failure=Failure.BUDGET_EXHAUSTED)
         return True
 
-    async def _order(self, session: AsyncSession, work: Work, now: datetime) -> None:
-        terms = self._terms_for(work, now)
+    async def _order(self, session: AsyncSession, row: AttemptRow, terms: Terms, now: datetime) -> None:
         opening = self.escrows.opening(terms)
-        row = await moved(
-            session,
-            work,
-            Happening.RESERVED,
-            now,
-            escrow_id=self.escrows.id_of(terms),
-            terms=dumped(TERMS, terms),
-        )
+        changes = {"escrow_id": self.escrows.id_of(terms), "terms": dumped(TERMS, terms)}
+        move_on(session, row, Happening.RESERVED, now, **changes)
         payer = self.escrows.payer
         await Journal(session).prepare(f"approve:{payer}:{opening.to}", payer, self.escrows.allowance())
         await put(session, row, payer, opening)

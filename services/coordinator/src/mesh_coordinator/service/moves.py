@@ -1,16 +1,16 @@
 """Puts the reducer's moves on record: what a move changes is one commit with what it is told as."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import references
-from mesh_coordinator.domain.attempt import Happening, State
+from mesh_coordinator.domain.attempt import State, first
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.run import (
     Approval,
@@ -31,73 +31,75 @@ from mesh_coordinator.events import ApprovalRequested, RunCompleted, StepComplet
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.codec import REQUIREMENT, dumped
 from mesh_coordinator.repository.runs import Runs
-from mesh_coordinator.repository.tables import AttemptRow, StepRow
+from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
 from mesh_coordinator.service.auctions import award
-from mesh_coordinator.service.recording import move_on
+from mesh_coordinator.service.recording import told
 from mesh_coordinator.service.values import MAX_VALUE_BYTES, Unfit, array_of, gathered, parameters_of
 
 
-async def record(session: AsyncSession, id: UUID, moves: Sequence[Move]) -> Sequence[AttemptRow | None]:
-    """Puts moves on record, in their order; returns the attempt that each opened."""
-    of_steps = [move.step for move in moves if not isinstance(move, Stop | End)]
-    steps = await Runs(session).steps(id, of_steps) if of_steps else {}
-    return [await _record(session, id, steps, move) for move in moves]
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A transaction in which moves of one run are put on record; the run is locked.
 
-
-async def _record(
-    session: AsyncSession, id: UUID, steps: Mapping[str, StepRow], move: Move
-) -> AttemptRow | None:
-    now = datetime.now(UTC)
-    match move:
-        case Start():
-            return await _start(session, steps[move.step], move, now)
-        case Stop():
-            await _stop(session, id, move, now)
-        case End():
-            await _end(session, id, move, now)
-        case _:
-            await _RECORDERS[type(move)](session, steps[move.step], move, now)
-    return None
-
-
-async def _start(session: AsyncSession, step: StepRow, move: Start, now: datetime) -> AttemptRow | None:
-    try:
-        parameters = await parameters_of(session, step)
-    except Unfit as unfit:
-        await _close(session, step, Close(step.id, StepStatus.FAILED, unfit.reason), now)
-        return None
-    attempt = _attempt(step, move.number, parameters, now)
-    step.status, step.started_at = StepStatus.RUNNING, step.started_at or now
-    await session.flush()
-    data = {"step": move.step, "attempt": move.number, "agent_id": attempt.agent_id}
-    happening = "attempt.hedged" if move.is_hedge else "attempt.selected"
-    await Runs(session).happened(step.run_id, happening, data, now)
-    await _begin(session, attempt, now)
-    return attempt
-
-
-async def _begin(session: AsyncSession, attempt: AttemptRow, now: datetime) -> None:
-    """What is next is known without asking: who works for nothing is called, for others money is set aside.
-
-    In the same commit: nobody is called once a cancellation has been answered, since we hold the run.
+    `opened` are the attempts that they opened, `closed` the steps that they closed.
     """
-    Attempts(session).add(attempt)
-    if attempt.price_units > 0:
-        await move_on(session, attempt, Happening.PAID, now)
-    else:
-        await move_on(session, attempt, Happening.FREE, now, called_at=now)
+
+    session: AsyncSession
+    run: RunRow
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    opened: list[AttemptRow] = field(default_factory=list[AttemptRow])
+    closed: dict[str, StepStatus] = field(default_factory=dict[str, StepStatus])
+
+    def tell(self, happening: str, **data: Any) -> None:
+        """Adds to the run's history."""
+        Runs(self.session).happened(self.run, happening, data, self.now)
 
 
-async def _expand(session: AsyncSession, step: StepRow, move: Expand, now: datetime) -> None:
+async def record(session: AsyncSession, run: RunRow, moves: Sequence[Move]) -> Record:
+    """Puts moves on record, in their order."""
+    made = Record(session, run)
+    of_steps = [move.step for move in moves if not isinstance(move, Stop | End)]
+    steps = await Runs(session).steps(run.id, of_steps) if of_steps else {}
+    for move in moves:
+        match move:
+            case Stop():
+                run.stopping = move.reason
+                made.tell("run.stopping", reason=move.reason)
+            case End():
+                await _end(made, move)
+            case _:
+                await _RECORDERS[type(move)](made, steps[move.step], move)
+    return made
+
+
+async def _start(made: Record, step: StepRow, move: Start) -> None:
+    """What is next is known without asking: it begins in the commit that selects its agent.
+
+    Nobody is called once a cancellation has been answered, since we hold the run.
+    """
     try:
-        array = await array_of(session, step)
+        parameters = await parameters_of(made.session, made.run, step)
     except Unfit as unfit:
-        await _close(session, step, Close(step.id, StepStatus.FAILED, unfit.reason), now)
+        await _close(made, step, Close(step.id, StepStatus.FAILED, unfit.reason))
         return
-    session.add_all(_item(step, number, value) for number, value in enumerate(array, 1))
-    step.status, step.started_at = StepStatus.RUNNING, now
-    await session.flush()
-    await Runs(session).happened(step.run_id, "step.expanded", {"step": step.id, "items": len(array)}, now)
+    attempt = _attempt(made, step, move.number, parameters)
+    step.status, step.started_at = StepStatus.RUNNING, step.started_at or made.now
+    happening = "attempt.hedged" if move.is_hedge else "attempt.selected"
+    made.tell(happening, step=move.step, attempt=move.number, agent_id=attempt.agent_id)
+    Attempts(made.session).add(attempt)
+    told(made.session, attempt, made.now)
+    made.opened.append(attempt)
+
+
+async def _expand(made: Record, step: StepRow, move: Expand) -> None:
+    try:
+        array = await array_of(made.session, made.run, step)
+    except Unfit as unfit:
+        await _close(made, step, Close(step.id, StepStatus.FAILED, unfit.reason))
+        return
+    made.session.add_all(_item(step, number, value) for number, value in enumerate(array, 1))
+    step.status, step.started_at = StepStatus.RUNNING, made.now
+    made.tell("step.expanded", step=step.id, items=len(array))
 
 
 def _item(step: StepRow, number: int, value: Any) -> StepRow:
@@ -119,9 +121,9 @@ def _item(step: StepRow, number: int, value: Any) -> StepRow:
     )
 
 
-async def _undo(session: AsyncSession, step: StepRow, move: Undo, now: datetime) -> None:
+async def _undo(made: Record, step: StepRow, move: Undo) -> None:
     """Gives the agent that did the step another, for nothing; it needs the step, and nobody needs it."""
-    done = await Attempts(session).numbered(step.run_id, step.id, step.winner)
+    done = await Attempts(made.session).numbered(step.run_id, step.id, step.winner)
     wanted = REQUIREMENT.validate_python(step.requirement)
     if done is None or wanted.compensate is None:
         raise ValueError(f"{move.step} cannot be taken back")
@@ -149,98 +151,93 @@ async def _undo(session: AsyncSession, step: StepRow, move: Undo, now: datetime)
         requirement=dumped(REQUIREMENT, call),
         candidates=[agent],
     )
-    session.add(undo)
-    await session.flush()
-    await Runs(session).happened(step.run_id, "step.compensating", {"step": step.id}, now)
+    made.session.add(undo)
+    made.tell("step.compensating", step=step.id)
 
 
-async def _invite(session: AsyncSession, step: StepRow, move: Invite, now: datetime) -> None:
+async def _invite(made: Record, step: StepRow, move: Invite) -> None:
     lasts_s = REQUIREMENT.validate_python(step.requirement).select.auction_s or 0
     step.status, step.auction = StepStatus.TAKING_BIDS, Auction.OPEN
-    step.bids_until = until = now + timedelta(seconds=lasts_s)
-    await session.flush()
-    data = {"step": step.id, "until": until.isoformat()}
-    await Runs(session).happened(step.run_id, "step.auction_opened", data, now)
+    step.bids_until = until = made.now + timedelta(seconds=lasts_s)
+    made.tell("step.auction_opened", step=step.id, until=until.isoformat())
 
 
-async def _award(session: AsyncSession, step: StepRow, move: Award, now: datetime) -> None:
-    await award(session, step)
-    await session.flush()
+async def _award(made: Record, step: StepRow, move: Award) -> None:
+    await award(made.session, step)
     agent = next(iter(step.agents)) if step.auction == Auction.AWARDED else None
-    await Runs(session).happened(step.run_id, "step.awarded", {"step": step.id, "agent_id": agent}, now)
+    made.tell("step.awarded", step=step.id, agent_id=agent)
 
 
-async def _ask(session: AsyncSession, step: StepRow, move: Ask, now: datetime) -> None:
+async def _ask(made: Record, step: StepRow, move: Ask) -> None:
     step.status, step.approval = StepStatus.AWAITING_APPROVAL, Approval.REQUESTED
     step.approval_id = approval_id = uuid5(step.run_id, f"approval/{step.id}")
     price = str(step.dearest_units)
-    await session.flush()
-    data = {"step": step.id, "approval_id": str(approval_id), "price": price}
-    await Runs(session).happened(step.run_id, "step.approval_requested", data, now)
+    made.tell("step.approval_requested", step=step.id, approval_id=str(approval_id), price=price)
     asked = ApprovalRequested(run_id=step.run_id, step_id=step.id, approval_id=approval_id, price=price)
-    outbox.record(session, asked)
+    outbox.record(made.session, asked)
 
 
-def _attempt(step: StepRow, number: int, parameters: dict[str, Any], now: datetime) -> AttemptRow:
+def _attempt(made: Record, step: StepRow, number: int, parameters: dict[str, Any]) -> AttemptRow:
     """The attempt's id is its idempotency key: the same for every replica and after every crash."""
     candidate = step.candidates[number - 1]
+    state = first(candidate["price_units"])
     return AttemptRow(
         id=uuid5(step.run_id, f"{step.id}/{number}"),
         run_id=step.run_id,
+        run=made.run,
         step_id=step.id,
         number=number,
-        state=State.SELECTED,
+        state=state,
         candidate=candidate,
         parameters=parameters,
         price_units=candidate["price_units"],
-        created_at=now,
+        created_at=made.now,
+        called_at=made.now if state is State.INVOKING else None,
     )
 
 
-async def _close(session: AsyncSession, step: StepRow, move: Close, now: datetime) -> None:
+async def _close(made: Record, step: StepRow, move: Close) -> None:
     if step.is_mapped and move.status is StepStatus.SUCCEEDED:
         try:
-            step.result = {"value": await gathered(session, step)}
+            step.result = {"value": await gathered(made.session, step)}
         except Unfit as unfit:
             move = replace(move, status=StepStatus.FAILED, reason=unfit.reason)
     elif move.status is StepStatus.SUCCEEDED:
-        step.winner = await Attempts(session).first_success(step.run_id, step.id)
-    step.status, step.reason, step.ended_at = move.status, move.reason, now
-    await session.flush()
-    last = await Attempts(session).numbered(step.run_id, step.id, step.winner)
-    data = {"step": move.step, "reason": move.reason}
-    happening: str = move.status
-    if step.is_undo:
-        data["step"], done = step.parent, move.status is StepStatus.SUCCEEDED
-        happening = "compensated" if done else "not_compensated"
-    await Runs(session).happened(step.run_id, f"step.{happening}", data, now)
+        step.winner = move.attempt
+    step.status, step.reason, step.ended_at = move.status, move.reason, made.now
+    made.closed[step.id] = move.status
+    made.tell(
+        f"step.{_ending(step, move)}", step=step.parent if step.is_undo else step.id, reason=move.reason
+    )
     completed = StepCompleted(
         run_id=step.run_id,
-        step_id=move.step,
+        step_id=step.id,
         status=move.status,
         reason=move.reason,
-        agent_id=last.agent_id if last else None,
-        attempts=last.number if last else 0,
+        agent_id=step.candidates[move.attempt - 1]["agent_id"] if move.attempt else None,
+        attempts=move.attempt,
     )
-    outbox.record(session, completed)
+    outbox.record(made.session, completed)
 
 
-async def _end(session: AsyncSession, id: UUID, move: End, now: datetime) -> None:
-    run = await Runs(session).get(id)
-    results = await Runs(session).results(id, references.steps(run.wanted_output))
+def _ending(step: StepRow, move: Close) -> str:
+    if not step.is_undo:
+        return move.status
+    return "compensated" if move.status is StepStatus.SUCCEEDED else "not_compensated"
+
+
+async def _end(made: Record, move: End) -> None:
+    run = made.run
+    results = await Runs(made.session).results(run.id, references.steps(run.wanted_output))
     run.output = references.filled(run.wanted_output, results, run.given, MAX_VALUE_BYTES)
-    run.status, run.ended_at = move.status, now
-    await session.flush()
-    await Runs(session).happened(id, f"run.{move.status}", {"spent": str(run.spent_units)}, now)
-    outbox.record(session, RunCompleted(run_id=id, status=move.status, spent=str(run.spent_units)))
+    run.status, run.ended_at = move.status, made.now
+    made.tell(f"run.{move.status}", spent=str(run.spent_units))
+    completed = RunCompleted(run_id=run.id, status=move.status, spent=str(run.spent_units))
+    outbox.record(made.session, completed)
 
 
-async def _stop(session: AsyncSession, id: UUID, move: Stop, now: datetime) -> None:
-    (await Runs(session).get(id)).stopping = move.reason
-    await Runs(session).happened(id, "run.stopping", {"reason": move.reason}, now)
-
-
-_RECORDERS: Mapping[type[Move], Callable[[AsyncSession, StepRow, Any, datetime], Awaitable[None]]] = {
+_RECORDERS: Mapping[type[Move], Callable[[Record, StepRow, Any], Awaitable[None]]] = {
+    Start: _start,
     Invite: _invite,
     Award: _award,
     Ask: _ask,

@@ -86,7 +86,7 @@ class Reconciler:
             await Budgets(session).give_back(row.run_id, 0, spent_units=change)
             data = {"step": row.step_id, "attempt": row.number, "escrow_id": row.escrow_id}
             now = datetime.now(UTC)
-            await Runs(session).happened(row.run_id, "escrow.corrected", data | {"outcome": row.outcome}, now)
+            Runs(session).happened(row.run, "escrow.corrected", data | {"outcome": row.outcome}, now)
         return True
 
     async def _standing(self, work: Work, escrow: Escrow) -> Agreement:

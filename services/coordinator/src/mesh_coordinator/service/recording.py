@@ -16,10 +16,10 @@ from mesh_coordinator.domain.run import CLOSED_STEPS
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.domain.settlement import Terms
 from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, EscrowUnknown, QualityScored
-from mesh_coordinator.repository.attempts import Attempts
+from mesh_coordinator.repository.attempts import Attempted, Attempts
 from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, TERMS, dumped
 from mesh_coordinator.repository.runs import Runs
-from mesh_coordinator.repository.tables import AttemptRow, RunRow, StepRow
+from mesh_coordinator.repository.tables import AttemptRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,19 @@ class Work:
 
 async def read(session: AsyncSession, ids: Sequence[UUID]) -> list[Work]:
     """The attempts, each with everything that its next duty has to know."""
-    found = {row[0].id: _work(*row) for row in await Attempts(session).with_steps(ids)}
+    found = {row.attempt.id: _work(row) for row in await Attempts(session).with_steps(ids)}
     return [found[id] for id in ids]
 
 
-def _work(attempt: AttemptRow, step: StepRow, run: RunRow) -> Work:
-    requirement = REQUIREMENT.validate_python(step.requirement)
-    is_stopping = must_stop(run, step)
-    return Work(attempt, requirement, is_stopping, run.traceparent)
+def _work(row: Attempted) -> Work:
+    requirement = REQUIREMENT.validate_python(row.requirement)
+    is_stopping = must_stop(row.step_status, row.stopping, is_undo=row.is_undo)
+    return Work(row.attempt, requirement, is_stopping, row.traceparent)
 
 
-def must_stop(run: RunRow, step: StepRow) -> bool:
-    """True when nobody may be called for the step any more: its run stops, or another agent was faster."""
-    return step.status in CLOSED_STEPS or (run.stopping is not None and not step.is_undo)
+def must_stop(step_status: str, stopping: str | None, *, is_undo: bool) -> bool:
+    """True when nobody may be called for a step any more: its run stops, or another agent was faster."""
+    return step_status in CLOSED_STEPS or (stopping is not None and not is_undo)
 
 
 async def moved(
@@ -104,11 +104,11 @@ async def moved(
 ) -> AttemptRow:
     """The attempt in its next state, with `changes` to its columns. Raises `Outrun` when others moved it."""
     row = await Attempts(session).locked(work.attempt.id, work.state)
-    await move_on(session, row, happening, at, **changes)
+    move_on(session, row, happening, at, **changes)
     return row
 
 
-async def move_on(
+def move_on(
     session: AsyncSession, row: AttemptRow, happening: Happening, at: datetime, **changes: Any
 ) -> None:
     """Brings an attempt that nobody else can move to its next state, with `changes` to its columns.
@@ -122,10 +122,14 @@ async def move_on(
         row.ended_at = at
         row.outcome = row.outcome or (Outcome.REFUNDED if row.failure else Outcome.SUCCESS)
     row.sends, row.transaction_id = 0, None
-    await session.flush()
+    told(session, row, at)
+
+
+def told(session: AsyncSession, row: AttemptRow, at: datetime) -> None:
+    """Adds the attempt's state to the history of its run."""
     data = {"step": row.step_id, "attempt": row.number, "failure": row.failure, "escrow_id": row.escrow_id}
     known = {name: value for name, value in data.items() if value is not None}
-    await Runs(session).happened(row.run_id, f"attempt.{row.state}", known, at)
+    Runs(session).happened(row.run, f"attempt.{row.state}", known, at)
 
 
 def scored(session: AsyncSession, row: AttemptRow, report: Report) -> None:
@@ -147,11 +151,10 @@ def opened(session: AsyncSession, row: AttemptRow) -> None:
     outbox.record(session, EscrowOpened(**_escrow(row), provider=row.candidate["owner"]))
 
 
-async def doubted(session: AsyncSession, row: AttemptRow) -> None:
+def doubted(session: AsyncSession, row: AttemptRow) -> None:
     """Announces that the outcome of the transaction which the attempt waits for is unknown."""
     data = {"step": row.step_id, "attempt": row.number, "escrow_id": row.escrow_id, "state": row.state}
-    await session.flush()
-    await Runs(session).happened(row.run_id, "escrow.unknown", data, datetime.now(UTC))
+    Runs(session).happened(row.run, "escrow.unknown", data, datetime.now(UTC))
     outbox.record(session, EscrowUnknown(**_escrow(row), state=State(row.state)))
 
 

@@ -27,6 +27,7 @@ from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT, dumped
 from mesh_coordinator.repository.runs import RunRecord, Runs
 from mesh_coordinator.repository.tables import BudgetRow, RunEventRow, RunRow, StepRow
+from mesh_coordinator.service.claims import Claims
 from mesh_coordinator.service.planning import Planner, Task
 
 _TASK: TypeAdapter[Task] = TypeAdapter(Task)
@@ -41,6 +42,7 @@ class RunDesk:
     """Takes tasks, and tells how their runs stand."""
 
     database: Database
+    claims: Claims
     planner: Planner
     attempts_per_step: int
     news: Bell
@@ -75,12 +77,13 @@ class RunDesk:
         left_units = budget_units if shared is None else shared.limit_units - shared.spent_units
         _check(task, plan, min(budget_units, left_units))
         run, steps = _run_row(task, id, owner, budget_units), self._steps(plan, id)
+        run.conductor = self.claims.name
         run.shared_budget = None if shared is None else shared.position
         with suppress(IntegrityError):  # the same request at another replica was first
             async with self.database.write() as session:
                 Runs(session).add(run, steps)
                 await session.flush()
-                await Runs(session).happened(id, "run.started", {"steps": len(steps)}, run.created_at)
+                Runs(session).happened(run, "run.started", {"steps": len(steps)}, run.created_at)
                 outbox.record(session, RunStarted(run_id=id, steps=len(steps), budget=str(budget_units)))
             self.news.ring()
 
@@ -126,8 +129,7 @@ class RunDesk:
         async with self._open(id) as (session, run):
             if run.stopping is None:
                 run.stopping = Stopping.CANCELLED
-                await session.flush()
-                await Runs(session).happened(id, "run.cancelling", {}, datetime.now(UTC))
+                Runs(session).happened(run, "run.cancelling", {}, datetime.now(UTC))
         return await self.get(id)
 
     async def pause(self, id: UUID, *, is_paused: bool) -> RunRecord:
@@ -138,9 +140,8 @@ class RunDesk:
         async with self._open(id) as (session, run):
             if run.is_paused != is_paused:
                 run.is_paused = is_paused
-                await session.flush()
                 happening = "run.paused" if is_paused else "run.resumed"
-                await Runs(session).happened(id, happening, {}, datetime.now(UTC))
+                Runs(session).happened(run, happening, {}, datetime.now(UTC))
         return await self.get(id)
 
     @asynccontextmanager

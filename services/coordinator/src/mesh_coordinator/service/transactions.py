@@ -49,7 +49,7 @@ class Transactions:
         async with self.database.write() as session:
             row = await Attempts(session).locked(work.attempt.id, work.state)
             row.doubted_id = work.transaction_id
-            await recording.doubted(session, row)
+            recording.doubted(session, row)
 
     async def again(self, work: Work, call: Call) -> None:
         """Makes `call` what the attempt waits for. Raises `Outrun` when others moved it on."""

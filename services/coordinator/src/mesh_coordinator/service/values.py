@@ -11,7 +11,7 @@ from mesh_coordinator.domain.faults import MAX_STEPS, items_fault
 from mesh_coordinator.domain.references import PointerMissing
 from mesh_coordinator.repository.codec import REQUIREMENT
 from mesh_coordinator.repository.runs import Runs
-from mesh_coordinator.repository.tables import StepRow
+from mesh_coordinator.repository.tables import RunRow, StepRow
 
 MAX_VALUE_BYTES = 1 << 20
 
@@ -24,17 +24,18 @@ class Unfit(Exception):
         self.reason = reason
 
 
-async def parameters_of(session: AsyncSession, step: StepRow) -> dict[str, Any]:
+async def parameters_of(session: AsyncSession, run: RunRow, step: StepRow) -> dict[str, Any]:
     """The step's parameters with every reference filled in. Raises `Unfit`."""
-    parameters = await _filled(session, step, REQUIREMENT.validate_python(step.requirement).parameters)
+    parameters = await _filled(session, run, step, REQUIREMENT.validate_python(step.requirement).parameters)
     if len(canonical_json(parameters)) > MAX_VALUE_BYTES:
         raise Unfit("parameters-too-large")
     return parameters
 
 
-async def array_of(session: AsyncSession, step: StepRow) -> list[Any]:
+async def array_of(session: AsyncSession, run: RunRow, step: StepRow) -> list[Any]:
     """The array for whose elements a mapped step is done. Raises `Unfit`."""
-    array = await _filled(session, step, REQUIREMENT.validate_python(step.requirement).for_each or {})
+    wanted = REQUIREMENT.validate_python(step.requirement).for_each or {}
+    array = await _filled(session, run, step, wanted)
     if (reason := items_fault(array)) is not None:
         raise Unfit(reason)
     if await Runs(session).count(step.run_id) + len(array) > MAX_STEPS:
@@ -52,8 +53,7 @@ async def gathered(session: AsyncSession, step: StepRow) -> list[Any]:
     return array
 
 
-async def _filled(session: AsyncSession, step: StepRow, wanted: Mapping[str, Any]) -> Any:
-    run = await Runs(session).get(step.run_id)
+async def _filled(session: AsyncSession, run: RunRow, step: StepRow, wanted: Mapping[str, Any]) -> Any:
     results = await Runs(session).results(step.run_id, references.steps(wanted))
     if step.is_undo and step.parent is not None:
         # An item calls its own result that of the step whose item it is.
