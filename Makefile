@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 UV := .tools/bin/uv
 # pyenv's shims confuse uv; it gets the interpreter itself, and never downloads one.
-export UV_PYTHON = $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
+export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
 export UV_PYTHON_DOWNLOADS = never
 # Sources are compiled once: the mesh is many processes, and a test run some hundred.
 export UV_COMPILE_BYTECODE = 1

@@ -1,16 +1,21 @@
 """Real parts for every test: Redis, a chain, PostgreSQL. One of each per process, started when first used."""
 
+import asyncio
 import gc
 import os
+import runpy
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from mesh_cli import parts
 from mesh_cli.processes import Process
+from mesh_cli.zygote import Zygote
 from mesh_shared import app, telemetry
 from mesh_shared.testing import Issuer
 from opentelemetry import trace
@@ -20,6 +25,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
+
+Deploy = Callable[[str, Path], Path]
 
 # Tables whose migrations were those of the same room are emptied: making them anew takes a fifth of a second.
 EMPTY = """
@@ -45,6 +52,14 @@ END $$;
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("mesh", deadline=None)
 settings.load_profile("mesh")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that kill one service share a worker, where it is loaded once."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "zygote_of" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(f"kill {item.path.parents[1].name}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -109,6 +124,19 @@ def anvil_url(start_anvil: Callable[[], str]) -> str:
 
 
 @pytest.fixture(scope="session")
+def deploy() -> Deploy:
+    """Puts the contracts on a chain and writes their addresses into a file, as the script does."""
+    main = runpy.run_path(str(parts.ROOT / "contracts" / "script" / "deploy.py"))["main"]
+
+    def deploy(rpc_url: str, out: Path) -> Path:
+        with ThreadPoolExecutor(1) as thread:  # whose loop is not the tests'
+            thread.submit(lambda: asyncio.run(main(["--rpc-url", rpc_url, "--out", str(out)]))).result()
+        return out
+
+    return deploy
+
+
+@pytest.fixture(scope="session")
 def kubo(parts_dir: Path) -> Iterator[tuple[Process, int]]:
     """A Kubo node and the port of its RPC API."""
     binary = parts.kubo_binary()
@@ -161,6 +189,20 @@ def _emptied(server: PostgresServer, owner: str) -> str:
     """The address of its database, without the tables that another owner, or nobody, made."""
     server.psql(EMPTY.format(owner=owner))
     return f"postgresql+asyncpg://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+
+
+@pytest.fixture(scope="session")
+def zygote_of() -> Iterator[Callable[[str], Zygote]]:
+    """What starts a service's package again and again, for tests that kill it."""
+    with ExitStack() as started:
+
+        @cache
+        def zygote(service: str) -> Zygote:
+            made = Zygote(service)
+            started.callback(made.close)
+            return made
+
+        yield zygote
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ account ether and test tokens.
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,8 @@ async def fund(chain: Chain, key_file: Path, units: int, token: str) -> None:
         await chain.send({"to": token, "data": "0x" + MINT.encode(account, units - held).hex()})
 
 
-async def main() -> None:
-    options = _options()
+async def main(argv: Sequence[str] | None = None) -> None:
+    options = _options(argv)
     if options.fund_key and options.chain_id != LOCAL_CHAIN_ID:
         raise SystemExit("--fund-key is for local chains.")
     rpc = Rpc(options.rpc_url, options.chain_id)
@@ -176,14 +177,14 @@ def _key_and_units(text: str) -> tuple[Path, int]:
     return Path(path), int(units)
 
 
-def _options() -> argparse.Namespace:
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rpc-url", required=True)
     parser.add_argument("--chain-id", type=int, default=LOCAL_CHAIN_ID)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--key-file", type=Path)
     parser.add_argument("--fund-key", type=_key_and_units, action="append", default=[], metavar="FILE:UNITS")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

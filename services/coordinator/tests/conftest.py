@@ -1,8 +1,6 @@
 """The coordinator on a real chain with the real contracts, with the sample agents and with worse ones."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,8 +36,6 @@ from paid_agent import create_app as create_agent
 from pydantic import SecretStr
 from text_agent import AGENTS
 
-ROOT = Path(__file__).parents[3]
-DEPLOY = ROOT / "contracts" / "script" / "deploy.py"
 SCOPES = ("coordinator:run", "coordinator:approve", "coordinator:bid", "actions:invoke", "events:read")
 API_KEY = "key-of-the-coordinator"
 PURSE_UNITS = 1_000_000
@@ -128,12 +124,6 @@ class Chain:
         return "0x" + escrow_id.hex()
 
 
-def deploy(rpc_url: str, out: Path) -> Path:
-    argv = [sys.executable, str(DEPLOY), "--rpc-url", rpc_url, "--out", str(out)]
-    subprocess.run(argv, check=True, capture_output=True, timeout=120)
-    return out
-
-
 @asynccontextmanager
 async def connected(url: str, contracts_file: Path) -> AsyncGenerator[Chain, None]:
     rpc = Rpc(url, parts.CHAIN_ID)
@@ -144,7 +134,7 @@ async def connected(url: str, contracts_file: Path) -> AsyncGenerator[Chain, Non
 
 
 @pytest.fixture(scope="session")
-def contracts_file(anvil_url: str, parts_dir: Path) -> Path:
+def contracts_file(anvil_url: str, parts_dir: Path, deploy: Callable[[str, Path], Path]) -> Path:
     return deploy(anvil_url, parts_dir / "coordinator.contracts.json")
 
 

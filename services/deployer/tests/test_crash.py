@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,37 +19,40 @@ from mesh_shared.testing import served
 from sqlalchemy import func, select
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
+    from mesh_cli.zygote import Life, Zygote
+
     from conftest import Gateway, Tenant
+
+
+@pytest.fixture(scope="session")
+def zygote(zygote_of: Callable[[str], Zygote]) -> Zygote:
+    return zygote_of("mesh_deployer")
 
 
 @dataclass
 class Deployer:
     """The service as it is run, in a process of its own that can be killed."""
 
+    zygote: Zygote
     environment: dict[str, str]
     http: httpx.AsyncClient
     log: Path
-    _process: Process | None = field(default=None)
+    _life: Life | None = field(default=None)
 
     async def start(self) -> None:
         """Back when it is ready."""
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mesh_deployer", env=self.environment, stdout=log, stderr=log
-            )
+        self._life = self.zygote.start(self.environment, self.log)
         async with asyncio.timeout(60):
             while not await self._is_ready():
-                assert self._process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.05)
 
-    async def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
+    def kill(self) -> None:
+        if self._life is not None:
+            self._life.kill()
+            self._life = None
 
     async def _is_ready(self) -> bool:
         try:
@@ -62,7 +63,13 @@ class Deployer:
 
 @asynccontextmanager
 async def deployer(
-    tmp_path: Path, gateway: Gateway, redis_url: str, database_url: str, headers: dict[str, str], **more: str
+    zygote: Zygote,
+    tmp_path: Path,
+    gateway: Gateway,
+    redis_url: str,
+    database_url: str,
+    headers: dict[str, str],
+    **more: str,
 ) -> AsyncGenerator[Deployer, None]:
     state = tmp_path / "process"
     state.mkdir()
@@ -82,10 +89,10 @@ async def deployer(
         } | more
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http:
-            process = Deployer(environment, http, tmp_path / "process.log")
+            process = Deployer(zygote, environment, http, tmp_path / "process.log")
             await process.start()
             yield process
-            await process.kill()
+            process.kill()
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ def is_whole(deployment: dict[str, Any], book: Book) -> bool:
 
 
 async def test_whatever_was_done_and_not_heard_of_when_it_died_is_done_once(
+    zygote: Zygote,
     tmp_path: Path,
     gateway: Gateway,
     redis_url: str,
@@ -125,7 +133,7 @@ async def test_whatever_was_done_and_not_heard_of_when_it_died_is_done_once(
     postgres_url: str,
 ):
     """The market has opened, leased, started and closed; each time the deployer dies before it knows."""
-    async with deployer(tmp_path, gateway, redis_url, postgres_url, headers) as process:
+    async with deployer(zygote, tmp_path, gateway, redis_url, postgres_url, headers) as process:
         ended = await rehearse(process, tenant_at(process.http), postgres_url)
 
     book = await read_book(postgres_url)
@@ -149,7 +157,7 @@ async def rehearse(process: Deployer, tenant: Tenant, database_url: str) -> list
         while not all(row.fault_fired for row in (await read_book(database_url)).orders.values()):
             await asyncio.sleep(0.05)
 
-    await process.kill()
+    process.kill()
     await process.start()
     active = [await tenant.until(stalls[point], "active") for point in ("create", "accept", "manifest")]
     closed = await tenant.until(stalls["close"], "closed")
@@ -176,15 +184,20 @@ async def kill(process: Deployer, *after_s: float) -> None:
     """Kills and starts again, each time so long after it was ready; where that hits differs every time."""
     for pause in after_s:
         await asyncio.sleep(pause)
-        await process.kill()
+        process.kill()
         await process.start()
 
 
 async def test_killed_at_any_moment_no_lease_is_orphaned_no_deposit_lost_and_every_deployment_ends(
-    tmp_path: Path, gateway: Gateway, redis_url: str, headers: dict[str, str], tenant_at: type[Tenant]
+    zygote: Zygote,
+    tmp_path: Path,
+    gateway: Gateway,
+    redis_url: str,
+    headers: dict[str, str],
+    tenant_at: type[Tenant],
 ):
     url = f"sqlite+aiosqlite:///{tmp_path}/killed.db"
-    async with deployer(tmp_path, gateway, redis_url, url, headers) as process:
+    async with deployer(zygote, tmp_path, gateway, redis_url, url, headers) as process:
         tenant = tenant_at(process.http)
         body = {"sdl": tenant.hello_web, "provider": "simulated"}
         asking = [insist(process, "/v1/deployments", f"key-{n}", body) for n in range(12)]
@@ -209,6 +222,7 @@ async def test_killed_at_any_moment_no_lease_is_orphaned_no_deposit_lost_and_eve
 
 
 async def test_containers_of_a_deployer_that_was_killed_are_found_again(
+    zygote: Zygote,
     tmp_path: Path,
     gateway: Gateway,
     redis_url: str,
@@ -218,12 +232,12 @@ async def test_containers_of_a_deployer_that_was_killed_are_found_again(
 ):
     url = f"sqlite+aiosqlite:///{tmp_path}/docker.db"
     engine = {"MESH_DOCKER_URL": docker_url}
-    async with deployer(tmp_path, gateway, redis_url, url, headers, **engine) as process:
+    async with deployer(zygote, tmp_path, gateway, redis_url, url, headers, **engine) as process:
         tenant = tenant_at(process.http)
         made = [await tenant.deploy(provider="docker") for _ in range(2)]
         await tenant.until(made[0], "leased", "active")
 
-        await process.kill()
+        process.kill()
         await process.start()
         active = [await tenant.until(deployment, "active") for deployment in made]
         pages = [(await tenant.http.get(deployment["uris"][0])).text for deployment in active]

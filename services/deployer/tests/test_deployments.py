@@ -109,7 +109,7 @@ async def test_a_deployment_without_an_acceptable_bid_fails_and_the_deposit_is_b
 
     failed = await tenant.until(deployment, "failed")
 
-    assert failed["explanation"] == "None of 12 bid(s) met the terms; 0 did not bid."
+    assert failed["explanation"] == "None of 12 bid(s) met the terms; 0 did not bid: 12 reputation."
     assert failed["refunded_uact"] == failed["deposit_uact"]
     assert (failed["leaseId"], failed["chosen"], failed["costReduction"]) == (None, None, None)
     events = await tenant.events(2)

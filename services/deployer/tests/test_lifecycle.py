@@ -17,7 +17,7 @@ from mesh_deployer.domain.deployment import (
     Lease,
     State,
 )
-from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms
+from mesh_deployer.domain.market import Bid, Cause, Choice, Declined, ScoredBid, Terms
 from mesh_deployer.domain.workload import Shape
 from mesh_deployer.schemas.sdl import HELLO
 
@@ -136,13 +136,13 @@ def test_a_deadline_counts_from_the_state_and_not_from_the_request():
 
 
 def test_without_an_acceptable_bid_the_ending_says_how_many_there_were():
-    declined = (Declined(provider="sim1b", reason="Too busy."),)
+    declined = (Declined(provider="sim1b", reason="Too busy.", cause=Cause.CAPACITY),)
 
-    failing = OPEN.saw(Choice((ScoredBid(bid=BID, rank=None, reason="Too dear."),)), declined).without_bid(
-        NOW
-    )
+    failing = OPEN.saw(
+        Choice((ScoredBid(bid=BID, rank=None, reason="Too dear.", cause=Cause.PRICE),)), declined
+    ).without_bid(NOW)
 
-    assert failing.explanation == "None of 1 bid(s) met the terms; 1 did not bid."
+    assert failing.explanation == "None of 1 bid(s) met the terms; 1 did not bid: 1 capacity, 1 price."
 
 
 @pytest.mark.parametrize("deployment", [LEASED, ACTIVE], ids=lambda d: str(d.state))

@@ -1,8 +1,18 @@
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_deployer.domain.market import Bid, Terms, choose_bid
+from mesh_deployer.domain.market import (
+    Bid,
+    Cause,
+    Declined,
+    Strategy,
+    Terms,
+    choose_bid,
+    misses,
+    tally,
+)
 
 TERMS = Terms(reputation_floor=Decimal("0.7"), ceiling_uact_per_block=Decimal(100))
 bids = st.lists(
@@ -12,6 +22,7 @@ bids = st.lists(
         uri=st.just("https://provider.invalid"),
         uact_per_block=st.decimals("0.000001", 200, places=6),
         reputation=st.decimals(0, 1, places=2),
+        leases=st.integers(0, 300),
         attributes=st.dictionaries(st.just("region"), st.sampled_from(["eu", "us"])),
     ),
     max_size=8,
@@ -22,6 +33,7 @@ terms = st.builds(
     reputation_floor=st.decimals(0, 1, places=2),
     ceiling_uact_per_block=st.decimals(0, 200, places=6),
     requirements=st.dictionaries(st.just("region"), st.sampled_from(["eu", "us"])),
+    strategy=st.sampled_from(Strategy),
 )
 
 
@@ -118,6 +130,72 @@ def test_every_bid_is_in_the_table_once_and_the_chosen_one_meets_all_terms(seen:
     assert (choice.chosen is None) == (not fitting)
     if choice.chosen is not None:
         assert choice.chosen in fitting
-        assert choice.chosen.uact_per_block == min(bid.uact_per_block for bid in fitting)
+        least = min(bid.score(terms.strategy) for bid in fitting)
+        assert choice.chosen.score(terms.strategy) == least
     assert [scored.rank for scored in choice.table if scored.accepted] == list(range(1, len(fitting) + 1))
     assert all(scored.reason for scored in choice.table)
+
+
+def known(provider: str, price: str, reputation: str, leases: int) -> Bid:
+    return replace(bid(provider, price, reputation), leases=leases)
+
+
+VALUE = replace(TERMS, strategy=Strategy.BEST_VALUE)
+
+
+def test_one_success_does_not_win_over_a_hundred():
+    newcomer, veteran = known("new", "5", "1", 1), known("old", "10", "0.99", 100)
+
+    by_price, by_value = (choose_bid([newcomer, veteran], terms) for terms in (TERMS, VALUE))
+
+    assert (by_price.chosen, by_value.chosen) == (newcomer, veteran)
+
+
+def test_a_newcomer_wins_when_it_is_as_much_cheaper_as_it_is_less_known():
+    newcomer, veteran = known("new", "1", "1", 1), known("old", "10", "0.99", 100)
+
+    assert choose_bid([newcomer, veteran], VALUE).chosen == newcomer
+
+
+def test_equal_value_goes_to_the_lower_address_and_every_score_is_told():
+    table = choose_bid(
+        [known("b", "5", "0.9", 50), known("a", "5", "0.9", 50), known("c", "6", "0.9", 50)], VALUE
+    ).table
+
+    assert [(scored.bid.provider, scored.cause) for scored in table] == [
+        ("a", Cause.CHOSEN), ("b", Cause.OUTBID), ("c", Cause.OUTBID)
+    ]  # fmt: skip
+    assert table[1].reason == "Of equal value; the lower address wins."
+    assert table[0].score == table[1].score
+    assert f"is {table[2].score}, the chosen one has {table[0].score}." in table[2].reason
+
+
+@given(bids, terms)
+def test_the_chosen_has_the_least_score_of_all_that_meet_the_terms_and_hard_filters_come_first(
+    offered: list[Bid], asked: Terms
+):
+    choice = choose_bid(offered, asked)
+
+    accepted = [scored.score for scored in choice.table if scored.accepted]
+    assert accepted == sorted(score for score in accepted if score is not None)
+    for scored in choice.table:
+        assert scored.score == scored.bid.score(asked.strategy)
+        assert scored.accepted == (scored.cause in (Cause.CHOSEN, Cause.OUTBID))
+        assert not scored.accepted or scored.bid.reputation >= asked.reputation_floor
+
+
+def test_causes_are_counted_the_most_frequent_first():
+    table = choose_bid([bid("a", "1", "0.1"), bid("b", "200", "0.9"), bid("c", "1", "0.9")], TERMS).table
+    silent = [Declined(provider="d", reason="Full.", cause=Cause.CAPACITY)] * 2
+
+    assert list(tally(table, silent).items()) == [
+        (Cause.CAPACITY, 2), (Cause.PRICE, 1), (Cause.REPUTATION, 1)
+    ]  # fmt: skip
+
+
+def test_where_a_provider_is_is_a_cause_of_its_own():
+    assert misses({"tier": "a"}, {"tier": "a"}) is None
+    assert misses({"tier": "a"}, {}) == (Cause.ATTRIBUTE, "tier is not declared, a is required.")
+    assert misses({"country": "de"}, {"country": "fr"}) == (
+        Cause.RESIDENCY, "country is fr, de is required."
+    )  # fmt: skip

@@ -20,6 +20,7 @@ ROUTES = {
     ("/v1/sdl/from-compose", "post"): "convert_compose",
     ("/v1/sdl/diff", "post"): "diff_sdl",
     ("/v1/deployments", "post"): "create_deployment",
+    ("/v1/deployments:precheck", "post"): "precheck_deployment",
     ("/v1/deployments", "get"): "list_deployments",
     ("/v1/deployments/{deployment_id}", "get"): "get_deployment",
     ("/v1/deployments/{deployment_id}/bids", "get"): "list_bids",

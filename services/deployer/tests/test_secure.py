@@ -105,7 +105,7 @@ async def test_a_region_that_nobody_declares_ends_it_without_a_lease(secured: An
 
     report = {c["id"]: c for c in answer.json()["complianceReport"]["controls"]}
     assert answer.json()["status"] == "failed"
-    assert answer.json()["explanation"] == "None of 0 bid(s) met the terms; 12 did not bid."
+    assert answer.json()["explanation"] == "None of 0 bid(s) met the terms; 12 did not bid: 12 residency."
     assert report["C1.1/deployer-residency"]["status"] == "not_assessed"
 
 

@@ -232,7 +232,7 @@ def test_an_unknown_key_is_a_warning_with_what_was_probably_meant():
     assert [(i.path, i.severity, i.hint) for i in at.findings] == [
         ("imgae", Severity.WARNING, "Did you mean `image`?"),
         ("volumes", Severity.WARNING, "Declare storage in profiles.compute and mount it in params.storage."),
-        ("zzz", Severity.WARNING, "Akash ignores it."),
+        ("zzz", Severity.WARNING, "Akash ignores it; leave it out."),
     ]
 
 

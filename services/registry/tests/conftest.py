@@ -2,8 +2,6 @@
 
 import asyncio
 import itertools
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -35,8 +33,6 @@ from mesh_shared.testing import Issuer, running, with_schema
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-ROOT = Path(__file__).parents[3]
-DEPLOY = ROOT / "contracts" / "script" / "deploy.py"
 SCOPES = ("registry:write", "registry:discover", "actions:invoke", "events:read")
 ONE_ETHER = hex(10**18)
 NOBODY = "0x" + "00" * 20
@@ -116,12 +112,6 @@ async def database_lite(tmp_path: Path, empty_database: OpenDatabase) -> AsyncIt
     """The same on SQLite alone, where no query is in question."""
     async with empty_database(f"sqlite+aiosqlite:///{tmp_path}/lite.db") as database:
         yield database
-
-
-def _deploy(rpc_url: str, out: Path) -> Path:
-    argv = [sys.executable, str(DEPLOY), "--rpc-url", rpc_url, "--out", str(out)]
-    subprocess.run(argv, check=True, capture_output=True, timeout=120)
-    return out
 
 
 @dataclass
@@ -302,12 +292,6 @@ class Chain:
 
 Deploy = Callable[[str, Path], Path]
 Connect = Callable[[str, Path], Awaitable[Chain]]
-
-
-@pytest.fixture(scope="session")
-def deploy() -> Deploy:
-    """Deploys the contracts on a chain and writes their addresses into a file."""
-    return _deploy
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from mesh_cli import parts, processes
+from mesh_cli import parts
 from mesh_registry.repository.tables import OperationRow
 from mesh_shared.auth.tokens import jwks
 from mesh_shared.database import engine
@@ -23,7 +21,7 @@ from sqlalchemy import select
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mesh_cli.processes import Process
+    from mesh_cli.zygote import Life, Zygote
 
     from conftest import Body, Chain
 
@@ -50,19 +48,19 @@ CARD = {
 class Service:
     """`python -m mesh_registry` with an environment, started as often as it dies."""
 
+    zygote: Zygote
     environment: dict[str, str]
     log: Path
     http: httpx.AsyncClient
     eventually: Callable[..., Awaitable[Any]]
-    running: list[Process] = field(default_factory=list["Process"])
+    running: list[Life] = field(default_factory=list["Life"])
 
     async def start(self) -> None:
-        argv = [sys.executable, "-m", "mesh_registry"]
-        self.running.append(processes.start("registry", argv, self.log, self.environment))
+        self.running.append(self.zygote.start(self.environment, self.log))
         await self.eventually(self._is_ready, 60)
 
     def kill(self) -> None:
-        self.running.pop().stop(signal.SIGKILL)
+        self.running.pop().kill()
 
     async def _is_ready(self) -> bool:
         try:
@@ -116,6 +114,7 @@ async def gateway(issuer: Issuer) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def service(
+    zygote_of: Callable[[str], Zygote],
     state_dir: Path,
     redis_url: str,
     database_url: str,
@@ -137,10 +136,12 @@ async def service(
     }
     url = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=url, headers=writer, timeout=40) as http:
-        service = Service(environment, state_dir / "registry.log", http, eventually)
+        service = Service(
+            zygote_of("mesh_registry"), environment, state_dir / "registry.log", http, eventually
+        )
         yield service
-    for process in service.running:
-        process.stop()
+    for life in service.running:
+        life.kill()
 
 
 async def test_killed_in_the_middle_of_fifty_registrations_it_makes_fifty_agents(

@@ -5,7 +5,6 @@ import os
 import secrets
 import signal
 import ssl
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from mesh_cli import parts, processes
+from mesh_cli import parts
 from mesh_cli.audit import Checkpoint, VerifierKey
-from mesh_cli.processes import Process
+from mesh_cli.zygote import Life, Zygote
 from mesh_security_gateway.app import create_app
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.repository.audit import AuditLog
@@ -314,15 +313,15 @@ async def operator_live(make_app: MakeApp, operate_live: Callable[[FastAPI], Any
 class Program:
     """`python -m mesh_security_gateway` with a state folder of its own, started as often as it dies."""
 
+    zygote: Zygote
     environment: dict[str, str]
     state_dir: Path
     log: Path
     http: httpx.AsyncClient
-    running: Process | None = None
+    running: Life | None = None
 
-    def launch(self) -> Process:
-        argv = [sys.executable, "-m", "mesh_security_gateway"]
-        self.running = processes.start("gateway", argv, self.log, self.environment)
+    def launch(self) -> Life:
+        self.running = self.zygote.start(self.environment, self.log)
         return self.running
 
     async def start(self) -> Operator:
@@ -335,7 +334,8 @@ class Program:
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
         if self.running is not None:
-            self.running.stop(sig)
+            self.running.send(sig)
+            self.running.wait()
             self.running = None
 
     async def _is_ready(self) -> bool:
@@ -346,7 +346,9 @@ class Program:
 
 
 @pytest.fixture
-async def program(state_dir: Path, redis_url: str) -> AsyncIterator[Program]:
+async def program(
+    zygote_of: Callable[[str], Zygote], state_dir: Path, redis_url: str
+) -> AsyncIterator[Program]:
     """The gateway as an operator runs it; a test starts it."""
     port = parts.free_port()
     environment = {
@@ -356,7 +358,9 @@ async def program(state_dir: Path, redis_url: str) -> AsyncIterator[Program]:
         "MESH_REDIS_URL": redis_url,
     }
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=PLAIN, timeout=60) as http:
-        program = Program(environment, state_dir, state_dir.parent / "gateway.log", http)
+        program = Program(
+            zygote_of("mesh_security_gateway"), environment, state_dir, state_dir.parent / "gateway.log", http
+        )
         yield program
         program.stop(signal.SIGKILL)
 

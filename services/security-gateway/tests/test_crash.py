@@ -103,6 +103,6 @@ async def test_killed_at_any_moment_every_call_that_reached_the_upstream_has_its
 async def test_a_crash_leaves_no_dump_of_memory(program: Program):
     await program.start()
     assert program.running is not None
-    pid = program.running.popen.pid
+    pid = program.running.pid
 
     assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)

@@ -48,17 +48,16 @@ async def test_a_second_start_makes_no_key(program: Program):
 async def test_asked_to_stop_it_stops_within_its_grace(program: Program):
     await program.start()
     assert program.running is not None
-    popen = program.running.popen
 
-    popen.send_signal(signal.SIGTERM)
-    code = await asyncio.to_thread(popen.wait, 12)
+    program.running.send(signal.SIGTERM)
+    code = await asyncio.to_thread(program.running.wait, 12)
 
     assert code in (0, -signal.SIGTERM)
 
 
 async def test_a_port_in_use_is_one_clear_line_and_no_start(program: Program):
     with socket.create_server(("127.0.0.1", int(program.environment["MESH_PORT"]))):
-        code = await asyncio.to_thread(program.launch().popen.wait, 30)
+        code = await asyncio.to_thread(program.launch().wait, 30)
 
     assert code == 3  # uvicorn's for a failed start
     (line,) = [line for line in log_lines(program.log) if line["level"] == "error"]

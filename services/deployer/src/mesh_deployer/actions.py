@@ -75,6 +75,7 @@ def _wish(
         sdl=options.text(),
         provider=options.provider,
         reputation_floor=options.floor(),
+        strategy=options.strategy,
         security=security,
     )
 

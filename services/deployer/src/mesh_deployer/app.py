@@ -62,7 +62,11 @@ async def _engine(settings: Settings, platform: Platform) -> AsyncGenerator[Engi
 
 def _markets(settings: Settings, platform: Platform, engine: Engine) -> dict[Backend, Marketplace]:
     simulated = SimulatedMarketplace(
-        platform.database, settings.market_seed, _inputs(settings), settings.market_faults
+        platform.database,
+        settings.market_seed,
+        _inputs(settings),
+        settings.market_faults,
+        settings.market_providers,
     )
     return {"simulated": simulated, "docker": DockerMarketplace(simulated, engine, settings.docker_exec)}
 

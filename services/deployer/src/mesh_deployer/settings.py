@@ -20,6 +20,9 @@ class Settings(ServiceSettings):
         default=False, description="Whether commands may be run in containers of the Docker backend."
     )
     market_seed: int = Field(default=379, description="Which providers the simulated market has.")
+    market_providers: int = Field(
+        default=12, ge=1, le=5_000, description="How many the simulated market has."
+    )
     market_faults: bool = Field(
         default=False, description="Whether an SDL may ask it for a fault, to rehearse."
     )

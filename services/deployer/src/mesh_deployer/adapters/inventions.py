@@ -3,19 +3,24 @@
 Deterministic: the providers follow from the seed, their prices from the seed and the order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 
 from mesh_deployer.domain import cost
-from mesh_deployer.domain.market import Bid
+from mesh_deployer.domain.market import Bid, Declined
+from mesh_deployer.domain.screening import Demand, Supply, declined
 from mesh_deployer.domain.workload import Group, Shape
 from mesh_deployer.ports import Order
 
 PROVIDERS = 12
 SLOWEST_BLOCKS = 3
 _REGIONS = ("us-east", "us-west", "eu-west", "eu-central")
+_STORAGE_CLASSES = tuple(
+    frozenset({"default", "ram", *classes}) for classes in ((), ("beta2",), ("beta3",), ("beta2", "beta3"))
+)
 # Dollars per month, the targets of Akash's own price script (helm-charts, price_script_generic.sh).
 _USD_PER_VCPU, _USD_PER_GB, _USD_PER_GB_DISK = Decimal("4.5"), Decimal("1.25"), Decimal("0.08")
 _USD_PER_ENDPOINT = Decimal("0.05")
@@ -30,12 +35,14 @@ class Provider:
     uri: str
     region: str
     reputation: Decimal
+    leases: int
     factor: Decimal
     delay_blocks: int
+    supply: Supply
 
     @property
-    def attributes(self) -> dict[str, str]:
-        return {"host": "akash", "tier": "community", "region": self.region}
+    def attributes(self) -> Mapping[str, str]:
+        return self.supply.attributes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,60 +59,67 @@ class Inventions:
 
     seed: int
     inputs: cost.Inputs
+    size: int = PROVIDERS
 
-    def declines(self, order: Order, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Why those who do not bid do not, by address. `wanted` are the attributes that must hold."""
-        reasons = {p.address: self._declines(p, order, wanted) for p in providers(self.seed)}
-        return {address: reason for address, reason in reasons.items() if reason}
+    def answers(self, order: Order, wanted: Mapping[str, str]) -> tuple[list[Offer], list[Declined]]:
+        """The bids, and who does not bid and why. `wanted` are the attributes that must hold.
 
-    def offers(self, order: Order, excluded: Mapping[str, str]) -> Iterator[Offer]:
-        """The bids of everybody else. A bid is never above the order's price, as on Akash."""
-        for provider in providers(self.seed):
-            if provider.address not in excluded:
-                bid = Bid(
-                    provider=provider.address,
-                    uri=provider.uri,
-                    uact_per_block=self._price(provider, order),
-                    reputation=provider.reputation,
-                    attributes=provider.attributes,
-                )
-                yield Offer(bid=bid, block=provider.delay_blocks)
+        A bid is never above the order's price, as on Akash.
+        """
+        demand = Demand.of(order.group, wanted)
+        usual = cost.uact_per_block(_usd_month(order.group.shape, _endpoints(order.group)), self.inputs)
+        offers: list[Offer] = []
+        silent: list[Declined] = []
+        for provider in providers(self.seed, self.size):
+            price = self._price(provider, order, usual)
+            if (refusal := declined(demand, provider.supply, price)) is not None:
+                silent.append(refusal)
+            else:
+                offers.append(Offer(bid=_bid(provider, price), block=provider.delay_blocks))
+        return offers, silent
 
-    def _declines(self, provider: Provider, order: Order, wanted: Mapping[str, str]) -> str:
-        """Why the provider does not bid; empty when it does. The rules of Akash's market module."""
-        if order.group.any_of or order.group.all_of:
-            return "No auditor has signed its attributes."
-        for name, value in wanted.items():
-            if (own := provider.attributes.get(name)) != value:
-                return f"{name} is {own or 'not declared'}, {value} is required."
-        price = self._price(provider, order)
-        if price > order.group.ceiling:
-            return f"Would take {price} uact per block, the order pays at most {order.group.ceiling}."
-        return ""
-
-    def _price(self, provider: Provider, order: Order) -> Decimal:
+    def _price(self, provider: Provider, order: Order, usual: Decimal) -> Decimal:
         """Akash's scale formula with this provider's factor and two percent of mood."""
         mood = sha256(f"{self.seed}/{provider.address}/{order.id}".encode()).digest()[0] % 41 - 20
-        factor = provider.factor * (1 + Decimal(mood) / 1000)
-        usd = _usd_month(order.group.shape, _endpoints(order.group)) * factor
-        return max(_SMALLEST, cost.uact_per_block(usd, self.inputs).quantize(_SMALLEST))
+        return max(_SMALLEST, (usual * provider.factor * (1000 + mood) / 1000).quantize(_SMALLEST))
 
 
-def providers(seed: int) -> tuple[Provider, ...]:
+@lru_cache(maxsize=8)
+def providers(seed: int, size: int = PROVIDERS) -> tuple[Provider, ...]:
     """The market's providers; the same ones for the same seed."""
-    return tuple(_provider(seed, place) for place in range(PROVIDERS))
+    return tuple(_provider(seed, place) for place in range(size))
 
 
 def _provider(seed: int, place: int) -> Provider:
     digest = sha256(f"{seed}/{place}".encode()).digest()
-    name = digest.hex()[:12]
+    name, region = digest.hex()[:12], _REGIONS[place % len(_REGIONS)]
     return Provider(
         address=f"sim1{name}",
         uri=f"https://{name}.provider.invalid",
-        region=_REGIONS[place % len(_REGIONS)],
+        region=region,
         reputation=Decimal(40 + digest[16] % 60) / 100,
+        leases=digest[22],
         factor=Decimal(70 + digest[17] % 90) / 100,
         delay_blocks=1 + digest[18] % SLOWEST_BLOCKS,
+        supply=Supply(
+            provider=f"sim1{name}",
+            cpu_millis=(64 + digest[19]) * 1000,
+            memory_bytes=(256 + digest[20]) * 2**30,
+            storage_bytes=(4 + digest[21] % 60) * 2**40,
+            storage_classes=_STORAGE_CLASSES[digest[23] % len(_STORAGE_CLASSES)],
+            attributes={"host": "akash", "tier": "community", "region": region},
+        ),
+    )
+
+
+def _bid(provider: Provider, price: Decimal) -> Bid:
+    return Bid(
+        provider=provider.address,
+        uri=provider.uri,
+        uact_per_block=price,
+        reputation=provider.reputation,
+        leases=provider.leases,
+        attributes=provider.attributes,
     )
 
 

@@ -15,7 +15,7 @@ from mesh_shared.errors import Conflict
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_deployer.adapters.inventions import SLOWEST_BLOCKS, Inventions, Offer
+from mesh_deployer.adapters.inventions import PROVIDERS, SLOWEST_BLOCKS, Inventions, Offer
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.escrow import Escrow
@@ -57,6 +57,7 @@ class SimulatedMarketplace:
     seed: int
     inputs: cost.Inputs
     has_faults: bool = False
+    size: int = PROVIDERS
 
     async def capabilities(self, group: Group) -> str:
         return "Bids, price and lease are simulated, and nothing really runs."
@@ -161,10 +162,8 @@ class SimulatedMarketplace:
         """The bids to come, who does not bid, and the fault that the order asks for."""
         wanted = {**dict(order.group.attributes or ()), **order.requirements}
         fault = wanted.pop(FAULT_ATTRIBUTE, None) if self.has_faults else None
-        market = Inventions(self.seed, self.inputs)
-        silent = market.declines(order, wanted)
-        offers = [] if fault == "no-bids" else list(market.offers(order, excluded=silent))
-        return offers, [Declined(provider=address, reason=why) for address, why in silent.items()], fault
+        offers, silent = Inventions(self.seed, self.inputs, self.size).answers(order, wanted)
+        return [] if fault == "no-bids" else offers, silent, fault
 
     def _new_row(self, order: Order) -> SimulatedOrderRow:
         offers, declined, fault = self._answers(order)

@@ -14,6 +14,7 @@ from mesh_shared.web.security import allow
 
 from mesh_deployer.domain.deployment import Deployment
 from mesh_deployer.schemas.deployments import BidsView, DeploymentRequest, DeploymentView
+from mesh_deployer.schemas.prechecks import PrecheckView
 from mesh_deployer.service.deployer import Deployer, Wish
 
 SCOPE = "deployer:deploy"
@@ -53,6 +54,29 @@ def view(service: Deployer, deployment: Deployment) -> DeploymentView:
     return DeploymentView.of(deployment, service.reduction(deployment), service.inputs)
 
 
+@router.post(":precheck", operation_id="precheck_deployment", summary="See who would run it, and why")
+async def precheck_deployment(request: Request, body: DeploymentRequest, caller: Caller) -> PrecheckView:
+    """A dry run without side effects: every provider with its reason, and the bid that would be chosen.
+
+    Refused like a deployment. On the simulated market prices move by two per cent with every order.
+    """
+    service = deployer(request)
+    found = await service.precheck(
+        Wish(
+            owner=caller.subject,
+            operation="prechecks",
+            key="",
+            sdl=body.text(),
+            provider=body.provider,
+            reputation_floor=body.floor(),
+            strategy=body.strategy,
+        )
+    )
+    chosen = found.choice.chosen
+    saving = service.compare(found.shape, chosen.uact_per_block) if chosen else None
+    return PrecheckView.of(found, saving, service.inputs)
+
+
 @router.post("", status_code=202, operation_id="create_deployment", summary="Deploy an SDL")
 async def create_deployment(
     request: Request,
@@ -76,6 +100,7 @@ async def create_deployment(
         sdl=body.text(),
         provider=body.provider,
         reputation_floor=body.floor(),
+        strategy=body.strategy,
     )
     deployment = await service.wait(await service.submit(wish), wait_s(prefer))
     response.headers["Location"] = f"/v1/deployments/{deployment.id}"

@@ -34,6 +34,7 @@ async def create_secure_deployment(
         sdl=body.text(),
         provider=body.provider,
         reputation_floor=body.floor(),
+        strategy=body.strategy,
         security=body.security(),
     )
     deployment = await service.wait(await service.submit(wish), wait_s(prefer))

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms
+from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms, tally
 from mesh_deployer.domain.workload import Shape
 
 Backend = Literal["simulated", "docker"]
@@ -237,7 +237,9 @@ class Deployment:
 
     def without_bid(self, now: datetime) -> "Deployment":
         """No bid can be accepted; the order is about to be closed. Raises `IllegalTransition`."""
+        causes = ", ".join(f"{n} {cause}" for cause, n in tally(self.bids, self.declined).items())
         text = f"None of {len(self.bids)} bid(s) met the terms; {len(self.declined)} did not bid."
+        text = f"{text[:-1]}: {causes}." if causes else text
         return self.failing("no-acceptable-bid", text, now)
 
     def in_time(self, now: datetime) -> "Deployment":

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from mesh_shared.wire import Units, Uuid, WireModel
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.deployment import Deployment, State
 from mesh_deployer.domain.generation import generate_sdl
-from mesh_deployer.domain.market import ScoredBid
+from mesh_deployer.domain.market import Cause, Declined, ScoredBid, Strategy, tally
 from mesh_deployer.errors import EitherSdlOrConfig
 from mesh_deployer.schemas.costs import CostReductionView
 from mesh_deployer.schemas.money import UactPerBlock, usd
@@ -34,6 +34,12 @@ class DeploymentOptions(WireModel):
     )
     reputation_floor: float | None = Field(
         default=None, ge=0, le=1, description="Least reputation of a provider; null for ours.", examples=[0.7]
+    )
+    strategy: Annotated[Strategy, Field(strict=False)] = Field(
+        default=Strategy.CHEAPEST,
+        description="cheapest: of those that meet the terms. best-value: price over what a reputation of so "
+        "many leases can be relied on.",
+        examples=["cheapest"],
     )
 
     @field_validator("sdl", "config", mode="before")
@@ -79,9 +85,16 @@ class BidView(BaseModel):
     uact_per_block: UactPerBlock
     usd_per_month: str = Field(examples=["5.71"])
     reputation: str = Field(description="0 to 1.", examples=["0.79"])
+    leases: int = Field(description="On how many leases it rests; 0 when nobody knows.", examples=[57])
+    trust: str = Field(
+        description="What the reputation hardly falls below, given so many leases (Wilson, 95 %).",
+        examples=["0.6718"],
+    )
+    score: str | None = Field(description="What the strategy compares; the least is best.", examples=["13.5"])
     attributes: dict[str, str]
     accepted: bool = Field(description="Whether it met the terms.")
     rank: int | None = Field(description="1 is the chosen one; null when it is out.", examples=[1])
+    cause: Cause = Field(description="Stable name of the reason.")
     reason: str = Field(examples=["Cheapest of 6 that met the terms."])
 
     @classmethod
@@ -93,16 +106,25 @@ class BidView(BaseModel):
             uact_per_block=f"{bid.uact_per_block:f}",
             usd_per_month=usd(cost.akash_usd_month(bid.uact_per_block, inputs)),
             reputation=f"{bid.reputation:f}",
+            leases=bid.leases,
+            trust=f"{bid.trust:f}",
+            score=None if scored.score is None else f"{scored.score:f}",
             attributes=dict(bid.attributes),
             accepted=scored.accepted,
             rank=scored.rank,
+            cause=scored.cause,
             reason=scored.reason,
         )
 
 
 class DeclinedView(BaseModel):
     provider: str
+    cause: Cause = Field(description="Stable name of the reason.")
     reason: str = Field(examples=["region is us-west, eu-west is required."])
+
+    @classmethod
+    def of(cls, declined: Declined) -> Self:
+        return cls(provider=declined.provider, cause=declined.cause, reason=declined.reason)
 
 
 class BidsView(BaseModel):
@@ -111,10 +133,12 @@ class BidsView(BaseModel):
     deploymentId: Uuid
     status: State
     explanation: str
+    strategy: Strategy
     reputation_floor: str = Field(examples=["0.7"])
     requirements: dict[str, str]
     items: list[BidView]
     declined: list[DeclinedView]
+    out: dict[Cause, int] = Field(description="How many are out, by cause.", examples=[{"reputation": 7}])
 
     @classmethod
     def of(cls, deployment: Deployment, inputs: cost.Inputs) -> Self:
@@ -122,10 +146,12 @@ class BidsView(BaseModel):
             deploymentId=deployment.id,
             status=deployment.state,
             explanation=deployment.explanation,
+            strategy=deployment.terms.strategy,
             reputation_floor=f"{deployment.terms.reputation_floor:f}",
             requirements=dict(deployment.terms.requirements),
             items=[BidView.of(scored, inputs) for scored in deployment.bids],
-            declined=[DeclinedView(provider=d.provider, reason=d.reason) for d in deployment.declined],
+            declined=[DeclinedView.of(declined) for declined in deployment.declined],
+            out=tally(deployment.bids, deployment.declined),
         )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from mesh_shared import bell, telemetry
 from mesh_shared.database.engine import Database
-from mesh_shared.errors import IdempotencyKeyReused
+from mesh_shared.errors import IdempotencyKeyReused, Unavailable
 from mesh_shared.events import outbox
 
 from mesh_deployer.domain import controls, cost
@@ -26,17 +26,19 @@ from mesh_deployer.domain.deployment import (
     Deployment,
     SecurityProfile,
 )
-from mesh_deployer.domain.market import Terms
+from mesh_deployer.domain.market import Choice, Declined, Strategy, Terms, choose_bid
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group, Shape
 from mesh_deployer.errors import CannotRun, DeploymentNotFound
 from mesh_deployer.events import DeploymentCreated
-from mesh_deployer.ports import Marketplace, SecurityProfiles
+from mesh_deployer.ports import Marketplace, Order, SecurityProfiles
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
 from mesh_deployer.service.workloads import deployable, group_of
 
 _IDS = UUID("7d0c9c4e-7a52-5f0e-9a5b-3d1f0a3c7b11")
+_QUOTE_S = 10
+"""How long a market may take to say who would bid."""
 _LOOK_S = 0.5
 """How long a waiting caller goes without looking; what another replica does rings no bell here."""
 
@@ -69,6 +71,7 @@ class Wish:
     sdl: str
     provider: Literal["auto", "simulated", "docker"]
     reputation_floor: Decimal | None = None
+    strategy: Strategy = Strategy.CHEAPEST
     security: Security | None = None
 
     @property
@@ -79,9 +82,8 @@ class Wish:
     @property
     def digest(self) -> str:
         """Tells another request under the same key from a repetition."""
-        return sha256(
-            repr((self.sdl, self.provider, self.reputation_floor, self.security)).encode()
-        ).hexdigest()
+        asked = (self.sdl, self.provider, self.reputation_floor, self.strategy.value, self.security)
+        return sha256(repr(asked).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,20 @@ class Assessed:
     deployment: Deployment
     security: SecurityProfile
     controls: tuple[Control, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precheck:
+    """What would come of a wish now. `choice` and `declined` have every provider, each with its reason."""
+
+    provider: Backend
+    provider_reason: str
+    version_hash: str
+    shape: Shape
+    terms: Terms
+    deposit_uact: int
+    choice: Choice
+    declined: tuple[Declined, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +142,34 @@ class Deployer:
             outbox.record(session, DeploymentCreated.of(deployment))
         self.news.due.ring()
         return deployment
+
+    async def precheck(self, wish: Wish) -> Precheck:
+        """What would come of it now; nothing is opened, locked or stored.
+
+        Raises what `submit` raises for the SDL and the backend, and `Unavailable` while its market is silent.
+        """
+        compilation = compile_sdl(wish.sdl)
+        group = deployable(compilation)
+        provider, reason = await self._place(wish.provider, group)
+        terms = self._terms(wish, group, {})
+        order = Order(
+            id=wish.id, group=group, requirements=terms.requirements, deposit_uact=self.policy.deposit_uact
+        )
+        try:
+            async with asyncio.timeout(_QUOTE_S):
+                book = await self.markets[provider].quote(order)
+        except TimeoutError:
+            raise Unavailable("the market") from None
+        return Precheck(
+            provider=provider,
+            provider_reason=reason,
+            version_hash=compilation.version_hash or "",
+            shape=group.shape,
+            terms=terms,
+            deposit_uact=self.policy.deposit_uact,
+            choice=choose_bid(book.bids, terms),
+            declined=book.declined,
+        )
 
     async def get(self, id: UUID, owner: str | None) -> Deployment:
         """The deployment of `owner`, or anybody's when it is None. Raises `DeploymentNotFound`."""
@@ -206,6 +250,15 @@ class Deployer:
                 raise
             return "simulated", f"{reason.detail} {await self.markets['simulated'].capabilities(group)}"
 
+    def _terms(self, wish: Wish, group: Group, required: Mapping[str, str]) -> Terms:
+        floor = self.policy.reputation_floor if wish.reputation_floor is None else wish.reputation_floor
+        return Terms(
+            reputation_floor=floor,
+            ceiling_uact_per_block=group.ceiling,
+            requirements=required,
+            strategy=wish.strategy,
+        )
+
     async def _secure(self, wish: Wish, group: Group) -> SecurityProfile | None:
         if wish.security is None:
             return None
@@ -224,7 +277,6 @@ class Deployer:
         security: SecurityProfile | None,
     ) -> Deployment:
         now, policy = datetime.now(UTC), self.policy
-        floor = policy.reputation_floor if wish.reputation_floor is None else wish.reputation_floor
         required = {controls.RESIDENCY_ATTRIBUTE: security.data_residency} if security else {}
         return Deployment(
             id=wish.id,
@@ -235,7 +287,7 @@ class Deployer:
             sdl=wish.sdl,
             version_hash=version_hash,
             shape=group.shape,
-            terms=Terms(reputation_floor=floor, ceiling_uact_per_block=group.ceiling, requirements=required),
+            terms=self._terms(wish, group, required),
             deposit_uact=policy.deposit_uact,
             deadlines=policy.deadlines,
             created_at=now,
