@@ -3,7 +3,7 @@
     created -> open -> chosen -> leased -> active
      | ^        | ^------'|       | |        | |       (a lost bid goes back to open)
      | '--------|---------|-------'-|--------' |       (a lost lease goes back to created)
-     '----------'----> closing <----'----------'
+     '----------'----> closing <----'----------'      (an update goes from active back to leased)
                           '-> closed | failed
 
 A state names what is already true, so it is also the intent of the next step: `chosen` means that the
@@ -39,6 +39,8 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+MAX_STEPS = 200
+"""How much of its history a deployment keeps."""
 MAX_ORDERS = 4
 """How often providers are asked for bids before a deployment whose leases are closed gives up."""
 ENDED = frozenset({State.CLOSED, State.FAILED})
@@ -50,7 +52,7 @@ _NEXT: Mapping[State, frozenset[State]] = {
     State.OPEN: frozenset({State.CHOSEN, State.CLOSING}),
     State.CHOSEN: frozenset({State.LEASED, State.OPEN, State.CLOSING}),
     State.LEASED: frozenset({State.ACTIVE, State.CREATED, State.CLOSING}),
-    State.ACTIVE: frozenset({State.CREATED, State.CLOSING}),
+    State.ACTIVE: frozenset({State.LEASED, State.CREATED, State.CLOSING}),
     State.CLOSING: ENDED,
     State.CLOSED: frozenset(),
     State.FAILED: frozenset(),
@@ -134,6 +136,15 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a deployment ran before an update."""
+
+    sdl: str
+    version_hash: str
+    security: SecurityProfile | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One SDL on its way to a provider and back.
 
@@ -166,6 +177,7 @@ class Deployment:
     refunded_uact: int | None = None
     history: tuple[Step, ...] = ()
     security: SecurityProfile | None = None
+    former: Version | None = None
 
     @property
     def uact_per_block(self) -> Decimal | None:
@@ -229,7 +241,31 @@ class Deployment:
 
     def running(self, uris: tuple[str, ...], note: str, now: datetime) -> "Deployment":
         """The workload runs. Raises `IllegalTransition`."""
-        return replace(self._to(State.ACTIVE, now, note), uris=uris)
+        return replace(self._to(State.ACTIVE, now, note), uris=uris, former=None)
+
+    def updated(
+        self, sdl: str, version_hash: str, security: SecurityProfile | None, now: datetime
+    ) -> "Deployment":
+        """Another manifest is about to be sent. Raises `IllegalTransition`."""
+        changed = self._to(State.LEASED, now, f"Updating to {version_hash[:12]}; sending the manifest.")
+        former = Version(sdl=self.sdl, version_hash=self.version_hash, security=self.security)
+        return replace(changed, sdl=sdl, version_hash=version_hash, security=security, former=former)
+
+    def not_started(self, code: str, text: str, now: datetime) -> "Deployment":
+        """What was sent does not run: the version before is sent again, or it ends when there is none.
+
+        Raises `IllegalTransition`.
+        """
+        if (former := self.former) is None:
+            return self.failing(code, text, now)
+        changed = self._noted(State.LEASED, now, f"{text} Back to {former.version_hash[:12]}.")
+        return replace(
+            changed,
+            sdl=former.sdl,
+            version_hash=former.version_hash,
+            security=former.security,
+            former=None,
+        )
 
     def failing(self, code: str, text: str, now: datetime) -> "Deployment":
         """It cannot go on; the order is about to be closed. Raises `IllegalTransition`."""
@@ -250,7 +286,7 @@ class Deployment:
         if self.state is State.OPEN:
             return self.without_bid(now)
         if self.state is State.LEASED:
-            return self.failing("manifest-timeout", "The workload did not start in time.", now)
+            return self.not_started("manifest-timeout", "The workload did not start in time.", now)
         return self.failing("market-timeout", "The market did not answer in time.", now)
 
     def closing(self, now: datetime) -> "Deployment":
@@ -270,5 +306,8 @@ class Deployment:
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:
             raise IllegalTransition(self.state, target)
-        step = Step(at=now, state=target, note=note)
-        return replace(self, state=target, revision=self.revision + 1, history=(*self.history, step))
+        return self._noted(target, now, note)
+
+    def _noted(self, target: State, now: datetime, note: str) -> "Deployment":
+        history = (*self.history, Step(at=now, state=target, note=note))[-MAX_STEPS:]
+        return replace(self, state=target, revision=self.revision + 1, history=history)

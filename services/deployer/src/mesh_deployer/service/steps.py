@@ -82,14 +82,14 @@ async def _start(deployment: Deployment, market: Marketplace) -> Deployment:
     try:
         await market.send_manifest(deployment.id, group_of(deployment.sdl))
     except (ManifestTimeout, ManifestRefused) as refusal:
-        return deployment.failing(refusal.code(), refusal.detail, now())
+        return deployment.not_started(refusal.code(), refusal.detail, now())
     return await _watch(deployment, market)
 
 
 async def _watch(deployment: Deployment, market: Marketplace) -> Deployment:
     condition = await market.status(deployment.id)
     if condition.phase == "exited":
-        return deployment.failing("workload-exited", condition.note, now())
+        return deployment.not_started("workload-exited", condition.note, now())
     if condition.phase == "running" and deployment.state is State.LEASED:
         return deployment.running(condition.uris, condition.note, now())
     return deployment
