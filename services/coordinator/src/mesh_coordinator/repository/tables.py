@@ -88,6 +88,20 @@ class RunRow(Base):
     ended_at: Mapped[datetime | None]
 
 
+class ChargeRow(Base):
+    """The price of a run, and the transaction that takes it; what `payer` signed with `nonce` counts once."""
+
+    __tablename__ = "charges"
+    __table_args__ = (UniqueConstraint("payer", "nonce"),)
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payer: Mapped[str] = mapped_column(String(42))
+    nonce: Mapped[str] = mapped_column(String(66))
+    units: Mapped[int] = mapped_column(BigInteger)
+    transaction_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
 class StepRow(Base):
     """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order.
 
