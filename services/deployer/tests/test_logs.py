@@ -118,6 +118,17 @@ async def test_there_are_no_logs_before_a_lease_and_after_the_end_and_none_for_s
     assert (foreign.status_code, unknown.status_code) == (404, 404)
 
 
+@pytest.mark.parametrize(("id", "status"), [("0.5", 422), ("yesterday", 422), ("2026-13-01T00:00:00Z", 200)])
+async def test_the_last_line_is_named_by_its_time(tenant: Tenant, id: str, status: int):
+    made = await tenant.deploy(wait=30)
+
+    response = await tenant.http.get(
+        f"/v1/deployments/{made['deploymentId']}/logs", headers={"Last-Event-ID": id}
+    )
+
+    assert response.status_code == status
+
+
 @pytest.mark.parametrize("query", ["?tail=-1", "?tail=1001", "?follow=perhaps"])
 async def test_a_look_is_bounded(tenant: Tenant, query: str):
     made = await tenant.deploy(wait=30)

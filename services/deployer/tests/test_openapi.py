@@ -26,6 +26,7 @@ ROUTES = {
     ("/v1/deployments/{deployment_id}/bids", "get"): "list_bids",
     ("/v1/deployments/{deployment_id}/close", "post"): "close_deployment",
     ("/v1/deployments/{deployment_id}/update", "post"): "update_deployment",
+    ("/v1/deployments/{deployment_id}/deposit", "post"): "raise_deposit",
     ("/v1/deployments/{deployment_id}/logs", "get"): "stream_logs",
     ("/v1/deployments/{deployment_id}/exec", "post"): "execute_command",
     ("/v1/secure-deployments", "post"): "create_secure_deployment",

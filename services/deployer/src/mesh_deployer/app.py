@@ -76,7 +76,7 @@ def _driver(
 ) -> Driver:
     return Driver(
         database=platform.database,
-        steps=Steps(markets),
+        steps=Steps(markets, settings.block_time_s),
         news=news,
         instance=settings.instance,
         parallel=settings.parallel_deployments,

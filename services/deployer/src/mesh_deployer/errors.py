@@ -121,6 +121,13 @@ class InsufficientFunds(Conflict, title="Insufficient funds"):
         super().__init__("The deposit was used up, so the market has closed the order.")
 
 
+class DepositNotLowered(Conflict, title="Deposit not lowered"):
+    """What is locked comes back when the deployment is closed, and not before."""
+
+    def __init__(self, deposit_uact: int) -> None:
+        super().__init__(f"{deposit_uact} uact are locked already.", deposit_uact=str(deposit_uact))
+
+
 class NotRunning(Conflict, title="Not running"):
     """There is nothing yet, nothing any more, or an update is under way."""
 

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
+from mesh_deployer.domain.funds import Funds
 from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms, tally
 from mesh_deployer.domain.workload import Shape
 
@@ -149,6 +150,8 @@ class Deployment:
     """One SDL on its way to a provider and back.
 
     `revision` counts its changes, `traceparent` is the trace of whoever asked for it (W3C Trace Context).
+    `deposit_uact` is what is locked, `deposit_goal_uact` what is to be when it is more, and `top_up_to_uact`
+    how far it may be raised by itself, None for not at all.
     """
 
     id: UUID
@@ -178,6 +181,9 @@ class Deployment:
     history: tuple[Step, ...] = ()
     security: SecurityProfile | None = None
     former: Version | None = None
+    leased_at: datetime | None = None
+    deposit_goal_uact: int = 0
+    top_up_to_uact: int | None = None
 
     @property
     def uact_per_block(self) -> Decimal | None:
@@ -193,6 +199,17 @@ class Deployment:
     def since(self) -> datetime:
         """When it came into its present state."""
         return self.history[-1].at if self.history else self.created_at
+
+    def funds(self, block_time_s: Decimal) -> Funds | None:
+        """How long its deposit lasts; None without a lease."""
+        if self.leased_at is None or self.chosen is None:
+            return None
+        return Funds(
+            deposit_uact=self.deposit_uact,
+            uact_per_block=self.chosen.uact_per_block,
+            since=self.leased_at,
+            block_time_s=block_time_s,
+        )
 
     def has_gathered(self, now: datetime) -> bool:
         """True when bids were gathered for as long as they should be."""
@@ -221,7 +238,7 @@ class Deployment:
     def got_lease(self, lease: Lease, now: datetime) -> "Deployment":
         """The provider is bound. Raises `IllegalTransition`."""
         changed = self._to(State.LEASED, now, f"Lease {lease.lease_id}; sending the manifest.")
-        return replace(changed, lease=lease)
+        return replace(changed, lease=lease, leased_at=self.leased_at or now)
 
     def lost_lease(self, code: str, text: str, now: datetime) -> "Deployment":
         """The provider has closed the lease: bids are asked for anew, or it ends when that was done often.
@@ -250,6 +267,25 @@ class Deployment:
         changed = self._to(State.LEASED, now, f"Updating to {version_hash[:12]}; sending the manifest.")
         former = Version(sdl=self.sdl, version_hash=self.version_hash, security=self.security)
         return replace(changed, sdl=sdl, version_hash=version_hash, security=security, former=former)
+
+    def funded(self, goal_uact: int, top_up_to_uact: int | None) -> "Deployment":
+        """Its owner wants so much of a deposit, and lets it be raised so far; unchanged when that is so."""
+        goal = max(goal_uact, self.deposit_goal_uact)
+        wanted = replace(self, deposit_goal_uact=goal, top_up_to_uact=top_up_to_uact)
+        return self if wanted == self else replace(wanted, revision=self.revision + 1)
+
+    def raised(self, now: datetime, block_time_s: Decimal) -> "Deployment":
+        """A higher goal for its deposit when that runs out soon and may be raised; else unchanged."""
+        funds, most = self.funds(block_time_s), self.top_up_to_uact
+        if funds is None or most is None or self.deposit_goal_uact > self.deposit_uact:
+            return self
+        goal = funds.raised_uact(now, most)
+        return self if goal is None else replace(self, deposit_goal_uact=goal, revision=self.revision + 1)
+
+    def deposited(self, now: datetime) -> "Deployment":
+        """The market has all of the goal."""
+        note = f"The deposit was raised to {self.deposit_goal_uact} uact."
+        return replace(self._noted(self.state, now, note), deposit_uact=self.deposit_goal_uact)
 
     def not_started(self, code: str, text: str, now: datetime) -> "Deployment":
         """What was sent does not run: the version before is sent again, or it ends when there is none.
@@ -301,7 +337,9 @@ class Deployment:
         failed = self.ending is not None and self.ending.code is not None
         text = self.ending.text if self.ending else "Closed."
         changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
-        return replace(changed, refunded_uact=self.deposit_uact - spent_uact, uris=())
+        # a raise that was not heard of has come through when more was spent than was known of
+        paid_in = self.deposit_goal_uact if spent_uact > self.deposit_uact else self.deposit_uact
+        return replace(changed, refunded_uact=paid_in - spent_uact, uris=())
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:

@@ -9,9 +9,27 @@ from pydantic import BaseModel, Field, StringConstraints
 from mesh_deployer.ports import LogLine, Output
 from mesh_deployer.schemas.sdl import HELLO, Sdl, Text
 
+Deposit = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,14}$"),
+    Field(description="uact, as a decimal string.", examples=["1000000"]),
+]
+
 
 class UpdateRequest(WireModel):
     sdl: Sdl = Field(examples=[HELLO.replace("infinity", "3600")])
+
+
+class DepositRequest(WireModel):
+    """The deposit in all since the deployment was opened, so that asking twice locks it once."""
+
+    deposit_uact: Deposit
+    top_up_to_uact: Deposit | None = Field(
+        default=None,
+        description="How far it is raised by itself when it lasts less than 24 hours, so that it lasts 48; "
+        "null for never.",
+        examples=["5000000"],
+    )
 
 
 class CommandRequest(WireModel):

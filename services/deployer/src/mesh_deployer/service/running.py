@@ -14,7 +14,7 @@ from mesh_deployer.domain.deployment import Deployment, SecurityProfile, State
 from mesh_deployer.domain.difference import Carrier, difference
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group
-from mesh_deployer.errors import CommandNotFinished, NotRunning, UpdateNeedsDeployment
+from mesh_deployer.errors import CommandNotFinished, DepositNotLowered, NotRunning, UpdateNeedsDeployment
 from mesh_deployer.events import CommandAsked, DeploymentUpdated
 from mesh_deployer.ports import LogLine, Output
 from mesh_deployer.repository.deployments import Deployments, Rest
@@ -62,6 +62,28 @@ class Running:
             if is_stored:
                 self.deployer.news.due.ring()
                 return updated
+
+    async def deposit(
+        self, id: UUID, owner: str | None, total_uact: int, top_up_to: int | None
+    ) -> Deployment:
+        """Raises the deposit to `total_uact` in all; the driver locks it. Asking twice is asking once.
+
+        From now on it is raised by itself, up to `top_up_to`, whenever it lasts less than a day; None for
+        not at all. Raises `DeploymentNotFound`, `NotRunning`, `DepositNotLowered`.
+        """
+        while True:
+            deployment = await self.leased(id, owner)
+            if total_uact < deployment.deposit_uact:
+                raise DepositNotLowered(deployment.deposit_uact)
+            funded = deployment.funded(total_uact, top_up_to)
+            if funded is deployment:
+                return deployment
+            async with self.deployer.database.write() as session:
+                due = Rest(datetime.now(UTC), 0)
+                is_stored = await Deployments(session).replace(deployment, funded, due)
+            if is_stored:
+                self.deployer.news.due.ring()
+                return funded
 
     async def leased(self, id: UUID, owner: str | None) -> Deployment:
         """The deployment when a provider is bound to it. Raises `DeploymentNotFound`, `NotRunning`."""
