@@ -125,6 +125,7 @@ def upgrade() -> None:
         sa.Column("sends", sa.Integer(), nullable=False),
         sa.Column("doubted_id", sa.Uuid(), nullable=True),
         sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("advance", sa.JSON(), nullable=True),
         sa.Column("delivery", sa.JSON(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
         sa.Column("created_at", Utc(), nullable=False),

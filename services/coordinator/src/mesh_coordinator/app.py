@@ -23,12 +23,14 @@ from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.bids import TypedBids
 from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.drafting import ChatDrafter
+from mesh_coordinator.adapters.purse import TokenPurse
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.api import approvals, auctions, budgets, execution, runs
 from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
+from mesh_coordinator.service.advances import Advances
 from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.attempts import AttemptRunner
 from mesh_coordinator.service.auctions import AuctionDesk
@@ -51,7 +53,7 @@ ABOUT = About(
     summary="Turns a task into a plan, a plan into paid steps, and results into verdicts.",
 )
 PAYMENT_TIME_S = 120
-TOKEN_DOMAIN = {"name": "Mesh Test Token", "version": "1", "assetTransferMethod": "eip3009"}
+TOKEN_DOMAIN = {"name": "Mesh Test Token", "version": "1"}
 """EIP-712 domain of MeshToken; see `contracts/src/MeshToken.sol`."""
 ROUTERS = (runs.router, approvals.router, auctions.router, budgets.router, execution.router)
 
@@ -76,7 +78,15 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             news, claims = Bell(), Claims(platform.database)
             funding, settling = _money(settings, platform, escrows, sender, news)
             attempts = AttemptRunner(
-                database=platform.database, agents=agents, funding=funding, settling=settling, news=news
+                database=platform.database,
+                agents=agents,
+                funding=funding,
+                settling=settling,
+                advances=Advances(
+                    database=platform.database,
+                    purse=TokenPurse(rpc, escrows.token, TOKEN_DOMAIN, sender.account),
+                ),
+                news=news,
             )
             conductor = _conductor(settings, platform, claims, attempts, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
@@ -202,7 +212,7 @@ def _cashier(
         asset=escrows.token,
         pay_to=escrows.payer,
         max_timeout_seconds=PAYMENT_TIME_S,
-        extra=TOKEN_DOMAIN,
+        extra=TOKEN_DOMAIN | {"assetTransferMethod": "eip3009"},
     )
     return Cashier(
         database=platform.database,

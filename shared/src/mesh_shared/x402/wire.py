@@ -76,7 +76,7 @@ class PaymentRequired(Header):
 class Authorization(Header):
     """EIP-3009 `TransferWithAuthorization`; it holds strictly between `valid_after` and `valid_before`."""
 
-    payer: Address = Field(alias="from")
+    payer: Address = Field(validation_alias="from", serialization_alias="from")
     to: Address
     value: Units
     valid_after: Seconds

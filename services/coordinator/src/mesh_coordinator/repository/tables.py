@@ -155,7 +155,7 @@ class AttemptRow(Base):
 
     `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first;
     `retries` is how often the agent was called again, `doubted_id` the last transaction of which it was
-    announced that its outcome is unknown.
+    announced that its outcome is unknown. `advance` is what the agent was given before it worked.
     """
 
     __tablename__ = "attempts"
@@ -183,6 +183,7 @@ class AttemptRow(Base):
     sends: Mapped[int] = mapped_column(default=0)
     doubted_id: Mapped[UUID | None]
     retries: Mapped[int] = mapped_column(default=0)
+    advance: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     delivery: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     report: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     created_at: Mapped[datetime]
