@@ -63,6 +63,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_status", "runs", ["status"])
     op.create_table(
+        "charges",
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("payer", sa.String(42), nullable=False),
+        sa.Column("nonce", sa.String(66), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", name="pk_charges"),
+        sa.UniqueConstraint("payer", "nonce", name="uq_charges_payer_nonce"),
+    )
+    op.create_table(
         "steps",
         sa.Column("run_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.String(80), nullable=False),
@@ -114,6 +125,7 @@ def upgrade() -> None:
         sa.Column("sends", sa.Integer(), nullable=False),
         sa.Column("doubted_id", sa.Uuid(), nullable=True),
         sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("advance", sa.JSON(), nullable=True),
         sa.Column("delivery", sa.JSON(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
         sa.Column("created_at", Utc(), nullable=False),

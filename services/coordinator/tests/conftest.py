@@ -515,13 +515,21 @@ async def caller_that_looks(calling: Calling) -> AsyncIterator[Caller]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place(
-    anvil_url: str, contracts_file: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    anvil_url: str,
+    contracts_file: Path,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[tuple[Caller, Town]]:
-    """One coordinator with a purse, and its town, for a module's tests; each brings agents of its own."""
+    """One coordinator with a purse, and its town, for a module's tests; each brings agents of its own.
+
+    A module's `SETTINGS` are of its coordinator.
+    """
     issuer, state_dir = Issuer(), with_key(tmp_path_factory.mktemp("steady") / "state")
     async with connected(anvil_url, contracts_file) as chain, open_town(chain, issuer) as town:
         await chain.enrich(keys.load_or_create(state_dir / "chain.key").address, PURSE_UNITS)
-        app = create_app(with_schema(Settings(**told(state_dir, redis_url, town))), keys=issuer.keys)
+        settings = told(state_dir, redis_url, town) | getattr(request.module, "SETTINGS", {})
+        app = create_app(with_schema(Settings(**settings)), keys=issuer.keys)
         others = issuer.headers("registry:write", audience="coordinator")
         async with running(app, issuer.headers(*SCOPES, audience="coordinator")) as http:
             yield Caller(http, app, others), town

@@ -25,8 +25,11 @@ def lives(without: frozenset[Happening], *behind: State) -> Iterator[tuple[State
             yield from lives(without, *behind, following)
 
 
-PAID = list(lives(frozenset({Happening.NOTHING_OWED}), first(5)))
-MONEYS = {Happening.CALL_FAILED, Happening.SIGNED, Happening.UNSIGNED, Happening.SUBMITTED}
+PAID = list(lives(frozenset({Happening.NOTHING_OWED, Happening.CHARGED}), first(5)))
+ADVANCED = list(
+    lives(frozenset({Happening.NOTHING_OWED, Happening.CALL_FAILED, Happening.DELIVERED}), first(0))
+)
+MONEYS = {Happening.CHARGED, Happening.CALL_FAILED, Happening.SIGNED, Happening.UNSIGNED, Happening.SUBMITTED}
 FREE = list(lives(frozenset(MONEYS), first(0)))
 
 
@@ -35,7 +38,12 @@ def test_every_life_ends():
 
 
 def test_every_state_is_reached_by_some_life():
-    assert {state for life in (*PAID, *FREE) for state in life} == set(State)
+    assert {state for life in (*PAID, *FREE, *ADVANCED) for state in life} == set(State)
+
+
+def test_who_was_paid_in_advance_is_followed_until_the_money_is_taken_or_cannot_be():
+    assert set(ADVANCED) == {(State.INVOKING, State.PAYING, State.CLEARING, State.CLOSED)}
+    assert set(NEXT[State.CLEARING]) == {Happening.TAKEN, Happening.LAPSED}
 
 
 def test_money_that_is_locked_is_settled_once_before_the_end():

@@ -22,7 +22,7 @@ from mesh_coordinator.domain.run import (
 RACES = 1_000
 BEFORE_THE_CALL = frozenset({State.RESERVING, State.FUNDED})
 """Where an attempt looks whether its run is stopping."""
-ONLY_FREE = frozenset({Happening.NOTHING_OWED})
+ONLY_FREE = frozenset({Happening.NOTHING_OWED, Happening.CHARGED})
 FAILED = frozenset({Happening.CALL_FAILED, Happening.UNSIGNED, Happening.NOT_SUBMITTED})
 
 

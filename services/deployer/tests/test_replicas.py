@@ -32,7 +32,8 @@ async def test_what_one_accepts_the_other_shows_and_closes(pair: tuple[Tenant, T
     await other.close(made)
 
     assert seen == await one.read(made) | {
-        name: seen[name] for name in ("status", "history", "revision", "explanation", "refunded_uact")
+        name: seen[name]
+        for name in ("status", "history", "revision", "explanation", "refunded_uact", "funds")
     }
     assert (seen["status"], (await one.read(made))["status"]) == ("active", "closed")
 

@@ -15,22 +15,27 @@ from mesh_shared.chain.keys import load_or_create
 from mesh_shared.chain.rpc import Rpc
 from mesh_shared.chain.sender import TransactionSender
 from mesh_shared.platform import Platform
+from mesh_shared.x402.exact import SCHEME, Facilitator
+from mesh_shared.x402.wire import Requirements, Resource
 
 from mesh_coordinator.actions import PLUGIN
 from mesh_coordinator.adapters.agents import HttpAgents
 from mesh_coordinator.adapters.bids import TypedBids
 from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.drafting import ChatDrafter
+from mesh_coordinator.adapters.purse import TokenPurse
 from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.api import approvals, auctions, budgets, execution, runs
 from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
+from mesh_coordinator.service.advances import Advances
 from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.attempts import AttemptRunner
 from mesh_coordinator.service.auctions import AuctionDesk
 from mesh_coordinator.service.budgets import BudgetDesk
+from mesh_coordinator.service.charges import Cashier
 from mesh_coordinator.service.claims import Claims
 from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
@@ -47,6 +52,9 @@ ABOUT = About(
     title="371 Mesh coordinator",
     summary="Turns a task into a plan, a plan into paid steps, and results into verdicts.",
 )
+PAYMENT_TIME_S = 120
+TOKEN_DOMAIN = {"name": "Mesh Test Token", "version": "1"}
+"""EIP-712 domain of MeshToken; see `contracts/src/MeshToken.sol`."""
 ROUTERS = (runs.router, approvals.router, auctions.router, budgets.router, execution.router)
 
 
@@ -70,7 +78,15 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             news, claims = Bell(), Claims(platform.database)
             funding, settling = _money(settings, platform, escrows, sender, news)
             attempts = AttemptRunner(
-                database=platform.database, agents=agents, funding=funding, settling=settling, news=news
+                database=platform.database,
+                agents=agents,
+                funding=funding,
+                settling=settling,
+                advances=Advances(
+                    database=platform.database,
+                    purse=TokenPurse(rpc, escrows.token, TOKEN_DOMAIN, sender.account),
+                ),
+                news=news,
             )
             conductor = _conductor(settings, platform, claims, attempts, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
@@ -78,11 +94,15 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             for name, turn in (("sender", sender.turn), ("runs", conductor.turn)):
                 await stack.enter_async_context(beside(forever(name, turn)))
             desk = EscrowDesk(database=platform.database, escrows=escrows)
-            planner, runs_desk = _desks(settings, platform, claims, directory, escrows, news)
+            cashier = _cashier(settings, platform, rpc, sender, escrows)
+            planner, runs_desk = _desks(
+                settings, platform, claims, cashier, directory=directory, escrows=escrows, news=news
+            )
             yield Coordinator(
                 planner=planner,
+                cashier=cashier,
                 runs=runs_desk,
-                forks=ForkDesk(database=platform.database, claims=claims, news=news),
+                forks=ForkDesk(database=platform.database, claims=claims, cashier=cashier, news=news),
                 approvals=ApprovalDesk(database=platform.database, news=news),
                 auctions=AuctionDesk(
                     database=platform.database,
@@ -159,6 +179,8 @@ def _desks(
     settings: Settings,
     platform: Platform,
     claims: Claims,
+    cashier: Cashier,
+    *,
     directory: RegistryDirectory,
     escrows: ChainEscrows,
     news: Bell,
@@ -173,9 +195,31 @@ def _desks(
     return planner, RunDesk(
         database=platform.database,
         claims=claims,
+        cashier=cashier,
         planner=planner,
         attempts_per_step=settings.attempts_per_step,
         news=news,
+    )
+
+
+def _cashier(
+    settings: Settings, platform: Platform, rpc: Rpc, sender: TransactionSender, escrows: ChainEscrows
+) -> Cashier:
+    price = Requirements(
+        scheme=SCHEME,
+        network=f"eip155:{settings.chain_id}",
+        amount=str(settings.run_price),
+        asset=escrows.token,
+        pay_to=escrows.payer,
+        max_timeout_seconds=PAYMENT_TIME_S,
+        extra=TOKEN_DOMAIN | {"assetTransferMethod": "eip3009"},
+    )
+    return Cashier(
+        database=platform.database,
+        facilitator=Facilitator(rpc, sender.address),
+        sender=sender,
+        required=price if settings.run_price else None,
+        resource=Resource(url=f"{platform.public_url}/v1/runs", description="One run of the coordinator."),
     )
 
 

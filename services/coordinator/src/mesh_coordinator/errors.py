@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mesh_shared.errors import Conflict, FieldError, NotFound
+from mesh_shared.errors import Conflict, FieldError, MeshError, NotFound, Unavailable
 
 
 class RunNotFound(NotFound, title="Run not found"):
@@ -152,3 +152,10 @@ class RunEnded(Conflict, title="Run has ended"):
 
     def __init__(self, status: str) -> None:
         super().__init__(f"The run has ended already: {status}.", run_status=status)
+
+
+class PaymentPending(Unavailable, title="Payment is not settled yet"):
+    """The payment is on its way to the chain; the same request again waits for it and pays nothing more."""
+
+    def __init__(self) -> None:
+        MeshError.__init__(self, "The payment is on its way; send the same request again.")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from mesh_shared.chain.journal import Call
 
+from mesh_coordinator.domain.advance import Advance, Fate
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.selection import Candidate, Listing
@@ -45,6 +46,7 @@ class Invocation:
     escrow_id: str | None
     timeout_s: float
     context: dict[str, Any]
+    payment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,32 @@ class Refusal:
     may_pass: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The agent wants to be paid before it works; `header` says how, in its own words (x402)."""
+
+    header: str
+
+
+class Purse(Protocol):
+    """Money for agents that want it in advance."""
+
+    def sign(self, demand: Demand, *, most_units: int, nonce: str) -> Advance | None:
+        """The payment of the cheapest way that we know; None when there is none within `most_units`.
+
+        The token takes one payment of ours for each `nonce` (32 bytes in hex).
+        """
+        ...
+
+    async def fate(self, advance: Advance) -> Fate:
+        """What has become of it. Raises `ChainUnavailable`."""
+        ...
+
+
 class Agents(Protocol):
     """The agents that are hired."""
 
-    async def invoke(self, invocation: Invocation) -> Delivery | Refusal:
+    async def invoke(self, invocation: Invocation) -> Delivery | Refusal | Demand:
         """One call, with every fault of the agent as a `Refusal`.
 
         Raises `Unavailable` for a fault of the mesh's own.

@@ -49,6 +49,12 @@ class Settings(ChainServiceSettings):
         le=MAX_UNITS,
         description="Most base units a run may spend; the budget of a run that names none.",
     )
+    run_price: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_UNITS,
+        description="Base units of the mesh's token that a caller pays for each run, by x402; 0 for nothing.",
+    )
     model_url: str | None = Field(
         default=None,
         max_length=500,

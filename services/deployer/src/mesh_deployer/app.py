@@ -17,7 +17,7 @@ from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.gateway import GatewayProfiles
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
-from mesh_deployer.api import costs, deployments, sdl, secure
+from mesh_deployer.api import costs, deployments, running, sdl, secure
 from mesh_deployer.domain.cost import Inputs
 from mesh_deployer.domain.deployment import Backend, Deadlines
 from mesh_deployer.ports import Marketplace
@@ -47,7 +47,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             async with driver.working(), beside(forever("leftovers", leftovers.turn)):
                 yield _deployer(settings, platform, markets, news)
 
-    routers = [sdl.router, deployments.router, secure.router, costs.router]
+    routers = [sdl.router, deployments.router, running.router, secure.router, costs.router]
     return build(ABOUT, settings, routers=routers, plugin=plugin, start=start, keys=keys)
 
 
@@ -76,7 +76,7 @@ def _driver(
 ) -> Driver:
     return Driver(
         database=platform.database,
-        steps=Steps(markets),
+        steps=Steps(markets, settings.block_time_s),
         news=news,
         instance=settings.instance,
         parallel=settings.parallel_deployments,

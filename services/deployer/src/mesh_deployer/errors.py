@@ -121,6 +121,36 @@ class InsufficientFunds(Conflict, title="Insufficient funds"):
         super().__init__("The deposit was used up, so the market has closed the order.")
 
 
+class DepositNotLowered(Conflict, title="Deposit not lowered"):
+    """What is locked comes back when the deployment is closed, and not before."""
+
+    def __init__(self, deposit_uact: int) -> None:
+        super().__init__(f"{deposit_uact} uact are locked already.", deposit_uact=str(deposit_uact))
+
+
+class NotRunning(Conflict, title="Not running"):
+    """There is nothing yet, nothing any more, or an update is under way."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The deployment is {state}.", state=state)
+
+
+class UpdateNeedsDeployment(Conflict, title="Update needs a deployment"):
+    """An update replaces the manifest only; `changes` has all that is different and what each takes."""
+
+    def __init__(self, changes: Sequence[dict[str, str | None]]) -> None:
+        blocking = sorted({str(c["what"]) for c in changes if c["carried_by"] == "deployment"})
+        text = f"The order is never changed; a new lease is needed for {', '.join(blocking)}."
+        super().__init__(text, changes=list(changes))
+
+
+class CommandNotFinished(Conflict, title="Command not finished"):
+    """The command took too long; whether it still runs is not known."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"The command has not ended within {seconds} seconds.", seconds=seconds)
+
+
 class NotOffered(Conflict, title="Not offered there"):
     """The backend, or its operator, does not do this."""
 

@@ -6,6 +6,7 @@ from mesh_shared.events.event import Event
 from mesh_shared.wire import Uuid
 from pydantic import Field
 
+from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.deployment import Deployment, State
 
 Amount = Field(description="uact per block, as a decimal string.", examples=["13.501234"])
@@ -33,6 +34,42 @@ class DeploymentCreated(DeploymentEvent):
             deployment_id=deployment.id,
             provider=deployment.provider,
             version_hash=deployment.version_hash,
+        )
+
+
+class DeploymentUpdated(DeploymentEvent):
+    """What a deployment runs is about to be replaced, on the same lease."""
+
+    topic: ClassVar[str] = "deployer.deployment-updated.v1"
+    version_hash: str
+    former_version_hash: str
+
+    @classmethod
+    def of(cls, before: Deployment, after: Deployment) -> Self:
+        return cls(
+            deployment_id=after.id,
+            provider=after.provider,
+            version_hash=after.version_hash,
+            former_version_hash=before.version_hash,
+        )
+
+
+class CommandAsked(DeploymentEvent):
+    """Somebody asked for a command in a container; its arguments may be secret and are not told."""
+
+    topic: ClassVar[str] = "deployer.command-asked.v1"
+    caller: str
+    service: str
+    program: str
+
+    @classmethod
+    def of(cls, deployment: Deployment, caller: str, service: str, program: str) -> Self:
+        return cls(
+            deployment_id=deployment.id,
+            provider=deployment.provider,
+            caller=caller,
+            service=service,
+            program=secrecy.redacted(program),
         )
 
 

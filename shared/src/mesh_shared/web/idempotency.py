@@ -23,9 +23,9 @@ from mesh_shared.web import problems, security
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
-REPLAYED_FIELDS = ("location", "content-type", "etag", "retry-after")
+REPLAYED_FIELDS = ("location", "content-type", "etag", "retry-after", "payment-response")
 # Refusals that say nothing about the request's effect; the next attempt may fare better.
-_FORGOTTEN = frozenset({401, 403, 429})
+_FORGOTTEN = frozenset({401, 402, 403, 429})
 
 Handler = Callable[[Request], Awaitable[Response]]
 _FIELD = Header(

@@ -12,11 +12,11 @@ from mesh_shared.dial import AddressRefused
 from mesh_shared.errors import Unavailable
 
 from mesh_coordinator.adapters import a2a, mcp, mesh
-from mesh_coordinator.adapters.exchange import Exchange, Refused, Stale
+from mesh_coordinator.adapters.exchange import Demanded, Exchange, Refused, Stale
 from mesh_coordinator.adapters.ways import Way, Ways
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.domain.selection import Protocol
-from mesh_coordinator.ports import Delivery, Invocation, Refusal
+from mesh_coordinator.ports import Delivery, Demand, Invocation, Refusal
 
 SPEAKERS: Mapping[Protocol, Callable[[Exchange], Awaitable[Delivery]]] = {
     Protocol.MESH: mesh.call,
@@ -33,7 +33,7 @@ class HttpAgents:
     sessions: Sessions
     max_answer_bytes: int
 
-    async def invoke(self, invocation: Invocation) -> Delivery | Refusal:
+    async def invoke(self, invocation: Invocation) -> Delivery | Refusal | Demand:
         way = self.ways.to(invocation.candidate.endpoint)
         try:
             try:
@@ -45,6 +45,8 @@ class HttpAgents:
             return Refusal(Failure.BAD_STATUS, "status 401, with a fresh token too")
         except Refused as refused:
             return refused.refusal
+        except Demanded as demanded:
+            return Demand(demanded.header)
 
     async def _call(self, invocation: Invocation, way: Way) -> Delivery:
         """One try with one token; the time that the gateway takes for that is not the agent's."""

@@ -16,6 +16,8 @@ import orjson
 from mesh_shared.agents.gateway import AUDIENCE as GATEWAY
 from mesh_shared.agents.gateway import MARK
 from mesh_shared.errors import Unavailable
+from mesh_shared.x402.wire import MAX_HEADER, REQUIRED
+from mesh_shared.x402.wire import SIGNATURE as PAYMENT
 
 from mesh_coordinator.adapters.ways import Way
 from mesh_coordinator.domain import references
@@ -48,6 +50,14 @@ class Refused(Exception):
     def __init__(self, failure: Failure, detail: str, *, may_pass: bool = False) -> None:
         super().__init__(detail)
         self.refusal = Refusal(failure, detail[:DETAIL_LENGTH], may_pass)
+
+
+class Demanded(Exception):
+    """The agent wants to be paid first; the header that says how is its word."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__("402")
+        self.header = header
 
 
 class Stale(Exception):
@@ -108,8 +118,9 @@ class Exchange:
     @property
     def once(self) -> dict[str, str]:
         """The headers of the one request that makes the agent work."""
-        key, escrow_id = {"Idempotency-Key": self.invocation.key}, self.invocation.escrow_id
-        return key if escrow_id is None else key | {"X-Escrow-Id": escrow_id}
+        asked = self.invocation
+        told = {"Idempotency-Key": asked.key, "X-Escrow-Id": asked.escrow_id, PAYMENT: asked.payment}
+        return {name: value for name, value in told.items() if value is not None}
 
     async def _once(
         self,
@@ -203,6 +214,8 @@ def _check_status(response: aiohttp.ClientResponse, accepted: frozenset[HTTPStat
         raise Stale
     if status in _BUSY and retry_after.isdecimal():
         raise _Busy(status, min(max(float(retry_after), 0.1), MAX_PAUSE_S))
+    if status == HTTPStatus.PAYMENT_REQUIRED and REQUIRED in response.headers:
+        raise Demanded(response.headers[REQUIRED][:MAX_HEADER])
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise Refused(Failure.REDIRECTED, f"status {status}")
     if status not in accepted:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import JSONResponse
 from mesh_shared.web.idempotency import RequiredIdempotencyKey
+from mesh_shared.web.payment import PRICED, PaymentSignature
 from mesh_shared.web.route import MeshRoute
 
-from mesh_coordinator.api.runs import MAX_WAIT_S, Client, Service
+from mesh_coordinator.api.runs import MAX_WAIT_S, Client, Service, paid
 from mesh_coordinator.schemas.escrows import EscrowView, ExecutionView, ReconciliationView
 from mesh_coordinator.schemas.requests import ExecutionBody
 from mesh_coordinator.schemas.runs import RunView
@@ -21,19 +22,23 @@ router = APIRouter(prefix="/v1", tags=["escrows"], route_class=MeshRoute)
     "/execute",
     response_model=ExecutionView,
     operation_id="execute",
-    responses={202: {"model": RunView, "description": "Not ended after 30 s: follow `Location`."}},
+    responses={202: {"model": RunView, "description": "Not ended after 30 s: follow `Location`."}, **PRICED},
 )
 async def execute(
-    body: ExecutionBody, caller: Client, service: Service, key: RequiredIdempotencyKey
+    body: ExecutionBody,
+    caller: Client,
+    service: Service,
+    key: RequiredIdempotencyKey,
+    payment: PaymentSignature = None,
 ) -> Response:
     """Escrows the price, invokes the agent, judges the result and settles: paid above 0.8, else refunded.
 
     One agent, no fallback. Waits up to 30 s for the money to be settled.
     """
     id = id_for(caller.subject, key, "execution")
-    await service.runs.start(body.order(), id, caller.subject)
+    await service.runs.start(body.order(), id, caller.subject, payment)
     record = await service.runs.ended(id, MAX_WAIT_S)
-    headers = {"Location": f"/v1/runs/{id}"}
+    headers = {"Location": f"/v1/runs/{id}", **await paid(service, id)}
     if record.is_open:
         view = RunView.of_record(record)
         return JSONResponse(view.model_dump(mode="json"), HTTPStatus.ACCEPTED, headers)

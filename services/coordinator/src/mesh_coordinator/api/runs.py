@@ -14,8 +14,10 @@ from mesh_shared.bell import wait
 from mesh_shared.platform import Platform
 from mesh_shared.web import conditional, pages
 from mesh_shared.web.idempotency import RequiredIdempotencyKey
+from mesh_shared.web.payment import PRICED, PaymentSignature
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
+from mesh_shared.x402.wire import RESPONSE
 
 from mesh_coordinator.domain.run import RunStatus
 from mesh_coordinator.repository.runs import RunRecord
@@ -53,6 +55,12 @@ async def coordinator(request: Request) -> Coordinator:
 Service = Annotated[Coordinator, Depends(coordinator)]
 
 
+async def paid(service: Coordinator, id: UUID) -> dict[str, str]:
+    """The headers of the answer that tell what was taken for a run."""
+    receipt = await service.cashier.receipt(id)
+    return {} if receipt is None else {RESPONSE: receipt.encoded()}
+
+
 def preferred_wait_s(prefer: str | None) -> int | None:
     """The seconds of `wait=n` among the preferences, at most 30; None without one (RFC 7240 §4.3)."""
     found = re.search(r"(?:^|[,;\s])wait=([0-9]{1,6})(?:$|[,;\s])", prefer or "", re.IGNORECASE)
@@ -72,7 +80,7 @@ async def create_plan(body: TaskBody, caller: Client, service: Service) -> PlanV
     "/runs",
     status_code=202,
     operation_id="start_run",
-    responses={200: {"model": RunView, "description": "It has ended within the time to wait."}},
+    responses={200: {"model": RunView, "description": "It has ended within the time to wait."}, **PRICED},
 )
 async def start_run(
     body: TaskBody,
@@ -80,6 +88,8 @@ async def start_run(
     caller: Client,
     service: Service,
     key: RequiredIdempotencyKey,
+    *,
+    payment: PaymentSignature = None,
     prefer: Prefer = None,
 ) -> RunView:
     """Plans the task and runs it: steps whose needs are met in parallel, each paid by its quality.
@@ -87,7 +97,9 @@ async def start_run(
     Follow `Location`; the run goes on by itself, whatever happens to this process. Nothing is spent before
     the whole plan stands.
     """
-    record = await service.runs.start(body.order(), id_for(caller.subject, key, "run"), caller.subject)
+    id = id_for(caller.subject, key, "run")
+    record = await service.runs.start(body.order(), id, caller.subject, payment)
+    response.headers.update(await paid(service, id))
     if (wait_s := preferred_wait_s(prefer)) is not None:
         record = await service.runs.ended(record.run.id, wait_s)
         response.headers["Preference-Applied"] = f"wait={wait_s}"
@@ -177,7 +189,7 @@ async def resume_run(run_id: UUID, response: Response, caller: Client, service: 
     "/runs/{run_id}/fork",
     status_code=202,
     operation_id="fork_run",
-    responses=_ENDED_MEANWHILE,
+    responses=_ENDED_MEANWHILE | PRICED,
 )
 async def fork_run(
     run_id: UUID,
@@ -186,6 +198,8 @@ async def fork_run(
     caller: Client,
     service: Service,
     key: RequiredIdempotencyKey,
+    *,
+    payment: PaymentSignature = None,
 ) -> RunView:
     """A new run with the same plan, which does a step and all that needs it again.
 
@@ -193,7 +207,9 @@ async def fork_run(
     had not succeeded is tried again. 409 `run-open` while the run has not ended.
     """
     id = id_for(caller.subject, key, "fork")
-    return _located(await service.forks.fork(run_id, body.from_step, id, caller.subject), response)
+    record = await service.forks.fork(run_id, body.from_step, id, caller.subject, payment)
+    response.headers.update(await paid(service, id))
+    return _located(record, response)
 
 
 async def _known(run_id: UUID, caller: Client, service: Service) -> UUID:

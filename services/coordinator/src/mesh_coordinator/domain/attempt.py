@@ -8,6 +8,10 @@
                                 └───────────────┘ ▼
                                rated ◀── released | refunded ──▶ closed
 
+An agent that is free by its listing and wants money all the same (x402) is paid in advance, or left:
+
+    invoking ── charged ──▶ paying ── answered ──▶ clearing ── taken | lapsed ──▶ closed
+
 `NEXT` is the whole machine. It has no circle, so an attempt takes fewer transitions than there are states.
 """
 
@@ -22,6 +26,8 @@ class State(StrEnum):
     OPENING = "opening"
     FUNDED = "funded"
     INVOKING = "invoking"
+    PAYING = "paying"
+    CLEARING = "clearing"
     DELIVERED = "delivered"
     SUBMITTING = "submitting"
     SETTLING = "settling"
@@ -38,6 +44,10 @@ class Happening(StrEnum):
     OPENED = "opened"
     NOT_OPENED = "not-opened"
     CALLED = "called"
+    CHARGED = "charged"
+    ANSWERED = "answered"
+    TAKEN = "taken"
+    LAPSED = "lapsed"
     DELIVERED = "delivered"
     CALL_FAILED = "call-failed"
     NOTHING_OWED = "nothing-owed"
@@ -54,10 +64,14 @@ class Happening(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ends in money's terms. Refunded: the payer has, or kept, its money."""
+    """How an attempt ends in money's terms.
+
+    Refunded: the payer has, or kept, its money. Forfeited: what was paid in advance came to nothing.
+    """
 
     SUCCESS = "success"
     REFUNDED = "refunded"
+    FORFEITED = "forfeited"
 
 
 class Failure(StrEnum):
@@ -77,6 +91,7 @@ class Failure(StrEnum):
     DELIVERY_UNSIGNED = "delivery-unsigned"
     DELIVERY_REFUSED = "delivery-refused"
     HANDED_IN_LATE = "handed-in-late"
+    PRICE_REFUSED = "price-refused"
     POOR_QUALITY = "poor-quality"
     QUALITY_UNDECIDED = "quality-undecided"
     BUDGET_EXHAUSTED = "budget-exhausted"
@@ -113,8 +128,11 @@ NEXT: Mapping[State, Mapping[Happening, State]] = {
     State.INVOKING: {
         Happening.DELIVERED: State.DELIVERED,
         Happening.CALL_FAILED: State.SETTLING,
+        Happening.CHARGED: State.PAYING,
         Happening.NOTHING_OWED: State.CLOSED,
     },
+    State.PAYING: {Happening.ANSWERED: State.CLEARING},
+    State.CLEARING: {Happening.TAKEN: State.CLOSED, Happening.LAPSED: State.CLOSED},
     State.DELIVERED: {
         Happening.NOTHING_OWED: State.CLOSED,
         Happening.SIGNED: State.SUBMITTING,

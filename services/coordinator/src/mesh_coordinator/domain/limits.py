@@ -8,7 +8,7 @@ from uuid import UUID
 
 from mesh_coordinator.domain.attempt import State
 
-AT_WORK = frozenset({State.RESERVING, State.OPENING, State.FUNDED, State.INVOKING})
+AT_WORK = frozenset({State.RESERVING, State.OPENING, State.FUNDED, State.INVOKING, State.PAYING})
 """The agent has the call, or is about to get it; what follows is between us and the chain."""
 
 

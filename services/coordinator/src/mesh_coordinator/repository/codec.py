@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from mesh_coordinator.domain.advance import Advance
 from mesh_coordinator.domain.quality import Expectation, Report
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.selection import Candidate
@@ -17,6 +18,7 @@ CANDIDATES = TypeAdapter(tuple[Candidate, ...])
 CANDIDATE = TypeAdapter(Candidate)
 TERMS = TypeAdapter(Terms)
 REPORT = TypeAdapter(Report)
+ADVANCE = TypeAdapter(Advance)
 
 
 def dumped(adapter: TypeAdapter[T], value: T) -> Any:

@@ -88,6 +88,20 @@ class RunRow(Base):
     ended_at: Mapped[datetime | None]
 
 
+class ChargeRow(Base):
+    """The price of a run, and the transaction that takes it; what `payer` signed with `nonce` counts once."""
+
+    __tablename__ = "charges"
+    __table_args__ = (UniqueConstraint("payer", "nonce"),)
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payer: Mapped[str] = mapped_column(String(42))
+    nonce: Mapped[str] = mapped_column(String(66))
+    units: Mapped[int] = mapped_column(BigInteger)
+    transaction_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
 class StepRow(Base):
     """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order.
 
@@ -141,7 +155,7 @@ class AttemptRow(Base):
 
     `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first;
     `retries` is how often the agent was called again, `doubted_id` the last transaction of which it was
-    announced that its outcome is unknown.
+    announced that its outcome is unknown. `advance` is what the agent was given before it worked.
     """
 
     __tablename__ = "attempts"
@@ -169,6 +183,7 @@ class AttemptRow(Base):
     sends: Mapped[int] = mapped_column(default=0)
     doubted_id: Mapped[UUID | None]
     retries: Mapped[int] = mapped_column(default=0)
+    advance: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     delivery: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     report: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     created_at: Mapped[datetime]

@@ -25,6 +25,7 @@ class AttemptView(WireModel):
     agent: str
     action: str
     price: Units
+    advance: Units | None = Field(description="What it was given before it worked, by x402.")
     state: State
     outcome: Outcome | None
     failure: Failure | None
@@ -46,6 +47,7 @@ class AttemptView(WireModel):
             agent=row.candidate["name"],
             action=row.candidate["action"],
             price=str(row.price_units),
+            advance=str(row.advance["units"]) if row.advance else None,
             state=State(row.state),
             outcome=Outcome(row.outcome) if row.outcome else None,
             failure=Failure(row.failure) if row.failure else None,

@@ -8,6 +8,7 @@ from mesh_shared.errors import IdempotencyKeyRequired
 from mesh_coordinator.service.approvals import ApprovalDesk
 from mesh_coordinator.service.auctions import AuctionDesk
 from mesh_coordinator.service.budgets import BudgetDesk
+from mesh_coordinator.service.charges import Cashier
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.forking import ForkDesk
 from mesh_coordinator.service.planning import Planner
@@ -25,6 +26,7 @@ class Coordinator:
     """Everything that a caller can ask of this service."""
 
     planner: Planner
+    cashier: Cashier
     runs: RunDesk
     forks: ForkDesk
     approvals: ApprovalDesk

@@ -18,15 +18,17 @@ from mesh_coordinator.domain import quality
 from mesh_coordinator.domain.attempt import DECIDED, ENDED, Failure, Happening, State
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.requirements import Requirement, retry_pause_s
-from mesh_coordinator.ports import Agents, Delivery, Invocation, Refusal
+from mesh_coordinator.ports import Agents, Delivery, Demand, Invocation, Refusal
 from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
+from mesh_coordinator.service.advances import Advances
 from mesh_coordinator.service.funding import Funding
-from mesh_coordinator.service.recording import Work, move_on, moved, must_stop, read, scored
+from mesh_coordinator.service.recording import Work, is_stopping, move_on, moved, read, scored
 from mesh_coordinator.service.settling import Settling
 
 JUDGING_LIMIT_S = 5.0
+_WANTS_MORE = Refusal(Failure.PRICE_REFUSED, "it has its price already, and wants money all the same")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class AttemptRunner:
     agents: Agents
     funding: Funding
     settling: Settling
+    advances: Advances
     news: Bell
     """Rings when an attempt is decided, for the conductor and for who waits for its money."""
     _reads: Gathering[UUID, Work] = field(init=False)
@@ -74,6 +77,8 @@ class AttemptRunner:
             State.OPENING: self.funding.open,
             State.FUNDED: self._start,
             State.INVOKING: self._invoke,
+            State.PAYING: self._pay,
+            State.CLEARING: self.advances.clear,
             State.DELIVERED: self._judge,
             State.SUBMITTING: self.settling.submit,
             State.SETTLING: self.settling.settle,
@@ -97,15 +102,15 @@ class AttemptRunner:
         now = datetime.now(UTC)
         async with self.database.write() as session:
             row = await moved(session, work, Happening.CALLED, now, called_at=now)
-            if await self._must_stop(session, row):
+            if await is_stopping(session, row):
                 raise Outrun("nobody is called any more")
-
-    async def _must_stop(self, session: AsyncSession, row: AttemptRow) -> bool:
-        step = await Runs(session).step(row.run_id, row.step_id)
-        return must_stop(step.status, row.run.stopping, is_undo=step.is_undo)
 
     async def _invoke(self, work: Work) -> bool:
         answer = await self._answer(work)
+        if isinstance(answer, Demand):
+            if not work.is_paid:
+                return not await self.advances.grant(work, answer)
+            answer = _WANTS_MORE
         if isinstance(answer, Refusal):
             await self._fail(work, answer)
             return not work.is_paid
@@ -119,11 +124,20 @@ class AttemptRunner:
                 _close(session, row, report)
         return report is not None
 
-    async def _answer(self, work: Work) -> Delivery | Refusal:
+    async def _pay(self, work: Work) -> None:
+        """The same call with the money; what was signed may be taken whatever the answer is."""
+        answer = await self._answer(work)
+        if isinstance(answer, Demand):
+            answer = _WANTS_MORE
+        is_delivered = isinstance(answer, Delivery)
+        report = await _report(work.requirement, answer.result) if is_delivered else None
+        await self.advances.answered(work, answer, report)
+
+    async def _answer(self, work: Work) -> Delivery | Refusal | Demand:
         """What the agent says; asked again, under the same key, as often as the step's policy has it."""
         answer = await self._call(work)
         for number in range(work.attempt.retries + 1, work.requirement.policy.retries + 1):
-            if isinstance(answer, Delivery) or not answer.may_pass:
+            if not isinstance(answer, Refusal) or not answer.may_pass:
                 break
             await asyncio.sleep(retry_pause_s(number))
             if not await self._may_repeat(work, number, answer):
@@ -136,14 +150,14 @@ class AttemptRunner:
         attempt = work.attempt
         async with self.database.write() as session:
             row = await Attempts(session).locked(attempt.id, work.state)
-            if await self._must_stop(session, row):
+            if await is_stopping(session, row):
                 return False
             row.retries = number
             data = {"step": row.step_id, "attempt": row.number, "retry": number, "failure": answer.failure}
             Runs(session).happened(row.run, "attempt.retrying", data, datetime.now(UTC))
         return True
 
-    async def _call(self, work: Work) -> Delivery | Refusal:
+    async def _call(self, work: Work) -> Delivery | Refusal | Demand:
         attempt = work.attempt
         if work.is_paid and work.terms.submit_by <= time.time():
             return Refusal(Failure.NOT_CALLED_IN_TIME, "the escrow's time for the result is over")
@@ -154,6 +168,7 @@ class AttemptRunner:
             escrow_id=attempt.escrow_id,
             timeout_s=work.requirement.timeout_s,
             context={"run_id": str(attempt.run_id), "step_id": attempt.step_id},
+            payment=None if work.advance is None else work.advance.header,
         )
         return await self.agents.invoke(invocation)
 

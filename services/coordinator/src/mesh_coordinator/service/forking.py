@@ -20,6 +20,7 @@ from mesh_coordinator.errors import BudgetNotFound, RunOpen, StepNotFound
 from mesh_coordinator.events import RunStarted
 from mesh_coordinator.repository.runs import RunRecord, Runs
 from mesh_coordinator.repository.tables import RunRow, StepRow
+from mesh_coordinator.service.charges import Cashier
 from mesh_coordinator.service.claims import Claims
 
 
@@ -29,16 +30,24 @@ class ForkDesk:
 
     database: Database
     claims: Claims
+    cashier: Cashier
     news: Bell
     """Rung for the conductor."""
 
-    async def fork(self, old_id: UUID, from_step: str, id: UUID, owner: str) -> RunRecord:
+    async def fork(
+        self, old_id: UUID, from_step: str, id: UUID, owner: str, payment: str | None = None
+    ) -> RunRecord:
         """Run `id`, which does `from_step` and all that needs it again, and what had not succeeded.
 
         The plan is the old run's, its candidates and prices too; what else succeeded is not called or paid
         again. Raises `RunNotFound`, `StepNotFound`, `RunOpen`, `BudgetNotFound` when the old run spends of
-        somebody else's budget, or `IdempotencyKeyReused` when run `id` is another fork.
+        somebody else's budget, `PaymentMissing`, or `IdempotencyKeyReused` when run `id` is another fork.
         """
+        async with self.database.read() as session:
+            if is_new := await Runs(session).find(id) is None:
+                _check(await Runs(session).record(old_id), from_step, owner)
+        if is_new:
+            await self.cashier.collect(id, payment)
         with suppress(IntegrityError):  # the same request at another replica was first
             async with self.database.write() as session:
                 if await Runs(session).find(id) is None:
@@ -51,14 +60,9 @@ class ForkDesk:
         return record
 
     async def _add(self, session: AsyncSession, old: RunRecord, from_step: str, id: UUID, owner: str) -> None:
-        planned = [step for step in old.steps if step.parent is None]
+        _check(old, from_step, owner)
+        planned = _planned(old)
         needs = {step.id: step.needs for step in planned}
-        if from_step not in needs:
-            raise StepNotFound
-        if old.is_open:
-            raise RunOpen
-        if old.run.shared_budget is not None and old.run.owner != owner:
-            raise BudgetNotFound
         again = dependent(needs, from_step)
         kept = [step.id for step in planned if step.id not in again and step.status == StepStatus.SUCCEEDED]
         results = await Runs(session).results(old.run.id, kept)
@@ -70,6 +74,19 @@ class ForkDesk:
         data = {"steps": len(steps), "kept": len(kept), "forked_from": str(old.run.id), "step": from_step}
         Runs(session).happened(run, "run.started", data, run.created_at)
         outbox.record(session, RunStarted(run_id=id, steps=len(steps), budget=str(run.budget_units)))
+
+
+def _planned(old: RunRecord) -> list[StepRow]:
+    return [step for step in old.steps if step.parent is None]
+
+
+def _check(old: RunRecord, from_step: str, owner: str) -> None:
+    if from_step not in {step.id for step in _planned(old)}:
+        raise StepNotFound
+    if old.is_open:
+        raise RunOpen
+    if old.run.shared_budget is not None and old.run.owner != owner:
+        raise BudgetNotFound
 
 
 def _hash(old_id: UUID, from_step: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from mesh_shared.events import outbox
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mesh_coordinator.domain.advance import Advance
 from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, Outcome, State, after
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.requirements import Requirement
@@ -17,7 +18,7 @@ from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.domain.settlement import Terms
 from mesh_coordinator.events import EscrowOpened, EscrowRefunded, EscrowReleased, EscrowUnknown, QualityScored
 from mesh_coordinator.repository.attempts import Attempted, Attempts
-from mesh_coordinator.repository.codec import CANDIDATE, REPORT, REQUIREMENT, TERMS, dumped
+from mesh_coordinator.repository.codec import ADVANCE, CANDIDATE, REPORT, REQUIREMENT, TERMS, dumped
 from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
 
@@ -77,6 +78,11 @@ class Work:
         return self.attempt.escrow_id or ""
 
     @property
+    def advance(self) -> Advance | None:
+        """What the agent was given before it works."""
+        return None if self.attempt.advance is None else ADVANCE.validate_python(self.attempt.advance)
+
+    @property
     def failure(self) -> Failure | None:
         """Why it is no success; None while it may be one."""
         return Failure(self.attempt.failure) if self.attempt.failure else None
@@ -97,6 +103,12 @@ def _work(row: Attempted) -> Work:
 def must_stop(step_status: str, stopping: str | None, *, is_undo: bool) -> bool:
     """True when nobody may be called for a step any more: its run stops, or another agent was faster."""
     return step_status in CLOSED_STEPS or (stopping is not None and not is_undo)
+
+
+async def is_stopping(session: AsyncSession, row: AttemptRow) -> bool:
+    """A second look at whether the attempt's agent may be called, under the lock of its run."""
+    step = await Runs(session).step(row.run_id, row.step_id)
+    return must_stop(step.status, row.run.stopping, is_undo=step.is_undo)
 
 
 async def moved(

@@ -27,6 +27,7 @@ from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import CANDIDATES, REQUIREMENT, dumped
 from mesh_coordinator.repository.runs import RunRecord, Runs
 from mesh_coordinator.repository.tables import BudgetRow, RunEventRow, RunRow, StepRow
+from mesh_coordinator.service.charges import Cashier
 from mesh_coordinator.service.claims import Claims
 from mesh_coordinator.service.planning import Planner, Task
 
@@ -43,6 +44,7 @@ class RunDesk:
 
     database: Database
     claims: Claims
+    cashier: Cashier
     planner: Planner
     attempts_per_step: int
     news: Bell
@@ -52,30 +54,33 @@ class RunDesk:
     def __post_init__(self) -> None:
         self._looks = Gathering(self._are_running)
 
-    async def start(self, task: Task, id: UUID, owner: str) -> RunRecord:
+    async def start(self, task: Task, id: UUID, owner: str, payment: str | None = None) -> RunRecord:
         """Plans `task` and puts it on record as run `id` of `owner`'s; the run of that id if there is one.
 
+        Where runs have their price, `payment` is what the owner sent for it.
+
         Raises `NoRequirementRecognised`, `InvalidPlan`, `NoAcceptableAgent`, `BudgetTooSmall`,
-        `BudgetAboveLimit`, `BudgetNotFound`, `AgentNotFound`, `Unavailable`, or `IdempotencyKeyReused` when
-        run `id` is of another task. Nothing is spent before the plan stands.
+        `BudgetAboveLimit`, `BudgetNotFound`, `AgentNotFound`, `Unavailable`, `PaymentMissing`, or
+        `IdempotencyKeyReused` when run `id` is of another task. Nothing is spent before the plan stands.
         """
         async with self.database.read() as session:
             is_known = await Runs(session).find(id) is not None
         if is_known:
             await self.planner.check_again(task)  # what makes no sense has no hash either
         else:
-            await self._accept(task, id, owner)
+            await self._accept(task, id, owner, payment)
         record = await self.get(id)
         if record.run.task_hash != _hash(task):
             raise IdempotencyKeyReused("This key belongs to the run of another task.")
         return record
 
-    async def _accept(self, task: Task, id: UUID, owner: str) -> None:
+    async def _accept(self, task: Task, id: UUID, owner: str, payment: str | None) -> None:
         shared = await self._shared(task, owner)
         plan = await self.planner.plan(task)
         budget_units = self.planner.budget(task)
         left_units = budget_units if shared is None else shared.limit_units - shared.spent_units
         _check(task, plan, min(budget_units, left_units))
+        await self.cashier.collect(id, payment)
         run, steps = _run_row(task, id, owner, budget_units), self._steps(plan, id)
         run.conductor = self.claims.name
         run.shared_budget = None if shared is None else shared.position

@@ -78,7 +78,7 @@ def _compare(asked: Namespace) -> int:
         return 1
     found = difference(compiled[asked.before], compiled[asked.after])
     if asked.json:
-        changes = [_change(change) for change in found.changes]
+        changes = [change.told() for change in found.changes]
         _print(json.dumps({"carried_by": found.carried_by, "changes": changes}))
         return 0
     _print("\n".join([f"carried by: {found.carried_by}", *map(_change_line, found.changes)]))
@@ -133,17 +133,6 @@ def _issue(issue: Issue) -> dict[str, str]:
         "message": issue.message,
         "hint": issue.hint,
         "severity": issue.severity,
-    }
-
-
-def _change(change: Change) -> dict[str, str | None]:
-    return {
-        "placement": change.placement,
-        "service": change.service,
-        "what": change.what,
-        "before": change.before,
-        "after": change.after,
-        "carried_by": change.carried_by,
     }
 
 

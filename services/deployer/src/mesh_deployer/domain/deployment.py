@@ -3,7 +3,7 @@
     created -> open -> chosen -> leased -> active
      | ^        | ^------'|       | |        | |       (a lost bid goes back to open)
      | '--------|---------|-------'-|--------' |       (a lost lease goes back to created)
-     '----------'----> closing <----'----------'
+     '----------'----> closing <----'----------'      (an update goes from active back to leased)
                           '-> closed | failed
 
 A state names what is already true, so it is also the intent of the next step: `chosen` means that the
@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
+from mesh_deployer.domain.funds import Funds
 from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms, tally
 from mesh_deployer.domain.workload import Shape
 
@@ -39,6 +40,8 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+MAX_STEPS = 200
+"""How much of its history a deployment keeps."""
 MAX_ORDERS = 4
 """How often providers are asked for bids before a deployment whose leases are closed gives up."""
 ENDED = frozenset({State.CLOSED, State.FAILED})
@@ -50,7 +53,7 @@ _NEXT: Mapping[State, frozenset[State]] = {
     State.OPEN: frozenset({State.CHOSEN, State.CLOSING}),
     State.CHOSEN: frozenset({State.LEASED, State.OPEN, State.CLOSING}),
     State.LEASED: frozenset({State.ACTIVE, State.CREATED, State.CLOSING}),
-    State.ACTIVE: frozenset({State.CREATED, State.CLOSING}),
+    State.ACTIVE: frozenset({State.LEASED, State.CREATED, State.CLOSING}),
     State.CLOSING: ENDED,
     State.CLOSED: frozenset(),
     State.FAILED: frozenset(),
@@ -134,10 +137,21 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a deployment ran before an update."""
+
+    sdl: str
+    version_hash: str
+    security: SecurityProfile | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One SDL on its way to a provider and back.
 
     `revision` counts its changes, `traceparent` is the trace of whoever asked for it (W3C Trace Context).
+    `deposit_uact` is what is locked, `deposit_goal_uact` what is to be when it is more, and `top_up_to_uact`
+    how far it may be raised by itself, None for not at all.
     """
 
     id: UUID
@@ -166,6 +180,10 @@ class Deployment:
     refunded_uact: int | None = None
     history: tuple[Step, ...] = ()
     security: SecurityProfile | None = None
+    former: Version | None = None
+    leased_at: datetime | None = None
+    deposit_goal_uact: int = 0
+    top_up_to_uact: int | None = None
 
     @property
     def uact_per_block(self) -> Decimal | None:
@@ -181,6 +199,17 @@ class Deployment:
     def since(self) -> datetime:
         """When it came into its present state."""
         return self.history[-1].at if self.history else self.created_at
+
+    def funds(self, block_time_s: Decimal) -> Funds | None:
+        """How long its deposit lasts; None without a lease."""
+        if self.leased_at is None or self.chosen is None:
+            return None
+        return Funds(
+            deposit_uact=self.deposit_uact,
+            uact_per_block=self.chosen.uact_per_block,
+            since=self.leased_at,
+            block_time_s=block_time_s,
+        )
 
     def has_gathered(self, now: datetime) -> bool:
         """True when bids were gathered for as long as they should be."""
@@ -209,7 +238,7 @@ class Deployment:
     def got_lease(self, lease: Lease, now: datetime) -> "Deployment":
         """The provider is bound. Raises `IllegalTransition`."""
         changed = self._to(State.LEASED, now, f"Lease {lease.lease_id}; sending the manifest.")
-        return replace(changed, lease=lease)
+        return replace(changed, lease=lease, leased_at=self.leased_at or now)
 
     def lost_lease(self, code: str, text: str, now: datetime) -> "Deployment":
         """The provider has closed the lease: bids are asked for anew, or it ends when that was done often.
@@ -229,7 +258,50 @@ class Deployment:
 
     def running(self, uris: tuple[str, ...], note: str, now: datetime) -> "Deployment":
         """The workload runs. Raises `IllegalTransition`."""
-        return replace(self._to(State.ACTIVE, now, note), uris=uris)
+        return replace(self._to(State.ACTIVE, now, note), uris=uris, former=None)
+
+    def updated(
+        self, sdl: str, version_hash: str, security: SecurityProfile | None, now: datetime
+    ) -> "Deployment":
+        """Another manifest is about to be sent. Raises `IllegalTransition`."""
+        changed = self._to(State.LEASED, now, f"Updating to {version_hash[:12]}; sending the manifest.")
+        former = Version(sdl=self.sdl, version_hash=self.version_hash, security=self.security)
+        return replace(changed, sdl=sdl, version_hash=version_hash, security=security, former=former)
+
+    def funded(self, goal_uact: int, top_up_to_uact: int | None) -> "Deployment":
+        """Its owner wants so much of a deposit, and lets it be raised so far; unchanged when that is so."""
+        goal = max(goal_uact, self.deposit_goal_uact)
+        wanted = replace(self, deposit_goal_uact=goal, top_up_to_uact=top_up_to_uact)
+        return self if wanted == self else replace(wanted, revision=self.revision + 1)
+
+    def raised(self, now: datetime, block_time_s: Decimal) -> "Deployment":
+        """A higher goal for its deposit when that runs out soon and may be raised; else unchanged."""
+        funds, most = self.funds(block_time_s), self.top_up_to_uact
+        if funds is None or most is None or self.deposit_goal_uact > self.deposit_uact:
+            return self
+        goal = funds.raised_uact(now, most)
+        return self if goal is None else replace(self, deposit_goal_uact=goal, revision=self.revision + 1)
+
+    def deposited(self, now: datetime) -> "Deployment":
+        """The market has all of the goal."""
+        note = f"The deposit was raised to {self.deposit_goal_uact} uact."
+        return replace(self._noted(self.state, now, note), deposit_uact=self.deposit_goal_uact)
+
+    def not_started(self, code: str, text: str, now: datetime) -> "Deployment":
+        """What was sent does not run: the version before is sent again, or it ends when there is none.
+
+        Raises `IllegalTransition`.
+        """
+        if (former := self.former) is None:
+            return self.failing(code, text, now)
+        changed = self._noted(State.LEASED, now, f"{text} Back to {former.version_hash[:12]}.")
+        return replace(
+            changed,
+            sdl=former.sdl,
+            version_hash=former.version_hash,
+            security=former.security,
+            former=None,
+        )
 
     def failing(self, code: str, text: str, now: datetime) -> "Deployment":
         """It cannot go on; the order is about to be closed. Raises `IllegalTransition`."""
@@ -250,7 +322,7 @@ class Deployment:
         if self.state is State.OPEN:
             return self.without_bid(now)
         if self.state is State.LEASED:
-            return self.failing("manifest-timeout", "The workload did not start in time.", now)
+            return self.not_started("manifest-timeout", "The workload did not start in time.", now)
         return self.failing("market-timeout", "The market did not answer in time.", now)
 
     def closing(self, now: datetime) -> "Deployment":
@@ -265,10 +337,15 @@ class Deployment:
         failed = self.ending is not None and self.ending.code is not None
         text = self.ending.text if self.ending else "Closed."
         changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
-        return replace(changed, refunded_uact=self.deposit_uact - spent_uact, uris=())
+        # a raise that was not heard of has come through when more was spent than was known of
+        paid_in = self.deposit_goal_uact if spent_uact > self.deposit_uact else self.deposit_uact
+        return replace(changed, refunded_uact=paid_in - spent_uact, uris=())
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:
             raise IllegalTransition(self.state, target)
-        step = Step(at=now, state=target, note=note)
-        return replace(self, state=target, revision=self.revision + 1, history=(*self.history, step))
+        return self._noted(target, now, note)
+
+    def _noted(self, target: State, now: datetime, note: str) -> "Deployment":
+        history = (*self.history, Step(at=now, state=target, note=note))[-MAX_STEPS:]
+        return replace(self, state=target, revision=self.revision + 1, history=history)

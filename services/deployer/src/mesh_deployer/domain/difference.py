@@ -48,6 +48,17 @@ class Change:
         """Why it takes that."""
         return _REASONS[self.carried_by]
 
+    def told(self) -> dict[str, str | None]:
+        """The change as a refusal names it."""
+        return {
+            "placement": self.placement,
+            "service": self.service,
+            "what": self.what,
+            "before": self.before,
+            "after": self.after,
+            "carried_by": self.carried_by.value,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

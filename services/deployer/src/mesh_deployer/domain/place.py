@@ -66,7 +66,8 @@ class Place:
     def at(self, key: str) -> "Place":
         """The value under `key`; an absent place when this is no mapping or has no such key."""
         node = self.node.entries.get(key) if isinstance(self.node, Mapping) else None
-        return self.below(f".{key}" if self.path else key, node)
+        path = f"{self.path}.{key}" if self.path else key
+        return Place(node, path, self.findings, self.is_idle)
 
     def written(self) -> list[tuple[str, "Place"]]:
         """The pairs as Akash walks them where it reads a mapping by hand: nothing merged, some keys twice."""

@@ -36,6 +36,14 @@ _CREDENTIAL = re.compile(
     r"|\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,100}:[^\s/:@$]{1,200}@"  # a URL with a password
 )
 
+_REDACTED = re.compile(rf"(?:{_CREDENTIAL.pattern})[^\s\"']{{0,4096}}")
+"""A credential to its end."""
+
+
+def redacted(text: str) -> str:
+    """`text` without what looks like a credential by its form."""
+    return _REDACTED.sub("[redacted]", text)
+
 
 def exposed(group: Group) -> list[str]:
     """The places that show a secret of `group`, sorted: names of variables and options, or `args[2]`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import yaml
+import yaml.cyaml
 
 from mesh_deployer.domain.issues import Issue, Unreadable
 from mesh_deployer.domain.scalars import Scalar
@@ -23,6 +23,8 @@ MAX_CHARACTERS = 4 * MAX_BYTES
 """Both are counted as often as aliases repeat them, so that a small text does not unfold into a large one."""
 MAX_KEY = 253
 """The longest name that Kubernetes has; keys are repeated in the path of every finding below them."""
+_Parser: Any = cast("Any", yaml.cyaml).CParser
+"""libyaml's parser alone, without what makes objects of its events."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -64,7 +66,7 @@ def read(text: str | bytes) -> tuple[Node, bool]:
     if len(text.encode(errors="replace") if isinstance(text, str) else text) > MAX_BYTES:
         raise Unreadable(Issue("", "too-large", f"At most {MAX_BYTES} bytes are read."))
     try:
-        return _Composer(cast("Any", yaml).parse(text, Loader=yaml.CSafeLoader)).document()
+        return _Composer(iter(_Parser(text).get_event, None)).document()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         hint = "Indent with spaces." if "found character" in str(error.problem) else ""
@@ -78,7 +80,7 @@ class _Composer:
     """Builds the tree from the parser's events, so that nothing is expanded before it is checked."""
 
     events: Iterator[Any]
-    path: list[str] = field(default_factory=list[str])
+    path: list[str | int] = field(default_factory=list[str | int])
     nodes: int = 0
     characters: int = 0
     anchors: dict[str, tuple[Node, int, int]] = field(default_factory=dict[str, tuple[Node, int, int]])
@@ -100,10 +102,10 @@ class _Composer:
             return False
 
     def _node(self, event: Any) -> Node:
-        if isinstance(event, yaml.AliasEvent):
+        if event.__class__ is yaml.AliasEvent:
             return self._alias(event.anchor)
         nodes, characters = self.nodes, self.characters
-        self._count(1, len(event.value) if isinstance(event, yaml.ScalarEvent) else 0)
+        self._count(1, len(event.value) if event.__class__ is yaml.ScalarEvent else 0)
         if len(self.path) > MAX_DEPTH:
             raise self._refusal("too-deep", f"At most {MAX_DEPTH} levels are read.")
         node = self._new(event)
@@ -112,10 +114,10 @@ class _Composer:
         return node
 
     def _new(self, event: Any) -> Node:
-        if isinstance(event, yaml.ScalarEvent):
+        if event.__class__ is yaml.ScalarEvent:
             # style is None or "" for a plain scalar, depending on the parser
             return Scalar(event.value, not event.style, (event.tag or "").replace(_TAG, "!!"))
-        if isinstance(event, yaml.SequenceStartEvent):
+        if event.__class__ is yaml.SequenceStartEvent:
             return self._listing()
         return self._mapping()
 
@@ -136,25 +138,27 @@ class _Composer:
 
     def _listing(self) -> Listing:
         items: list[Node] = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            self.path.append(f"[{len(items)}]")
+        while (event := next(self.events)).__class__ is not yaml.SequenceEndEvent:
+            self.path.append(len(items))
             items.append(self._node(event))
             self.path.pop()
         return Listing(tuple(items))
 
     def _mapping(self) -> Mapping:
         pairs: list[_Pair] = []
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+        while (event := next(self.events)).__class__ is not yaml.MappingEndEvent:
             key = self._node(event)
-            self.path.append(f".{key.value}" if isinstance(key, Scalar) else ".?")
-            if isinstance(key, Scalar) and len(key.value) > MAX_KEY:
+            name = key.value if isinstance(key, Scalar) else "?"
+            self.path.append(name)
+            if len(name) > MAX_KEY:
                 raise self._refusal("key", f"A key has at most {MAX_KEY} characters.")
             pairs.append((key, self._node(next(self.events))))
             self.path.pop()
         return _mapping(pairs)
 
     def _refusal(self, code: str, message: str) -> Unreadable:
-        path = "".join(self.path).removeprefix(".")
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
+        path = "".join(steps).removeprefix(".")
         return Unreadable(Issue(path[: MAX_KEY * 2], code, message))
 
 
@@ -180,7 +184,8 @@ def _mapping(pairs: Sequence[_Pair]) -> Mapping:
     names = [name for name, _ in written]
     if len(names) < len(pairs):
         fault = Fault("key", "A key must be a name.")
-    elif twice := next((name for name, number in Counter(names).items() if number > 1), None):
+    elif len(set(names)) < len(names):
+        twice = next(name for name, number in Counter(names).items() if number > 1)
         fault = Fault("duplicate-key", f"`{twice}` is given twice.", "Keep one of them.")
     for key, value in pairs:
         if not isinstance(key, Scalar) or key.is_null:

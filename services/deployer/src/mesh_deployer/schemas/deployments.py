@@ -161,6 +161,25 @@ class StepView(BaseModel):
     note: str
 
 
+class FundsView(BaseModel):
+    """An estimate: so many blocks by the clock since the first lease, each at today's price."""
+
+    lasts_until: datetime = Field(description="When nothing is left; at the latest a century on.")
+    goal_uact: Units | None = Field(description="What the deposit is being raised to.")
+    top_up_to_uact: Units | None = Field(description="How far it is raised by itself; null for not at all.")
+
+    @classmethod
+    def of(cls, deployment: Deployment, inputs: cost.Inputs) -> Self | None:
+        if (funds := deployment.funds(inputs.block_time_s)) is None:
+            return None
+        goal, most = deployment.deposit_goal_uact, deployment.top_up_to_uact
+        return cls(
+            lasts_until=funds.lasts_until,
+            goal_uact=str(goal) if goal > deployment.deposit_uact else None,
+            top_up_to_uact=None if most is None else str(most),
+        )
+
+
 class DeploymentView(BaseModel):
     deploymentId: Uuid
     leaseId: str | None = Field(description="Null while there is no lease.")
@@ -176,6 +195,7 @@ class DeploymentView(BaseModel):
     version_hash: str
     deposit_uact: Units
     refunded_uact: Units | None = Field(description="What came back at the end.")
+    funds: FundsView | None = Field(description="How long the deposit lasts; null without a lease.")
     history: list[StepView]
     created_at: datetime
     revision: int
@@ -199,6 +219,7 @@ class DeploymentView(BaseModel):
             version_hash=deployment.version_hash,
             deposit_uact=str(deployment.deposit_uact),
             refunded_uact=None if refund is None else str(refund),
+            funds=FundsView.of(deployment, inputs) if refund is None else None,
             history=[StepView(at=s.at, status=s.state, note=s.note) for s in deployment.history],
             created_at=deployment.created_at,
             revision=deployment.revision,

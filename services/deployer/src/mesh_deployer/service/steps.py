@@ -1,8 +1,10 @@
 """What is done for a deployment in each of its states. Every step may be taken twice."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from mesh_deployer.domain.deployment import Backend, Deployment, State
 from mesh_deployer.domain.market import choose_bid
@@ -25,12 +27,16 @@ class Steps:
     """Asks a deployment's market for what its state intends."""
 
     markets: Mapping[Backend, Marketplace]
+    block_time_s: Decimal = Decimal(6)
 
     async def take(self, deployment: Deployment) -> Deployment:
         """The deployment after its next step; the same one when there is nothing new.
 
         Raises `Unavailable` while the market cannot be reached.
         """
+        raised = deployment.raised(now(), self.block_time_s)
+        if deployment.state is State.ACTIVE and raised is not deployment:
+            return raised  # stored before the market is asked for it
         try:
             return await _STEPS[deployment.state](deployment, self.markets[deployment.provider])
         except LeaseLost as lost:
@@ -82,20 +88,31 @@ async def _start(deployment: Deployment, market: Marketplace) -> Deployment:
     try:
         await market.send_manifest(deployment.id, group_of(deployment.sdl))
     except (ManifestTimeout, ManifestRefused) as refusal:
-        return deployment.failing(refusal.code(), refusal.detail, now())
+        return deployment.not_started(refusal.code(), refusal.detail, now())
     return await _watch(deployment, market)
 
 
 async def _watch(deployment: Deployment, market: Marketplace) -> Deployment:
+    deployment = await _fund(deployment, market)
     condition = await market.status(deployment.id)
     if condition.phase == "exited":
-        return deployment.failing("workload-exited", condition.note, now())
+        return deployment.not_started("workload-exited", condition.note, now())
     if condition.phase == "running" and deployment.state is State.LEASED:
         return deployment.running(condition.uris, condition.note, now())
     return deployment
 
 
+async def _fund(deployment: Deployment, market: Marketplace) -> Deployment:
+    """Raises the deposit to its goal; the market takes the same sum twice as once."""
+    if deployment.deposit_goal_uact <= deployment.deposit_uact:
+        return deployment
+    await market.deposit(deployment.id, deployment.deposit_goal_uact)
+    return deployment.deposited(now())
+
+
 async def _close(deployment: Deployment, market: Marketplace) -> Deployment:
+    with suppress(OrderNotOpen, InsufficientFunds, LeaseLost, ManifestTimeout):  # it has ended by itself
+        deployment = await _fund(deployment, market)
     closed = await market.close(deployment.id)
     return deployment.ended(closed.spent_uact, now())
 

@@ -1,0 +1,62 @@
+"""What is asked of a running deployment, on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from mesh_shared.wire import WireModel
+from pydantic import BaseModel, Field, StringConstraints
+
+from mesh_deployer.ports import LogLine, Output
+from mesh_deployer.schemas.sdl import HELLO, Sdl, Text
+
+Deposit = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,14}$"),
+    Field(description="uact, as a decimal string.", examples=["1000000"]),
+]
+
+
+class UpdateRequest(WireModel):
+    sdl: Sdl = Field(examples=[HELLO.replace("infinity", "3600")])
+
+
+class DepositRequest(WireModel):
+    """The deposit in all since the deployment was opened, so that asking twice locks it once."""
+
+    deposit_uact: Deposit
+    top_up_to_uact: Deposit | None = Field(
+        default=None,
+        description="How far it is raised by itself when it lasts less than 24 hours, so that it lasts 48; "
+        "null for never.",
+        examples=["5000000"],
+    )
+
+
+class CommandRequest(WireModel):
+    service: Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")] = Field(
+        examples=["web"]
+    )
+    command: list[Text] = Field(min_length=1, max_length=50, examples=[["uptime"]])
+
+
+class OutputView(BaseModel):
+    exit_code: int = Field(description="-1 when it was still running as its output was cut.", examples=[0])
+    stdout: str
+    stderr: str
+    is_cut: bool = Field(description="Whether it wrote more than is kept.")
+
+    @classmethod
+    def of(cls, output: Output) -> Self:
+        return cls(
+            exit_code=output.exit_code, stdout=output.stdout, stderr=output.stderr, is_cut=output.is_cut
+        )
+
+
+class LogLineView(BaseModel):
+    service: str = Field(examples=["web"])
+    text: str
+    at: datetime | None = Field(description="Null where a provider does not say.")
+
+    @classmethod
+    def of(cls, line: LogLine) -> Self:
+        return cls(service=line.service, text=line.text, at=line.at)
