@@ -69,6 +69,7 @@ async def test_a_deployment_is_announced_leased_and_closed_exactly_once(tenant_e
     assert {event["subject"] for event in events} == {deployment["deploymentId"]}
     assert events[1]["data"]["lease_id"] == deployment["leaseId"]
     assert events[2]["data"]["refunded_uact"] == ended["refunded_uact"]
+    assert events[2]["data"]["close_reason"] == ended["close_reason"] == "owner"
 
 
 async def test_what_is_done_later_belongs_to_the_trace_of_whoever_asked(tenant: Tenant):

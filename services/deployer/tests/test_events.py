@@ -88,6 +88,7 @@ async def test_a_failure_is_told_with_its_name_and_what_came_back(tenant: Tenant
         "code": "no-acceptable-bid",
         "detail": failed["explanation"],
         "refunded_uact": "500000",
+        "close_reason": "owner",
     }
 
 

@@ -17,7 +17,7 @@ from mesh_deployer.domain.deployment import (
     Lease,
     State,
 )
-from mesh_deployer.domain.market import Bid, Cause, Choice, Declined, ScoredBid, Terms
+from mesh_deployer.domain.market import Bid, Cause, Choice, CloseReason, Declined, ScoredBid, Terms
 from mesh_deployer.domain.workload import Shape
 from mesh_deployer.schemas.sdl import HELLO
 
@@ -98,6 +98,33 @@ def test_closing_twice_is_closing_once():
 def test_bids_are_gathered_for_as_long_as_their_window():
     assert not OPEN.has_gathered(after(4.9))
     assert OPEN.has_gathered(after(5))
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"),
+    [
+        (None, "Closed by its owner."),
+        (CloseReason.OWNER, "Closed by its owner."),
+        (
+            CloseReason.INSUFFICIENT_FUNDS,
+            "Closed by its owner. The market had closed it before: insufficient_funds.",
+        ),
+        (CloseReason.UNSTABLE, "Closed by its owner. The market had closed it before: unstable."),
+    ],
+)
+def test_it_is_closed_for_what_came_first(reason: CloseReason | None, note: str):
+    ended = ACTIVE.closing(NOW).ended(0, NOW, reason)
+
+    assert (ended.state, ended.close_reason, ended.explanation) == (State.CLOSED, reason, note)
+
+
+def test_what_failed_keeps_its_own_reason_beside_the_markets():
+    ended = ACTIVE.failing("insufficient-funds", "Used up.", NOW).ended(
+        5, NOW, CloseReason.INSUFFICIENT_FUNDS
+    )
+
+    assert (ended.state, ended.explanation) == (State.FAILED, "Used up.")
+    assert ended.close_reason is CloseReason.INSUFFICIENT_FUNDS
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ ROUTES = {
     ("/v1/deployments/{deployment_id}/exec", "post"): "execute_command",
     ("/v1/secure-deployments", "post"): "create_secure_deployment",
     ("/v1/secure-deployments/{deployment_id}", "get"): "get_secure_deployment",
+    ("/v1/secure-deployments/{deployment_id}/assessment-results", "get"): "export_assessment",
     ("/v1/prices", "get"): "list_prices",
     ("/v1/cost-comparisons", "post"): "compare_costs",
     ("/actions/GENERATE_SDL", "post"): "invoke_generate_sdl",

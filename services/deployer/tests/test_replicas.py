@@ -33,7 +33,7 @@ async def test_what_one_accepts_the_other_shows_and_closes(pair: tuple[Tenant, T
 
     assert seen == await one.read(made) | {
         name: seen[name]
-        for name in ("status", "history", "revision", "explanation", "refunded_uact", "funds")
+        for name in ("status", "history", "revision", "explanation", "refunded_uact", "funds", "close_reason")
     }
     assert (seen["status"], (await one.read(made))["status"]) == ("active", "closed")
 

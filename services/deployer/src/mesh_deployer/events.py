@@ -11,6 +11,8 @@ from mesh_deployer.domain.deployment import Deployment, State
 
 Amount = Field(description="uact per block, as a decimal string.", examples=["13.501234"])
 
+Reason = Field(default=None, description="Why the market closed it.", examples=["owner"])
+
 
 class DeploymentEvent(Event):
     """What every fact about a deployment says."""
@@ -87,6 +89,7 @@ class DeploymentClosed(DeploymentEvent):
 
     topic: ClassVar[str] = "deployer.deployment-closed.v1"
     refunded_uact: str
+    close_reason: str | None = Reason
 
 
 class DeploymentFailed(DeploymentEvent):
@@ -96,6 +99,7 @@ class DeploymentFailed(DeploymentEvent):
     code: str
     detail: str
     refunded_uact: str
+    close_reason: str | None = Reason
 
 
 def fact(deployment: Deployment) -> DeploymentEvent | None:
@@ -112,7 +116,10 @@ def fact(deployment: Deployment) -> DeploymentEvent | None:
             )
         case Deployment(state=State.CLOSED):
             return DeploymentClosed(
-                deployment_id=id, provider=backend, refunded_uact=str(deployment.refunded_uact)
+                deployment_id=id,
+                provider=backend,
+                refunded_uact=str(deployment.refunded_uact),
+                close_reason=deployment.close_reason,
             )
         case Deployment(state=State.FAILED, ending=ending) if ending:
             return DeploymentFailed(
@@ -121,6 +128,7 @@ def fact(deployment: Deployment) -> DeploymentEvent | None:
                 code=ending.code or "",
                 detail=ending.text,
                 refunded_uact=str(deployment.refunded_uact),
+                close_reason=deployment.close_reason,
             )
         case _:
             return None

@@ -6,7 +6,8 @@ from mesh_shared.web.idempotency import RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 
 from mesh_deployer.api.deployments import Caller, DeploymentId, Prefer, deployer, owner, wait_s
-from mesh_deployer.schemas.security import SecureDeploymentRequest, SecureDeploymentView
+from mesh_deployer.domain.oscal import assessment_results
+from mesh_deployer.schemas.security import OscalView, SecureDeploymentRequest, SecureDeploymentView
 from mesh_deployer.service.deployer import Wish
 
 router = APIRouter(prefix="/v1/secure-deployments", tags=["deployments"], route_class=MeshRoute)
@@ -52,3 +53,19 @@ async def get_secure_deployment(
     assessed = service.assess(deployment)
     conditional.tag(request, response, f"{deployment.id}-{deployment.revision}")
     return SecureDeploymentView.of(assessed)
+
+
+@router.get(
+    "/{deployment_id}/assessment-results",
+    operation_id="export_assessment",
+    summary="Get the assessment as OSCAL",
+)
+async def export_assessment(
+    request: Request, response: Response, deployment_id: DeploymentId, caller: Caller
+) -> OscalView:
+    """The report as it stands now, as OSCAL 1.1.3 assessment results; with an ETag."""
+    service = deployer(request)
+    deployment = await service.get(deployment_id, owner(caller))
+    assessed = service.assess(deployment)
+    conditional.tag(request, response, f"{deployment.id}-{deployment.revision}")
+    return OscalView(assessment_results(assessed.deployment, assessed.security, assessed.controls))

@@ -20,7 +20,7 @@ from typing import Literal
 from uuid import UUID
 
 from mesh_deployer.domain.funds import Funds
-from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid, Terms, tally
+from mesh_deployer.domain.market import Bid, Choice, CloseReason, Declined, ScoredBid, Terms, tally
 from mesh_deployer.domain.workload import Shape
 
 Backend = Literal["simulated", "docker"]
@@ -178,6 +178,7 @@ class Deployment:
     uris: tuple[str, ...] = ()
     ending: Ending | None = None
     refunded_uact: int | None = None
+    close_reason: CloseReason | None = None
     history: tuple[Step, ...] = ()
     security: SecurityProfile | None = None
     former: Version | None = None
@@ -332,14 +333,19 @@ class Deployment:
         text = "Closed by its owner."
         return replace(self._to(State.CLOSING, now, text), ending=Ending(code=None, text=text))
 
-    def ended(self, spent_uact: int, now: datetime) -> "Deployment":
-        """The order is closed, and what was not spent is back. Raises `IllegalTransition`."""
+    def ended(self, spent_uact: int, now: datetime, reason: CloseReason | None = None) -> "Deployment":
+        """The order is closed, and what was not spent is back; `reason` is why in the market's words.
+
+        The market may have closed it before its owner did, and says so then. Raises `IllegalTransition`.
+        """
         failed = self.ending is not None and self.ending.code is not None
         text = self.ending.text if self.ending else "Closed."
+        if not failed and reason not in (None, CloseReason.OWNER):
+            text = f"{text} The market had closed it before: {reason}."
         changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
         # a raise that was not heard of has come through when more was spent than was known of
         paid_in = self.deposit_goal_uact if spent_uact > self.deposit_uact else self.deposit_uact
-        return replace(changed, refunded_uact=paid_in - spent_uact, uris=())
+        return replace(changed, refunded_uact=paid_in - spent_uact, uris=(), close_reason=reason)
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:

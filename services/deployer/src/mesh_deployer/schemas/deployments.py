@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.deployment import Deployment, State
 from mesh_deployer.domain.generation import generate_sdl
-from mesh_deployer.domain.market import Cause, Declined, ScoredBid, Strategy, tally
+from mesh_deployer.domain.market import Cause, CloseReason, Declined, ScoredBid, Strategy, tally
 from mesh_deployer.errors import EitherSdlOrConfig
 from mesh_deployer.schemas.costs import CostReductionView
 from mesh_deployer.schemas.money import UactPerBlock, usd
@@ -195,6 +195,9 @@ class DeploymentView(BaseModel):
     version_hash: str
     deposit_uact: Units
     refunded_uact: Units | None = Field(description="What came back at the end.")
+    close_reason: CloseReason | None = Field(
+        description="Why the market closed it, in Akash's words: what came first counts."
+    )
     funds: FundsView | None = Field(description="How long the deposit lasts; null without a lease.")
     history: list[StepView]
     created_at: datetime
@@ -219,6 +222,7 @@ class DeploymentView(BaseModel):
             version_hash=deployment.version_hash,
             deposit_uact=str(deployment.deposit_uact),
             refunded_uact=None if refund is None else str(refund),
+            close_reason=deployment.close_reason,
             funds=FundsView.of(deployment, inputs) if refund is None else None,
             history=[StepView(at=s.at, status=s.state, note=s.note) for s in deployment.history],
             created_at=deployment.created_at,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, Self
 
 from mesh_shared.wire import Uuid
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from mesh_deployer.domain.controls import EVIDENCE_LEVEL
 from mesh_deployer.domain.deployment import Control, Policy, SecurityProfile, State, Status
@@ -137,3 +137,7 @@ def _control_view(control: Control) -> ControlView:
         evidence=control.evidence,
         evidence_digest=control.evidence_digest,
     )
+
+
+class OscalView(RootModel[dict[str, JsonValue]]):
+    """OSCAL 1.1.3 assessment results."""

@@ -114,7 +114,7 @@ async def _close(deployment: Deployment, market: Marketplace) -> Deployment:
     with suppress(OrderNotOpen, InsufficientFunds, LeaseLost, ManifestTimeout):  # it has ended by itself
         deployment = await _fund(deployment, market)
     closed = await market.close(deployment.id)
-    return deployment.ended(closed.spent_uact, now())
+    return deployment.ended(closed.spent_uact, now(), closed.reason)
 
 
 _STEPS: Mapping[State, Step] = {
