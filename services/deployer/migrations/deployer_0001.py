@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("backend", sa.String(20), nullable=False),
         sa.Column("dseq", sa.BigInteger(), nullable=True),
+        sa.Column("void_after", sa.BigInteger(), nullable=True),
         sa.Column("resources", sa.String(64), nullable=False),
         sa.Column("has_manifest", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.String(20), nullable=True),

@@ -1,20 +1,33 @@
 """A node that lies, and what both lines of Akash say of the same things."""
 
 import asyncio
+import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from akash import FEES, OWNER
-from fastapi import FastAPI, Request, Response
-from mesh_deployer.adapters.akash.chain import Chain, Overtaken, Refused
+from arenas import GROUP, migrated
+from fastapi import FastAPI, HTTPException, Request, Response
+from mesh_deployer.adapters.akash.chain import VALID_BLOCKS, Chain, Overtaken, Refused
+from mesh_deployer.adapters.akash.gateway import ProviderGateway
+from mesh_deployer.adapters.akash.market import AkashMarketplace
 from mesh_deployer.adapters.akash.views import DeploymentAnswer, LeaseAnswer
 from mesh_deployer.adapters.akash.wire import FIRST, PRESENT
+from mesh_deployer.domain.market import CloseReason
+from mesh_deployer.ports import Order
 from mesh_shared.errors import Unavailable
+from mesh_shared.http import client
+from mesh_shared.testing import served
+from present import Node as PresentNode
+from present import applied
 
 ACCOUNT = {"account": {"account_number": "4", "sequence": "9"}}
 LATEST = {"block": {"header": {"height": "12", "chain_id": "there"}}}
@@ -155,6 +168,66 @@ async def _until_void(sending: asyncio.Task[None], node: Node) -> None:
         await asyncio.sleep(0)
     node.answers["latest"] = (200, {"block": {"header": {"height": "40", "chain_id": "there"}}})
     await sending
+
+
+class LostAnswers(PresentNode):
+    """A node that takes the first transaction, does not answer, and includes it when it is told to."""
+
+    kept: str = ""
+
+    async def _broadcast(self, request: Request) -> dict[str, Any]:
+        if self.kept:
+            return await super()._broadcast(request)
+        self.kept = (await request.json())["tx_bytes"]
+        raise HTTPException(504)
+
+    def deliver(self) -> None:
+        """The block with it."""
+        applied(self.ledger, base64.b64decode(self.kept))
+        self.accounts[OWNER.address][1] += 1
+
+
+@asynccontextmanager
+async def opened_and_not_heard_of(
+    folder: Path,
+) -> AsyncGenerator[tuple[AkashMarketplace, LostAnswers, Order], None]:
+    """A market whose node took the transaction that opens an order, and did not answer."""
+    node = LostAnswers()
+    async with (
+        served(node.app) as api,
+        migrated(f"sqlite+aiosqlite:///{folder}/m.db") as database,
+        client() as http,
+    ):
+        gateway = ProviderGateway(OWNER, allow_private=True)
+        chain = Chain(http, api, PRESENT, OWNER, FEES)
+        market = AkashMarketplace(database=database, chain=chain, gateway=gateway)
+        wanted = Order(id=uuid4(), group=GROUP, requirements={}, deposit_uact=500_000)
+        with pytest.raises(Unavailable):
+            await market.create(wanted)
+        yield market, node, wanted
+
+
+async def test_an_order_that_may_still_come_through_is_not_called_closed(tmp_path: Path):
+    """Closed too early, its deposit would be lost."""
+    async with opened_and_not_heard_of(tmp_path) as (market, node, wanted):
+        with pytest.raises(Unavailable):
+            await market.close(wanted.id)
+        node.deliver()
+
+        closed = await market.close(wanted.id)
+
+    (deployment,) = node.ledger.deployments.values()
+    assert (deployment.state, closed.spent_uact) == ("closed", 0)
+    assert closed.reason is CloseReason.OWNER
+
+
+async def test_an_order_that_can_come_through_no_more_is_closed(tmp_path: Path):
+    async with opened_and_not_heard_of(tmp_path) as (market, node, wanted):
+        node.ledger.height += VALID_BLOCKS
+
+        closed = await market.close(wanted.id)
+
+    assert (closed.spent_uact, node.ledger.deployments) == (0, {})
 
 
 FIRST_LINE = {

@@ -218,7 +218,7 @@ class Node:
     async def _simulate(self, request: Request) -> Response:
         raw = base64.b64decode((await request.json())["tx_bytes"])
         try:
-            _applied(copy.deepcopy(self.ledger), raw)
+            applied(copy.deepcopy(self.ledger), raw)
         except Fault as fault:
             return Response(json.dumps({"code": 3, "message": str(fault)}), 400)
         return Response(json.dumps({"gas_info": {"gas_used": "90000"}}))
@@ -227,12 +227,12 @@ class Node:
         raw = base64.b64decode((await request.json())["tx_bytes"])
         try:
             account = self._checked(raw)
-            _applied(copy.deepcopy(self.ledger), raw)
+            applied(copy.deepcopy(self.ledger), raw)
         except Fault as fault:
             code = 32 if "sequence" in str(fault) else 5
             return {"tx_response": {"code": code, "raw_log": str(fault)}}
         account[1] += 1
-        _applied(self.ledger, raw)
+        applied(self.ledger, raw)
         self.done.add(sha256(raw).hexdigest().upper())
         return {"tx_response": {"code": 0}}
 
@@ -327,7 +327,8 @@ def _address(key: bytes) -> str:
     return bech32_encode("akash", convertbits(digest, 8, 5) or [])
 
 
-def _applied(ledger: Ledger, raw: bytes) -> None:
+def applied(ledger: Ledger, raw: bytes) -> None:
+    """Changes the ledger as a transaction says. Raises `Fault`."""
     for message in decoded("TxBody", decoded("TxRaw", raw).body_bytes).messages:
         ledger.apply(message.type_url, message.value)
 

@@ -70,6 +70,7 @@ class SimulatedOrderRow(Base):
 class RemoteOrderRow(Base):
     """What we know of an order on a market elsewhere; everything else is asked there.
 
+    `void_after` is the height until which a transaction that opens it may still come through.
     `dseq` is the deployment's number there, null until the market has given it one. `resources` is the digest
     of what the order asks for. `reason` and `spent_uact` are how it ended, null while it has not.
     """
@@ -79,6 +80,7 @@ class RemoteOrderRow(Base):
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     backend: Mapped[str] = mapped_column(String(20), primary_key=True)
     dseq: Mapped[int | None] = mapped_column(BigInteger)
+    void_after: Mapped[int | None] = mapped_column(BigInteger)
     resources: Mapped[str] = mapped_column(String(64))
     has_manifest: Mapped[bool]
     reason: Mapped[str | None] = mapped_column(String(20))

@@ -154,13 +154,16 @@ class Chain:
         found = await self._list(path, "certificates", CertificateAnswer, filters)
         return [answer.certificate.cert for answer in found]
 
-    async def send(self, *messages: Message) -> None:
-        """Has the chain do all of `messages` or none; back when they are in a block.
+    async def send(self, *messages: Message, until: int | None = None) -> None:
+        """Has the chain do all of `messages` or none, up to the block `until`; back when they are in one.
 
         Raises `Refused`, `Overtaken`. Cancelled in the middle, it may be done all the same.
         """
         async with self._turn:
             account, (chain_id, height) = await self._account(), await self.head()
+            last = height + VALID_BLOCKS if until is None else until
+            if last <= height:
+                raise Unavailable("akash")
             place = Place(chain_id=chain_id, account_number=account.account_number, sequence=account.sequence)
             gas = await self._gas(messages, place)
             price = (gas * self.fees.gas_price).to_integral_value(ROUND_CEILING)
@@ -169,10 +172,10 @@ class Chain:
                 place,
                 gas=gas,
                 fee=Coin(self.fees.denom, int(price)),
-                timeout_height=height + VALID_BLOCKS,
+                timeout_height=last,
             )
             await self._broadcast(raw)
-            await self._included(hashlib.sha256(raw).hexdigest().upper(), height + VALID_BLOCKS)
+            await self._included(hashlib.sha256(raw).hexdigest().upper(), last)
 
     async def _account(self) -> _Account:
         answer = await self._read(f"/cosmos/auth/v1beta1/accounts/{self.signer.address}")

@@ -10,7 +10,7 @@ from uuid import UUID
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 
-from mesh_deployer.adapters.akash.chain import LOOK_S, Chain, Overtaken, Refused
+from mesh_deployer.adapters.akash.chain import LOOK_S, VALID_BLOCKS, Chain, Overtaken, Refused
 from mesh_deployer.adapters.akash.gateway import ProviderGateway, Tenancy
 from mesh_deployer.adapters.akash.views import DeploymentAnswer, LeaseView, ProviderView
 from mesh_deployer.adapters.akash.wire import Coin, Message
@@ -116,7 +116,7 @@ class AkashMarketplace:
 
         if order.number > 1:
             message = self.chain.profile.start_group(self._owner, _dseq(row), 1)
-        await self._have(is_open, message)
+        await self._have(is_open, message, until=row.void_after)
 
     async def bids(self, order_id: UUID) -> BidBook:
         found = await self._usable(order_id)
@@ -216,12 +216,14 @@ class AkashMarketplace:
         return self.chain.signer.address
 
     async def _entered(self, order: Order) -> RemoteOrderRow:
-        """The intent, on record before anything is paid."""
+        """The intent, on record before anything is paid, and until when it may come true."""
+        _, height = await self.chain.head()
         async with self.database.write() as session:
             orders = RemoteOrders(session, BACKEND)
             if (row := await orders.find(order.id)) is None:
                 dseq = int.from_bytes(order.id.bytes) >> (128 - _DSEQ_BITS)
                 row = orders.add(order.id, dseq=dseq, resources=resources_digest(order.group))
+            row.void_after = height + VALID_BLOCKS
         return row
 
     async def _look(self, row: RemoteOrderRow) -> Found | None:
@@ -280,6 +282,7 @@ class AkashMarketplace:
     async def _closed(self, row: RemoteOrderRow) -> Closed:
         before = await self._look(row)
         if before is None:
+            await self._make_sure_that_it_never_opens(row)
             return Closed(reason=CloseReason.OWNER, spent_uact=0)
 
         async def ended() -> Found | None:
@@ -291,18 +294,26 @@ class AkashMarketplace:
         spent = after.deployment.escrow_account.transferred.to_integral_value(ROUND_CEILING)
         return Closed(reason=after.reason if overdrawn else before.reason, spent_uact=int(spent))
 
-    async def _have(self, look: Callable[[], Awaitable[T | None]], message: Message) -> T:
+    async def _make_sure_that_it_never_opens(self, row: RemoteOrderRow) -> None:
+        """Raises `Unavailable` while what was sent, and not heard of, may still come through."""
+        _, height = await self.chain.head()
+        if height <= (row.void_after or 0) or await self._look(row) is not None:
+            raise Unavailable("akash")
+
+    async def _have(
+        self, look: Callable[[], Awaitable[T | None]], message: Message, until: int | None = None
+    ) -> T:
         """What `look` finds, after sending `message` where that was needed."""
         for _ in range(_TRIES):
             if (found := await look()) is not None:
                 return found
-            await self._try(message)
+            await self._try(message, until)
         raise Unavailable("akash")
 
-    async def _try(self, message: Message) -> None:
+    async def _try(self, message: Message, until: int | None = None) -> None:
         """A refusal may mean that it is done already: whoever asked looks again, after a while."""
         try:
-            await self.chain.send(message)
+            await self.chain.send(message, until=until)
         except (Refused, Overtaken):
             await asyncio.sleep(LOOK_S)
 
