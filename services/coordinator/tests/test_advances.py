@@ -35,7 +35,7 @@ from mesh_shared.x402.wire import (
 if TYPE_CHECKING:
     from fastapi import Request
 
-    from conftest import Agent, Body, Caller, Town
+    from conftest import Agent, Body, Caller, Calling, Town
 
 ON_CHAIN = pytest.mark.asyncio(loop_scope="module")
 PRICE = 40
@@ -260,6 +260,34 @@ async def test_an_agent_with_money_in_escrow_is_not_paid_beside_it(place: tuple[
 
     assert (run["status"], attempt["failure"], attempt["outcome"]) == ("failed", "price-refused", "refunded")
     assert (run["budget"]["spent"], shop.payments) == ("0", [])
+
+
+async def test_who_dies_after_the_money_was_taken_pays_nothing_more_when_it_lives_again(
+    calling: Calling, town: Town
+):
+    shop, cut_off = Shop(town, "shop", Account.create().address), asyncio.Event()
+
+    async def sell(request: Request, agent: Agent) -> Response:
+        answer = await shop(request, agent)
+        if len(shop.payments) == 1:
+            cut_off.set()
+            while not await request.is_disconnected():
+                await asyncio.sleep(0.02)
+        return answer
+
+    await town.move_in("shop", sell, price=0, capability="shop")
+    token = town.chain.deployed.address("MeshToken")
+    shop.ways = [WAY.model_copy(update={"asset": token, "pay_to": shop.wallet})]
+    shop.may_ask.set()
+    async with calling() as first:
+        run = await first.start(task(shop))
+        await asyncio.wait_for(cut_off.wait(), 60)
+    async with calling() as second:
+        ended = await second.ended(run["id"])
+
+    assert (ended["status"], ended["budget"]["spent"]) == ("succeeded", str(PRICE))
+    assert (len(shop.payments), len(set(shop.payments))) == (2, 1)
+    assert await sold(shop) == PRICE
 
 
 PURSE = TokenPurse(

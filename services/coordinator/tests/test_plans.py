@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mesh_coordinator.domain.plan import PlannedStep
 from mesh_coordinator.domain.requirements import Requirement
 from mesh_coordinator.domain.selection import Listing, Tool
+from mesh_coordinator.schemas.plans import PlannedStepView
+from mesh_coordinator.schemas.requests import RequirementBody
 from mesh_coordinator.service.planning import Planner, Task
 
 if TYPE_CHECKING:
@@ -111,6 +114,31 @@ async def test_a_step_says_whom_it_prefers_and_the_plan_says_so_again(caller: Ca
         ("sloppy", 0.0, "its reputation is below min_reputation"),
     ]
     assert step["select"] == select
+
+
+@pytest.mark.parametrize("approval", [None, "always", {"above": "0"}, {"above": "20000"}])
+@pytest.mark.parametrize("for_each", [None, {"$ref": "#/input/pages"}])
+@pytest.mark.parametrize(
+    "compensate", [None, {"action": "UNDO", "parameters": {"id": {"$ref": "#/steps/a/result/id"}}}]
+)
+def test_a_plan_says_again_when_a_step_asks_for_what_it_is_done_and_what_takes_it_back(
+    approval: Any, for_each: Any, compensate: Any
+):
+    asked = {"approval": approval, "for_each": for_each, "compensate": compensate}
+    body = RequirementBody.model_validate({"id": "a", "capability": "work", **asked})
+
+    view = PlannedStepView.of(PlannedStep(requirement=body.requirement(), candidates=()))
+
+    assert view.model_dump(mode="json", include=set(asked)) == asked
+
+
+async def test_what_a_step_asks_of_a_person_is_in_the_answer(caller: Caller, town: Town):
+    await town.hire_sample("careful")
+
+    plan = await caller.plan({"task": "t", "requirements": [STEP | {"approval": {"above": "5"}}]})
+
+    (step,) = plan["steps"]
+    assert (step["approval"], step["for_each"], step["compensate"]) == ({"above": "5"}, None, None)
 
 
 class Shelf:

@@ -7,7 +7,13 @@ from pydantic import Field
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.selection import Candidate, Protocol
-from mesh_coordinator.schemas.requests import PolicyBody, SelectBody
+from mesh_coordinator.schemas.requests import (
+    ApprovalBody,
+    CompensationBody,
+    PolicyBody,
+    SelectBody,
+    approval_of,
+)
 
 
 class CandidateView(WireModel):
@@ -52,6 +58,9 @@ class PlannedStepView(WireModel):
     timeout_s: int
     select: SelectBody
     policy: PolicyBody
+    approval: ApprovalBody | None = Field(description="When a person has to approve; null for never.")
+    for_each: dict[str, Any] | None = Field(description="The array for whose elements it is done.")
+    compensate: CompensationBody | None = Field(description="The call that takes it back.")
     rule: str | None = Field(description="The rule that read it out of the task; null when it was given.")
     parameters: dict[str, Any]
     agent_id: str | None
@@ -75,6 +84,9 @@ class PlannedStepView(WireModel):
                 fallback_agents=wanted.policy.fallback_agents,
                 hedge_after_s=wanted.policy.hedge_after_s,
             ),
+            approval=approval_of(wanted),
+            for_each=wanted.for_each,
+            compensate=None if wanted.compensate is None else CompensationBody.of(wanted.compensate),
             rule=wanted.rule,
             parameters=wanted.parameters,
             agent_id=chosen and chosen.agent_id,

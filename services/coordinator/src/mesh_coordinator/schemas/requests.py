@@ -183,11 +183,18 @@ class CompensationBody(WireModel):
     def compensation(self) -> Compensation:
         return Compensation(self.action, self.parameters)
 
+    @classmethod
+    def of(cls, call: Compensation) -> Self:
+        return cls(action=call.action, parameters=call.parameters)
+
 
 class AskAboveBody(WireModel):
     """A person is asked when an agent that may be tried asks for more than `above`."""
 
     above: Units
+
+
+ApprovalBody = Literal["always"] | AskAboveBody
 
 
 class BidBody(WireModel):
@@ -247,7 +254,7 @@ class RequirementBody(WireModel):
         description="Made once the run has failed or was cancelled and this step had succeeded, in the "
         "reverse order of `needs`. Its parameters may refer to the step's own result.",
     )
-    approval: Literal["always"] | AskAboveBody | None = Field(
+    approval: ApprovalBody | None = Field(
         default=None,
         description="When a person has to approve before anything of the step is reserved or called: "
         "`always`, or above a price.",
@@ -278,10 +285,18 @@ class QuorumBody(WireModel):
     quorum: int = Field(ge=1, le=MAX_STEPS, examples=[2])
 
 
-def _asks_above(approval: Literal["always"] | AskAboveBody | None) -> int | None:
+def _asks_above(approval: ApprovalBody | None) -> int | None:
     if approval is None:
         return None
     return int(approval.above) if isinstance(approval, AskAboveBody) else -1
+
+
+def approval_of(wanted: Requirement) -> ApprovalBody | None:
+    """When a person has to approve, as it was asked for."""
+    above = wanted.asks_above_units
+    if above is None:
+        return None
+    return "always" if above < 0 else AskAboveBody(above=str(above))
 
 
 def _one_fault(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
