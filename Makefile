@@ -12,8 +12,10 @@ export UV_COMPILE_BYTECODE = 1
 unexport PYTHONDONTWRITEBYTECODE
 KUBO := .cache/kubo/ipfs
 KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
+AKASH := .cache/akash/akash
+AKASH_MODULE := services/deployer/tests/markets/chain
 
-.PHONY: help setup demo dev test fuzz check up down bench kubo openapi artifacts
+.PHONY: help setup demo dev test fuzz check up down bench kubo akash openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +28,7 @@ demo: setup ## Run the main job on a fresh mesh and show every step
 dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
-test: setup kubo ## Prove everything
+test: setup kubo akash ## Prove everything
 	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz" $(ARGS)
 
 fuzz: setup ## Look for what nobody promises: schemathesis on all services in all phases, forge for longer
@@ -66,6 +68,16 @@ kubo: ## Build Kubo for the tests that use it, where Go is installed (minutes, o
 $(KUBO):
 	mkdir -p $(@D)
 	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(KUBO_MODULE)@v0.43.0 && go build -o ipfs $(KUBO_MODULE)
+
+akash: ## Build an Akash chain for the tests that use it, where Go is installed (minutes, once)
+	@if [ -x $(AKASH) ]; then :; \
+	elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(AKASH); \
+	else echo "Akash is not built: Go is not installed. Tests on its chain will say that they were skipped."; fi
+
+$(AKASH):
+	mkdir -p $(@D)
+	cd $(AKASH_MODULE) && CGO_ENABLED=0 go build -trimpath -tags netgo,osusergo -ldflags '-s -w' \
+		-o $(CURDIR)/$(AKASH) github.com/akash-network/node/cmd/akash
 
 .PHONY: preflight
 preflight:

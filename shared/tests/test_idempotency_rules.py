@@ -55,7 +55,7 @@ async def test_an_answer_about_the_effect_is_kept(keys: IdempotencyKeys, status:
     assert handler.runs == 1
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
+@pytest.mark.parametrize("status", [401, 402, 403, 429, 500, 502, 503])
 async def test_an_answer_that_says_nothing_of_the_effect_is_forgotten(keys: IdempotencyKeys, status: int):
     handler = Handler(Response(b"not now", status))
 
@@ -94,6 +94,7 @@ async def test_of_the_fields_of_an_answer_those_about_the_thing_are_kept_and_no_
         "Location": "/v1/notes/a",
         "ETag": '"1"',
         "Retry-After": "3",
+        "Payment-Response": "e30=",
         "Set-Cookie": "id=1",
         "X-Trace": "t",
     }
@@ -107,6 +108,7 @@ async def test_of_the_fields_of_an_answer_those_about_the_thing_are_kept_and_no_
         "location": "/v1/notes/a",
         "etag": '"1"',
         "retry-after": "3",
+        "payment-response": "e30=",
         "content-type": "application/json",
         "idempotency-replayed": "true",
     }

@@ -14,8 +14,9 @@ from mesh_coordinator.domain.run import OnFailure, RunStatus, Start, StepStatus,
 from mesh_coordinator.errors import RunNotFound
 from mesh_coordinator.repository.attempts import Attempts, Outrun
 from mesh_coordinator.repository.budgets import Budgets
+from mesh_coordinator.repository.charges import Charges
 from mesh_coordinator.repository.runs import Facts, Runs
-from mesh_coordinator.repository.tables import AttemptRow, BudgetRow, RunRow, StepRow
+from mesh_coordinator.repository.tables import AttemptRow, BudgetRow, ChargeRow, RunRow, StepRow
 from mesh_coordinator.service.moves import record
 from mesh_coordinator.settings import Settings
 from mesh_shared.database import engine, migrate
@@ -371,6 +372,28 @@ async def test_an_agent_is_slow_while_it_has_not_answered(
         (step,) = (await Facts(session, 4, NOW).of(run.id)).steps
 
     assert [attempt.is_slow for attempt in step.attempts] == [is_slow]
+
+
+async def test_a_payment_and_a_run_belong_to_one_charge_each(database: Database):
+    def charge(run_id: UUID, payer: str, nonce: str) -> ChargeRow:
+        told = {"units": 7, "transaction_id": uuid4(), "created_at": NOW}
+        return ChargeRow(run_id=run_id, payer=payer, nonce=nonce, **told)
+
+    async def put(row: ChargeRow) -> bool:
+        try:
+            async with database.write() as session:
+                Charges(session).add(row)
+        except IntegrityError:
+            return False
+        return True
+
+    run, other = uuid4(), uuid4()
+    rows = [charge(run, "p", "1"), charge(other, "p", "1"), charge(run, "p", "2"), charge(other, "q", "1")]
+    assert [await put(row) for row in rows] == [True, False, False, True]
+
+    async with database.write() as session:
+        await Charges(session).remove(run)
+    assert await put(charge(run, "p", "1"))
 
 
 async def test_an_attempt_is_found_by_its_escrow(database: Database):

@@ -48,3 +48,14 @@ def upgrade() -> None:
         sa.Column("spent_uact", UnitAmount(), nullable=True),
         sa.PrimaryKeyConstraint("order_id", name="pk_simulated_orders"),
     )
+    op.create_table(
+        "remote_orders",
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("backend", sa.String(20), nullable=False),
+        sa.Column("dseq", sa.BigInteger(), nullable=True),
+        sa.Column("resources", sa.String(64), nullable=False),
+        sa.Column("has_manifest", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(20), nullable=True),
+        sa.Column("spent_uact", UnitAmount(), nullable=True),
+        sa.PrimaryKeyConstraint("order_id", "backend", name="pk_remote_orders"),
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import akash
 import pytest
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
@@ -19,6 +20,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from httpx import AsyncClient
 from httpx import Response as Answer
+from localnet import BINARY
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.app import create_app
 from mesh_deployer.domain.cost import Inputs
@@ -172,6 +174,15 @@ def docker_url() -> str:
         pytest.skip(f"no Docker engine answers at {url}")
     client.close()
     return url
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[akash.Town]:
+    """A real Akash chain with two small providers; without Go there is none."""
+    if not BINARY.exists():
+        pytest.skip("no Akash chain is built here: `make akash` does it where Go is installed")
+    with akash.town(tmp_path_factory.mktemp("chain")) as town:
+        yield town
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every backend promises, asked of each: the simulated market on both databases, and Docker."""
+"""What every backend promises, asked of each: simulated on both databases, Docker, and a real Akash chain."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import akash
 import arenas
 import pytest
 from arenas import BIGGER, DEPOSIT, GREETS_OTHERWISE, GROUP, Arena
@@ -26,10 +27,22 @@ from mesh_deployer.ports import Closed, Condition, LogLine, Marketplace, Order
 from mesh_shared.errors import Conflict
 
 
-@pytest.fixture(params=["simulated on sqlite", "simulated on postgresql", "docker"])
+@pytest.fixture(
+    params=[
+        "simulated on sqlite",
+        "simulated on postgresql",
+        "docker",
+        "akash, present line",
+        pytest.param("akash", marks=pytest.mark.xdist_group("akash")),
+    ]
+)
 async def arena(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arena]:
     sqlite_url = f"sqlite+aiosqlite:///{tmp_path}/m.db"
     match request.param:
+        case "akash, present line":
+            entered = akash.present(sqlite_url, tmp_path)
+        case "akash":
+            entered = akash.entered(request.getfixturevalue("town"), sqlite_url, tmp_path)
         case "docker":
             entered = arenas.docker(sqlite_url, request.getfixturevalue("docker_url"))
         case "simulated on postgresql":
@@ -388,31 +401,30 @@ async def test_a_command_runs_beside_the_workload_or_is_refused_by_name(arena: A
         await market.exec(wanted.id, "nobody", ["true"])
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 13, 21, 34])
-async def test_a_step_that_was_cancelled_in_the_middle_can_be_taken_again(
-    arena: Arena, market: Marketplace, turns: int
-):
-    wanted = arena.order()
-    await cancelled_after(turns, market.create(wanted))
-    await market.create(wanted)
-    bid = (await arena.all_bids(wanted.id)).bids[0]
-    await cancelled_after(turns, market.accept(wanted.id, bid))
-    lease = await market.accept(wanted.id, bid)
-    await cancelled_after(turns, market.send_manifest(wanted.id, GROUP))
-    condition = await running(market, wanted.id)
-    await cancelled_after(turns, market.close(wanted.id))
-    closed = await market.close(wanted.id)
+async def test_a_step_that_was_cancelled_in_the_middle_can_be_taken_again(arena: Arena, market: Marketplace):
+    for turns in arena.cancelled_after:
+        wanted = arena.order()
+        await cancelled_after(turns, market.create(wanted))
+        await market.create(wanted)
+        bid = (await arena.all_bids(wanted.id)).bids[0]
+        await cancelled_after(turns, market.accept(wanted.id, bid))
+        lease = await market.accept(wanted.id, bid)
+        await cancelled_after(turns, market.send_manifest(wanted.id, GROUP))
+        condition = await running(market, wanted.id)
+        await cancelled_after(turns, market.close(wanted.id))
+        closed = await market.close(wanted.id)
 
-    assert bid.provider in lease.lease_id
-    assert condition.phase == "running"
-    assert closed.spent_uact == cost(bid, await arena.paid_blocks(wanted.id))
-    assert list(await market.held()) == []
+        assert bid.provider in lease.lease_id
+        assert condition.phase == "running"
+        assert closed.spent_uact == cost(bid, await arena.paid_blocks(wanted.id))
+        assert list(await market.held()) == []
 
 
 async def cancelled_after(turns: int, step: Awaitable[object]) -> None:
-    """Takes a step and gives it up after so many turns of the event loop."""
+    """Takes a step and gives it up after so many turns of the loop; below zero they are milliseconds."""
     task = asyncio.ensure_future(step)
     for _ in range(turns):
         await asyncio.sleep(0)
+    await asyncio.sleep(max(0, -turns) / 1000)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -68,7 +68,28 @@ def _markets(settings: Settings, platform: Platform, engine: Engine) -> dict[Bac
         settings.market_faults,
         settings.market_providers,
     )
-    return {"simulated": simulated, "docker": DockerMarketplace(simulated, engine, settings.docker_exec)}
+    markets: dict[Backend, Marketplace] = {
+        "simulated": simulated,
+        "docker": DockerMarketplace(simulated, engine, settings.docker_exec),
+    }
+    if settings.akash_url is not None:
+        markets["akash-chain"] = _akash(settings, platform, settings.akash_url)
+    return markets
+
+
+def _akash(settings: Settings, platform: Platform, url: str) -> Marketplace:
+    from mesh_deployer.adapters.akash.connected import connected  # noqa: PLC0415 - see its docstring
+
+    return connected(
+        platform.database,
+        platform.http,
+        url=url,
+        profile=settings.akash_profile,
+        key_file=settings.akash_key_file,
+        fee_denom=settings.akash_fee_denom,
+        gas_price=settings.akash_gas_price,
+        allow_private=settings.akash_private_providers,
+    )
 
 
 def _driver(

@@ -72,6 +72,14 @@ class CannotRun(Conflict, title="Cannot run there"):
     """The chosen backend cannot run this workload."""
 
 
+class BackendNotConfigured(CannotRun, title="Backend not configured"):
+    """The operator has not connected this backend."""
+
+    def __init__(self, backend: str, configured: Sequence[str]) -> None:
+        text = f"The backend {backend} is not connected here; there are {', '.join(sorted(configured))}."
+        super().__init__(text, backend=backend, configured=sorted(configured))
+
+
 class DockerNotAvailable(CannotRun, title="Docker not available"):
     """No Docker engine answers at the configured address."""
 

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from mesh_shared.settings import ServiceSettings
-from pydantic import Field
+from pydantic import Field, model_validator
 
 
 class Settings(ServiceSettings):
@@ -18,6 +18,20 @@ class Settings(ServiceSettings):
     docker_url: str = Field(default="unix:///var/run/docker.sock", description="Where an engine may answer.")
     docker_exec: bool = Field(
         default=False, description="Whether commands may be run in containers of the Docker backend."
+    )
+    akash_url: str | None = Field(
+        default=None, description="REST API of an Akash node; without it there is no backend akash-chain."
+    )
+    akash_profile: Literal["v1beta4", "v1beta3"] = Field(
+        default="v1beta4", description="Which line of Akash it speaks, by its deployment module."
+    )
+    akash_key_file: Path = Field(
+        default=Path(), description="Who pays: 32 bytes in hex or a mnemonic; default `state_dir`/akash.key."
+    )
+    akash_fee_denom: str = Field(default="uakt", pattern="^[a-z][a-z0-9/]{1,127}$")
+    akash_gas_price: Decimal = Field(default=Decimal("0.025"), ge=0)
+    akash_private_providers: bool = Field(
+        default=False, description="Whether providers may be at addresses that are not public."
     )
     market_seed: int = Field(default=379, description="Which providers the simulated market has.")
     market_providers: int = Field(
@@ -39,3 +53,8 @@ class Settings(ServiceSettings):
     block_time_s: Decimal = Field(default=Decimal("6.098"), gt=0, description="Seconds per Akash block.")
     usd_per_act: Decimal = Field(default=Decimal(1), gt=0, description="1 ACT is 1,000,000 uact.")
     parallel_deployments: int = Field(default=8, ge=1, le=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_key(cls, given: dict[str, object]) -> dict[str, object]:
+        return {"akash_key_file": Path(str(given.get("state_dir", "."))) / "akash.key"} | given

@@ -52,6 +52,11 @@ class Arena(Protocol):
     @property
     def can_exec(self) -> bool: ...
 
+    @property
+    def cancelled_after(self) -> tuple[int, ...]:
+        """Turns of the event loop, or milliseconds where below zero, after which a step is given up."""
+        ...
+
     def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
         """One that nobody has opened; with a fault, something goes wrong with it once."""
         ...
@@ -73,6 +78,7 @@ class Arena(Protocol):
 class SimulatedArena:
     market: SimulatedMarketplace
     can_exec: bool = False
+    cancelled_after: tuple[int, ...] = (0, 1, 2, 3, 5, 8, 13, 21, 34)
 
     def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
         requirements = {FAULT_ATTRIBUTE: fault} if fault else {}
@@ -98,6 +104,7 @@ class SimulatedArena:
 class DockerArena:
     market: DockerMarketplace
     can_exec: bool = True
+    cancelled_after: tuple[int, ...] = (0, 3, 8, 21)
 
     def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
         return SimulatedArena(self.market.market).order(deposit_uact=deposit_uact, fault=fault, group=group)

@@ -90,7 +90,7 @@ async def create_deployment(
 
     Semantic refusals are 409: `sdl-invalid` with every fault, `secret-in-sdl`, `several-groups`,
     `price-not-in-uact`, and for `provider: docker` also `docker-not-available`, `image-not-present`,
-    `not-on-docker`.
+    `not-on-docker`, for `akash-chain` also `backend-not-configured`.
     """
     service = deployer(request)
     wish = Wish(

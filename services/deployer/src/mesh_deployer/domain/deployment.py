@@ -23,7 +23,7 @@ from mesh_deployer.domain.funds import Funds
 from mesh_deployer.domain.market import Bid, Choice, CloseReason, Declined, ScoredBid, Terms, tally
 from mesh_deployer.domain.workload import Shape
 
-Backend = Literal["simulated", "docker"]
+Backend = Literal["simulated", "docker", "akash-chain"]
 Status = Literal["pass", "fail", "not_assessed"]
 
 

@@ -1,13 +1,13 @@
-"""The simulated market's book."""
+"""The simulated market's book, and what we know of orders elsewhere."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_deployer.errors import OrderNotOpen
-from mesh_deployer.repository.tables import SimulatedOrderRow
+from mesh_deployer.repository.tables import RemoteOrderRow, SimulatedOrderRow
 
 
 class SimulatedOrders:
@@ -35,3 +35,33 @@ class SimulatedOrders:
         """The orders that are not closed."""
         query = select(SimulatedOrderRow.order_id).where(SimulatedOrderRow.state != "closed")
         return (await self._session.scalars(query)).all()
+
+
+class RemoteOrders:
+    """Every query on `remote_orders` of one backend. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession, backend: str) -> None:
+        self._session = session
+        self._backend = backend
+
+    async def find(self, order_id: UUID) -> RemoteOrderRow | None:
+        """The order, or None."""
+        return await self._session.get(RemoteOrderRow, (order_id, self._backend))
+
+    def add(self, order_id: UUID, *, dseq: int | None, resources: str) -> RemoteOrderRow:
+        """Enters an order that is about to be opened."""
+        row = RemoteOrderRow(
+            order_id=order_id, backend=self._backend, dseq=dseq, resources=resources, has_manifest=False
+        )
+        self._session.add(row)
+        return row
+
+    async def set(self, order_id: UUID, **values: object) -> None:
+        """Writes what was found out."""
+        mine = (RemoteOrderRow.order_id == order_id, RemoteOrderRow.backend == self._backend)
+        await self._session.execute(update(RemoteOrderRow).where(*mine).values(**values))
+
+    async def held(self) -> Sequence[UUID]:
+        """The orders that were not closed."""
+        mine = (RemoteOrderRow.backend == self._backend, RemoteOrderRow.reason.is_(None))
+        return (await self._session.scalars(select(RemoteOrderRow.order_id).where(*mine))).all()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from mesh_shared.database.types import TYPES, UnitAmount, metadata
-from sqlalchemy import Index, String
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -64,4 +64,22 @@ class SimulatedOrderRow(Base):
     leased_height: Mapped[int | None]
     resources: Mapped[str] = mapped_column(String(64))
     manifest: Mapped[list[Any] | None]
+    spent_uact: Mapped[int | None] = mapped_column(UnitAmount)
+
+
+class RemoteOrderRow(Base):
+    """What we know of an order on a market elsewhere; everything else is asked there.
+
+    `dseq` is the deployment's number there, null until the market has given it one. `resources` is the digest
+    of what the order asks for. `reason` and `spent_uact` are how it ended, null while it has not.
+    """
+
+    __tablename__ = "remote_orders"
+
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    backend: Mapped[str] = mapped_column(String(20), primary_key=True)
+    dseq: Mapped[int | None] = mapped_column(BigInteger)
+    resources: Mapped[str] = mapped_column(String(64))
+    has_manifest: Mapped[bool]
+    reason: Mapped[str | None] = mapped_column(String(20))
     spent_uact: Mapped[int | None] = mapped_column(UnitAmount)

@@ -27,9 +27,10 @@ class DeploymentOptions(WireModel):
 
     sdl: Sdl | SkipJsonSchema[None] = None
     config: ConfigModel | SkipJsonSchema[None] = None
-    provider: Literal["auto", "simulated", "docker"] = Field(
+    provider: Literal["auto", "simulated", "docker", "akash-chain"] = Field(
         default="auto",
-        description="auto: the local Docker engine when it answers and has the image, otherwise simulated.",
+        description="auto: the local Docker engine when it answers and has the image, otherwise simulated. "
+        "akash-chain costs money and is never chosen by itself.",
         examples=["auto"],
     )
     reputation_floor: float | None = Field(

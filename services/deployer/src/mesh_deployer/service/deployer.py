@@ -29,7 +29,7 @@ from mesh_deployer.domain.deployment import (
 from mesh_deployer.domain.market import Choice, Declined, Strategy, Terms, choose_bid
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group, Shape
-from mesh_deployer.errors import CannotRun, DeploymentNotFound
+from mesh_deployer.errors import BackendNotConfigured, CannotRun, DeploymentNotFound
 from mesh_deployer.events import DeploymentCreated
 from mesh_deployer.ports import Marketplace, Order, SecurityProfiles
 from mesh_deployer.repository.deployments import Deployments, Rest
@@ -69,7 +69,7 @@ class Wish:
     operation: str
     key: str
     sdl: str
-    provider: Literal["auto", "simulated", "docker"]
+    provider: Literal["auto"] | Backend
     reputation_floor: Decimal | None = None
     strategy: Strategy = Strategy.CHEAPEST
     security: Security | None = None
@@ -157,7 +157,7 @@ class Deployer:
         )
         try:
             async with asyncio.timeout(_QUOTE_S):
-                book = await self.markets[provider].quote(order)
+                book = await self.market(provider).quote(order)
         except TimeoutError:
             raise Unavailable("the market") from None
         return Precheck(
@@ -235,19 +235,23 @@ class Deployer:
             controls=(*deployment.security.controls, *own),
         )
 
+    def market(self, backend: Backend) -> Marketplace:
+        """The backend. Raises `BackendNotConfigured` when the operator does not connect it, or no longer."""
+        if (market := self.markets.get(backend)) is None:
+            raise BackendNotConfigured(backend, list(self.markets))
+        return market
+
     async def _find(self, id: UUID) -> Deployment | None:
         async with self.database.read() as session:
             return await Deployments(session).find(id)
 
-    async def _place(self, wanted: str, group: Group) -> tuple[Backend, str]:
+    async def _place(self, wanted: Literal["auto"] | Backend, group: Group) -> tuple[Backend, str]:
         """The backend to use and why. Docker when it can, else simulated, unless one is asked for."""
-        if wanted == "simulated":
-            return "simulated", await self.markets["simulated"].capabilities(group)
+        if wanted != "auto":
+            return wanted, await self.market(wanted).capabilities(group)
         try:
             return "docker", await self.markets["docker"].capabilities(group)
         except CannotRun as reason:
-            if wanted == "docker":
-                raise
             return "simulated", f"{reason.detail} {await self.markets['simulated'].capabilities(group)}"
 
     def _terms(self, wish: Wish, group: Group, required: Mapping[str, str]) -> Terms:

@@ -51,7 +51,7 @@ class Running:
                 raise UpdateNeedsDeployment([change.told() for change in found.changes])
             if deployment.state is not State.ACTIVE:
                 raise NotRunning(deployment.state)
-            await self.deployer.markets[deployment.provider].capabilities(group)
+            await self.deployer.market(deployment.provider).capabilities(group)
             security = await self._secured(deployment, group)
             moment = datetime.now(UTC)
             updated = deployment.updated(sdl, compilation.version_hash or "", security, moment)
@@ -97,7 +97,7 @@ class Running:
 
         Raises what the market raises for an order that has ended, and `Unavailable`.
         """
-        market = self.deployer.markets[deployment.provider]
+        market = self.deployer.market(deployment.provider)
         async with aclosing(closable(market.logs(deployment.id, tail=tail, follow=follow))) as lines:
             async for line in lines:
                 yield replace(line, text=secrecy.redacted(line.text))
@@ -115,7 +115,7 @@ class Running:
             outbox.record(session, CommandAsked.of(deployment, caller, service, command[0]))
         try:
             async with asyncio.timeout(COMMAND_S):
-                return await self.deployer.markets[deployment.provider].exec(deployment.id, service, command)
+                return await self.deployer.market(deployment.provider).exec(deployment.id, service, command)
         except TimeoutError:
             raise CommandNotFinished(COMMAND_S) from None
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from mesh_shared.errors import Unavailable
+
 from mesh_deployer.domain.deployment import Backend, Deployment, State
 from mesh_deployer.domain.market import choose_bid
 from mesh_deployer.errors import (
@@ -32,13 +34,15 @@ class Steps:
     async def take(self, deployment: Deployment) -> Deployment:
         """The deployment after its next step; the same one when there is nothing new.
 
-        Raises `Unavailable` while the market cannot be reached.
+        Raises `Unavailable` while the market cannot be reached, or is not connected any more.
         """
+        if (market := self.markets.get(deployment.provider)) is None:
+            raise Unavailable(deployment.provider)
         raised = deployment.raised(now(), self.block_time_s)
         if deployment.state is State.ACTIVE and raised is not deployment:
             return raised  # stored before the market is asked for it
         try:
-            return await _STEPS[deployment.state](deployment, self.markets[deployment.provider])
+            return await _STEPS[deployment.state](deployment, market)
         except LeaseLost as lost:
             return deployment.lost_lease(lost.code(), lost.detail, now())
         except (OrderNotOpen, InsufficientFunds) as ended:

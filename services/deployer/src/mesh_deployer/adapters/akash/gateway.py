@@ -1,0 +1,191 @@
+"""A provider's own API: manifests in, condition and logs out. It is a stranger, and dialled as one."""
+
+import re
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import aiohttp
+from mesh_shared import dial
+from mesh_shared.errors import Unavailable
+from mesh_shared.wire import ReadModel
+from pydantic import Field, ValidationError
+
+from mesh_deployer.adapters.akash.signer import Signer
+from mesh_deployer.errors import ManifestRefused
+from mesh_deployer.ports import LogLine
+
+MAX_BYTES = 256 * 1024
+MAX_LINE = 4096
+TIMEOUT_S = 20
+_FAILURES = (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError)
+_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+_TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
+_REPLICA = re.compile(r"(-[0-9a-f]{6,10}-[0-9a-z]{5}|-\d+)$")
+Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenancy:
+    """A lease, and where its provider is met: its address, its URI, the certificates it has published."""
+
+    dseq: int
+    gseq: int
+    oseq: int
+    provider: str
+    uri: str
+    certificates: tuple[bytes, ...]
+
+    @property
+    def path(self) -> str:
+        """The lease's part of the provider's addresses."""
+        return f"/lease/{self.dseq}/{self.gseq}/{self.oseq}"
+
+
+class ServiceState(ReadModel):
+    available: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    uris: list[Host] | None = Field(default=None, max_length=50)
+
+
+class PortState(ReadModel):
+    host: Host
+    externalPort: int = Field(ge=1, le=65535)
+    proto: str = Field(default="TCP", pattern="^(TCP|UDP)$")
+
+
+class LeaseState(ReadModel):
+    """What a provider says of a lease."""
+
+    services: dict[str, ServiceState] = Field(max_length=100)
+    forwarded_ports: dict[str, list[PortState]] | None = Field(default=None, max_length=100)
+
+    @property
+    def is_running(self) -> bool:
+        """True when every replica is there."""
+        return bool(self.services) and all(s.total and s.available >= s.total for s in self.services.values())
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Where it says that the workload answers."""
+        hosts = [host for service in self.services.values() for host in service.uris or ()]
+        ports = [port for several in (self.forwarded_ports or {}).values() for port in several]
+        return (
+            *(f"http://{host}" for host in hosts),
+            *(f"{port.proto.lower()}://{port.host}:{port.externalPort}" for port in ports),
+        )
+
+
+class _Line(ReadModel):
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderGateway:
+    """Providers, as whoever `signer` is.
+
+    Every method raises `Unavailable` when the provider stalls, talks nonsense, or is not who the chain says.
+    """
+
+    signer: Signer
+    allow_private: bool
+    timeout_s: float = TIMEOUT_S
+
+    async def send_manifest(self, tenancy: Tenancy, manifest: Sequence[Any]) -> None:
+        """Gives it what to run. Raises `ManifestRefused`."""
+        status, body = await self._ask(
+            "PUT", tenancy, f"/deployment/{tenancy.dseq}/manifest", "send-manifest", manifest
+        )
+        if status in _REFUSALS:
+            raise ManifestRefused(f"The provider refused: {body[:300].decode(errors='replace')}")
+        if status not in _TAKEN:
+            raise Unavailable("the provider")
+
+    async def status(self, tenancy: Tenancy) -> LeaseState | None:
+        """How the workload is; None when it knows none."""
+        status, body = await self._ask("GET", tenancy, f"{tenancy.path}/status", "status")
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        try:
+            return LeaseState.model_validate_json(body if status == HTTPStatus.OK else b"")
+        except ValidationError:
+            raise Unavailable("the provider") from None
+
+    async def logs(self, tenancy: Tenancy, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
+        """What the workload writes."""
+        query = {"follow": str(follow).lower(), "tail": str(tail)}
+        headers = self._headers(tenancy, "logs")
+        async with AsyncExitStack() as stack:
+            try:
+                session = await stack.enter_async_context(self._session())
+                socket = await stack.enter_async_context(
+                    session.ws_connect(
+                        f"{tenancy.uri}{tenancy.path}/logs",
+                        params=query,
+                        headers=headers,
+                        ssl=_trust(tenancy),
+                        max_msg_size=MAX_BYTES,
+                    )
+                )
+                async for message in socket:
+                    line = _Line.model_validate_json(message.data)
+                    yield LogLine(service=_service(line.name), text=line.message[:MAX_LINE])
+            except _FAILURES:
+                raise Unavailable("the provider") from None
+
+    async def _ask(
+        self, method: str, tenancy: Tenancy, path: str, scope: str, body: Sequence[Any] | None = None
+    ) -> tuple[int, bytes]:
+        try:
+            async with (
+                self._session() as session,
+                session.request(
+                    method,
+                    f"{tenancy.uri}{path}",
+                    json=body,
+                    headers=self._headers(tenancy, scope),
+                    ssl=_trust(tenancy),
+                    allow_redirects=False,
+                ) as response,
+            ):
+                return response.status, await _bounded(response)
+        except _FAILURES:
+            raise Unavailable("the provider") from None
+
+    def _session(self) -> aiohttp.ClientSession:
+        return dial.session(allow_private=self.allow_private, timeout_s=self.timeout_s)
+
+    def _headers(self, tenancy: Tenancy, scope: str) -> dict[str, str]:
+        """The least that the call needs, at this provider, for some minutes."""
+        return {"Authorization": f"Bearer {self.signer.token(tenancy.provider, [scope])}"}
+
+
+def _trust(tenancy: Tenancy) -> ssl.SSLContext:
+    """Exactly the certificates that the provider has on the chain; one without any must have a public one."""
+    if not tenancy.certificates:
+        return ssl.create_default_context()
+    pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    pinned.check_hostname = False  # its subject is the provider's address on the chain, not a host
+    pinned.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    for certificate in tenancy.certificates:
+        pinned.load_verify_locations(cadata=certificate.decode("ascii"))
+    return pinned
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises `ValueError` when it is too long."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise ValueError("too long")
+    return bytes(body)
+
+
+def _service(pod: str) -> str:
+    """The service whose replica a line is from: Kubernetes adds a set and a replica, or a number."""
+    return _REPLICA.sub("", pod)

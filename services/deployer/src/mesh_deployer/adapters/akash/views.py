@@ -1,0 +1,142 @@
+"""What we read of the chain's answers. Both lines of Akash fit: they name the same things differently."""
+
+from decimal import Decimal
+from typing import Any, cast
+
+from mesh_shared.wire import ReadModel
+from pydantic import AliasChoices, Base64Bytes, Field, field_validator
+
+
+class CoinView(ReadModel):
+    denom: str
+    amount: Decimal
+
+
+class IdView(ReadModel):
+    """The id of a group, order, bid or lease, as far as it goes."""
+
+    owner: str
+    dseq: int
+    gseq: int = 1
+    oseq: int = 0
+    provider: str = ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As a message has it."""
+        return {
+            "owner": self.owner,
+            "dseq": self.dseq,
+            "gseq": self.gseq,
+            "oseq": self.oseq,
+            "provider": self.provider,
+        }
+
+
+class GroupView(ReadModel):
+    id: IdView = Field(validation_alias=AliasChoices("id", "group_id"))
+    state: str
+
+
+class EscrowView(ReadModel):
+    """`transferred` is what providers have got when it was last settled, `balance` what is left of it."""
+
+    state: str
+    balance: Decimal
+    transferred: Decimal
+    settled_at: int
+
+    @classmethod
+    def flat(cls, body: dict[str, Any]) -> dict[str, Any]:
+        """One form of both: the present line has lists, one level deeper."""
+        inner: dict[str, Any] = body["state"] if isinstance(body.get("state"), dict) else body
+        return {
+            "state": inner["state"],
+            "settled_at": inner["settled_at"],
+            "transferred": _sum(inner["transferred"]),
+            "balance": _sum(inner["funds"]) + _sum(inner.get("balance", [])),
+        }
+
+    @property
+    def deposited(self) -> Decimal:
+        """All that was ever put in."""
+        return self.balance + self.transferred
+
+
+class DeploymentView(ReadModel):
+    state: str
+    version: Base64Bytes = Field(validation_alias=AliasChoices("hash", "version"))
+
+
+class DeploymentAnswer(ReadModel):
+    deployment: DeploymentView
+    groups: list[GroupView] = Field(max_length=50)
+    escrow_account: EscrowView
+
+    @field_validator("escrow_account", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        try:
+            return EscrowView.flat(value)
+        except (TypeError, KeyError, AttributeError, ArithmeticError):
+            raise ValueError("not an escrow account") from None
+
+
+class OrderView(ReadModel):
+    id: IdView = Field(validation_alias=AliasChoices("id", "order_id"))
+    state: str
+
+
+class BidView(ReadModel):
+    id: IdView = Field(validation_alias=AliasChoices("id", "bid_id"))
+    state: str
+    price: CoinView
+
+
+class LeaseView(ReadModel):
+    """`reason` is empty where the chain does not know it."""
+
+    id: IdView = Field(validation_alias=AliasChoices("id", "lease_id"))
+    state: str
+    price: CoinView
+    created_at: int
+    closed_on: int = 0
+    reason: str = ""
+
+
+class BidAnswer(ReadModel):
+    bid: BidView
+
+
+class LeaseAnswer(ReadModel):
+    lease: LeaseView
+
+
+class PairView(ReadModel):
+    key: str
+    value: str
+
+
+class ProviderView(ReadModel):
+    owner: str
+    host_uri: str
+    attributes: list[PairView] = Field(max_length=500)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """Its attributes: its own word."""
+        return {pair.key: pair.value for pair in self.attributes}
+
+
+class CertificateView(ReadModel):
+    cert: Base64Bytes
+
+
+class CertificateAnswer(ReadModel):
+    certificate: CertificateView
+
+
+def _sum(coins: Any) -> Decimal:
+    """An amount, or several of one denomination."""
+    several = cast("list[dict[str, Any]]", coins if isinstance(coins, list) else [coins])
+    return sum((Decimal(coin["amount"]) for coin in several), Decimal(0))
