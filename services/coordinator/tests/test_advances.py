@@ -318,7 +318,9 @@ def test_an_advance_cannot_be_taken_for_longer_than_it_must_and_never_twice():
 
 
 @pytest.mark.parametrize(
-    "header", ["", "e30=", demand(), demand(WAY.model_copy(update={"pay_to": PURSE.account.address}))]
+    "header",
+    ["", "e30=", demand(), demand(WAY.model_copy(update={"pay_to": PURSE.account.address}))],
+    ids=["nothing", "empty", "no-way", "to-ourselves"],
 )
 def test_a_demand_without_a_way_that_we_know_is_not_paid(header: str):
     assert PURSE.sign(Demand(header), most_units=PRICE, nonce=NONCE) is None

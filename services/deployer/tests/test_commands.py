@@ -137,6 +137,13 @@ def test_a_converted_file_is_an_sdl_on_one_stream_and_findings_on_the_other(
     assert "services.web.restart: Akash always restarts what ends." in shown.err
 
 
+def test_what_was_pushed_is_named_in_the_shell(compose: Path, capsys: pytest.CaptureFixture[str]):
+    assert sdl(["convert", str(compose), "--image", "web=ghcr.io/acme/web:1"]) == 0
+
+    (group,) = compile_sdl(capsys.readouterr().out).groups
+    assert group.images == ("ghcr.io/acme/web:1",)
+
+
 def test_a_file_that_cannot_be_converted_is_a_one_with_the_reason(
     compose: Path, capsys: pytest.CaptureFixture[str]
 ):

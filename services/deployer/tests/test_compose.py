@@ -1,5 +1,6 @@
 """A compose file becomes an SDL that compiles, or says why not; nothing of it gets lost without a word."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -439,6 +440,20 @@ def test_what_akash_refuses_is_said_with_its_place_in_the_sdl():
 
     assert (conversion.ok, conversion.sdl, conversion.version_hash) == (False, None, None)
     assert errors(conversion) == {"sdl.profiles.compute.web.resources.cpu": "out-of-range"}
+
+
+def test_what_was_built_and_pushed_is_named_by_service():
+    text = WEB.replace("image: nginx:1.27", "build: .").replace("web:", "My_web:")
+    pushed = replace(PLAIN, images={"My_web": "ghcr.io/acme/web:1"})
+
+    assert served(text, pushed).image == "ghcr.io/acme/web:1"
+    assert found(text, pushed) == {"services.My_web.build": "not-carried", "services.My_web": "renamed"}
+    assert errors(convert(text, replace(PLAIN, images={"other": "a"}))) == {
+        "services.My_web.image": "missing"
+    }
+    assert errors(convert(text, replace(PLAIN, images={"My_web": "No Image"}))) == {
+        "services.My_web.image": "image"
+    }
 
 
 def test_an_image_that_is_built_is_pushed_first():

@@ -103,7 +103,20 @@ async def test_a_compose_file_without_an_image_is_answered_with_the_reason(tenan
     converted = response.json()
     assert (response.status_code, converted["ok"], converted["sdl"]) == (200, False, None)
     (issue,) = [issue for issue in converted["issues"] if issue["path"] == "services.web.image"]
-    assert issue["hint"] == "Push the image to a registry and write `image: …`."
+    assert issue["hint"] == "Push the image to a registry and name it in `images`."
+
+
+async def test_what_was_pushed_is_named_beside_the_file(tenant: Tenant):
+    body = {
+        "compose": "services: {web: {build: ., ports: ['80']}}",
+        "images": {"web": "ghcr.io/acme/web:1"},
+    }
+
+    converted = (await tenant.http.post("/v1/sdl/from-compose", json=body)).json()
+    refused = await tenant.http.post("/v1/sdl/from-compose", json=body | {"images": {"web": "../web"}})
+
+    assert "image: ghcr.io/acme/web:1" in converted["sdl"]
+    assert refused.status_code == 422
 
 
 async def test_two_sdls_are_compared_and_each_change_says_what_carries_it(tenant: Tenant):

@@ -35,6 +35,9 @@ def _parser() -> ArgumentParser:
     converting = commands.add_parser("convert", help="make an SDL of a compose file")
     converting.add_argument("file", metavar="FILE", help="a compose file of at most 64 KiB")
     converting.add_argument("--set", action="append", default=[], type=_pair, metavar="NAME=VALUE")
+    converting.add_argument(
+        "--image", action="append", default=[], type=_pair, metavar="SERVICE=IMAGE", help="what was pushed"
+    )
     converting.add_argument("--price", type=_price, metavar="UACT", help="the most per replica and block")
     comparing = commands.add_parser("diff", help="what is different, and whether the lease can stay")
     comparing.add_argument("before", metavar="BEFORE", help="an SDL")
@@ -56,7 +59,7 @@ def _compile(asked: Namespace) -> int:
 def _convert(asked: Namespace) -> int:
     """The SDL on the standard output, findings beside it."""
     text = _read(asked.file)
-    assumed = Assumed(price=asked.price, variables=dict(asked.set))
+    assumed = Assumed(price=asked.price, variables=dict(asked.set), images=dict(asked.image))
     conversion = Conversion(None, None, (text,)) if isinstance(text, Issue) else convert(text, assumed)
     if asked.json:
         issues = [_issue(issue) for issue in conversion.issues]

@@ -50,7 +50,8 @@ _SERVICE = (
 class Assumed:
     """What a compose file does not say: thousandths of a CPU, bytes, uact per replica and block.
 
-    `price` is None for twice what Akash usually costs. `variables` are the values of `${NAME}`.
+    `price` is None for twice what Akash usually costs. `variables` are the values of `${NAME}`,
+    and `images` what was pushed to a registry, by the name of the service as it is written.
     """
 
     cpu_millis: int = 500
@@ -59,6 +60,7 @@ class Assumed:
     volume_bytes: int = 2**30
     price: Decimal | None = None
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    images: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ def _document(root: Place, assumed: Assumed) -> dict[str, Any]:
     compute: dict[str, Any] = {}
     pricing: dict[str, Any] = {}
     deployment: dict[str, Any] = {}
-    for name, place in _deployed(root.at("services")):
-        used, stored, services[name] = _service(name, place, variables, volumes, assumed)
+    for name, written, place in _deployed(root.at("services")):
+        used, stored, services[name] = _service(name, written, place, variables, volumes, assumed)
         compute[name] = {"resources": used.section(stored.volumes)}
         pricing[name] = {"denom": "uact", "amount": f"{_price(place, used, stored, assumed):f}"}
         deployment[name] = {PLACEMENT: {"profile": name, "count": used.count}}
@@ -118,8 +120,8 @@ def _document(root: Place, assumed: Assumed) -> dict[str, Any]:
     }
 
 
-def _deployed(place: Place) -> Iterator[tuple[str, Place]]:
-    """The services that start by themselves, each with its name in the SDL."""
+def _deployed(place: Place) -> Iterator[tuple[str, str, Place]]:
+    """The services that start by themselves, each with its name in the SDL and the one that is written."""
     taken: set[str] = set()
     for written, service in place.named().items():
         if service.at("profiles").items():
@@ -131,15 +133,22 @@ def _deployed(place: Place) -> Iterator[tuple[str, Place]]:
         elif name != written:
             service.warn("renamed", f"The service is called {name}.", f"Reach it as {name}.")
         taken.add(name)
-        yield name, service
+        yield name, written, service
 
 
 def _service(
-    name: str, place: Place, variables: Variables, volumes: Mapping[str, str], assumed: Assumed
+    name: str,
+    written: str,
+    place: Place,
+    variables: Variables,
+    volumes: Mapping[str, str],
+    assumed: Assumed,
 ) -> tuple[compose_resources.Use, compose_volumes.Storage, dict[str, Any]]:
     compose_lost.note(place, _SERVICE, compose_lost.SERVICE)
     env = compose_service.environment(place, variables, name)
-    parts = {key: entry.node for key, entry in place.named().items() if key != "environment" and entry.node}
+    pushed = assumed.images.get(written)
+    passed_over = ("environment", "image") if pushed else ("environment",)
+    parts = {key: entry.node for key, entry in place.named().items() if key not in passed_over and entry.node}
     service = variables.filled(place.over(parts))
     used = compose_resources.use(service, cpu_millis=assumed.cpu_millis, memory_bytes=assumed.memory_bytes)
     stored = compose_volumes.storage(
@@ -150,7 +159,7 @@ def _service(
             "no-port", "Nothing reaches it: no port is written.", 'Write `expose: ["5432"]`, or `ports`.'
         )
     section = {
-        "image": compose_service.image(service),
+        "image": compose_service.image(service, pushed),
         "command": compose_service.words(service.at("entrypoint")),
         "args": compose_service.words(service.at("command")),
         "env": env,

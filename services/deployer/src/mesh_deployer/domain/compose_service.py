@@ -12,12 +12,17 @@ from mesh_deployer.domain.place import Place
 _IN_A_VARIABLE = "Read it from a variable that is written as gateway://<connection>."
 
 
-def image(service: Place) -> str:
-    """What runs; a note where it would have to be built, or is no name that a registry has."""
+def image(service: Place, pushed: str | None) -> str:
+    """What runs: `pushed` before what is written.
+
+    A note where it would have to be built, or is no name that a registry has.
+    """
     place, build = service.at("image"), service.at("build")
-    name = place.text()
+    name = pushed or place.text()
     if not name:
-        place.error("missing", "Akash builds nothing.", "Push the image to a registry and write `image: …`.")
+        place.error(
+            "missing", "Akash builds nothing.", "Push the image to a registry and name it in `images`."
+        )
     elif not is_reference(name):
         place.error("image", "No registry has an image of this name.", "Write host/path:tag in lower case.")
     elif not build.is_absent:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from mesh_shared.wire import WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
+from mesh_deployer.domain import images
 from mesh_deployer.domain.compose import Assumed, Conversion
 from mesh_deployer.domain.difference import Carrier, Change, Difference
 from mesh_deployer.domain.tree import MAX_BYTES
@@ -23,6 +24,8 @@ services:
       resources:
         limits: {cpus: "0.5", memory: 256M}
 """
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+Image = Annotated[str, StringConstraints(max_length=512, pattern=images.REFERENCE)]
 _KEPT_BYTES = 32 * 2**40
 
 
@@ -37,6 +40,13 @@ class ComposeRequest(WireModel):
         max_length=100,
         description="The values of ${NAME}; secrets do not belong here.",
         examples=[{"TAG": "1.27.5"}],
+        json_schema_extra={"additionalProperties": False},
+    )
+    images: dict[ServiceName, Image] = Field(
+        default={},
+        max_length=100,
+        description="What was built and pushed to a registry, by service.",
+        examples=[{"api": "ghcr.io/acme/api:1.2"}],
         json_schema_extra={"additionalProperties": False},
     )
     cpu_millis: int = Field(
@@ -65,6 +75,7 @@ class ComposeRequest(WireModel):
             volume_bytes=self.volume_bytes,
             price=None if price is None else Decimal(price),
             variables=self.variables,
+            images=self.images,
         )
 
 
