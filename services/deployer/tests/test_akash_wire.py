@@ -102,7 +102,9 @@ def test_a_key_in_hex_is_read_with_and_without_a_prefix(key: bytes):
     assert Signer.of(key.hex()).public_key == Signer.of(f"0x{key.hex()}\n").public_key == expected
 
 
-@pytest.mark.parametrize("secret", ["", "zz" * 32, "11" * 40, "one two three", "00" * 32])
+@pytest.mark.parametrize(
+    "secret", ["", "zz" * 32, "11" * 40, "one two three", "00" * 32, MNEMONIC.replace("about", "abandon")]
+)
 def test_what_is_no_key_is_refused_and_not_shown(secret: str):
     with pytest.raises(ValueError, match="neither 32 bytes in hex nor a mnemonic") as refusal:
         Signer.of(secret)

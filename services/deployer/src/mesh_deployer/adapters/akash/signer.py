@@ -2,10 +2,8 @@
 
 import base64
 import hashlib
-import hmac
 import json
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +11,15 @@ from typing import Any
 
 from bech32 import bech32_encode, convertbits
 from coincurve import PrivateKey
+from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
+from eth_utils.exceptions import ValidationError
 
 from mesh_deployer.adapters.akash.wire import Coin, Message, encoded
 
 PREFIX = "akash"
 TOKEN_S = 300
-_PATH = (44 | 1 << 31, 118 | 1 << 31, 0 | 1 << 31, 0, 0)
-"""m/44'/118'/0'/0/0, the first account of a Cosmos wallet (SLIP-44)."""
-_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_HARDENED = 1 << 31
+_PATH = "m/44'/118'/0'/0/0"
+"""The first account of a Cosmos wallet (SLIP-44)."""
 _WORDS = frozenset({12, 15, 18, 21, 24})
 _DIRECT = 1
 
@@ -47,12 +45,12 @@ class Signer:
 
         Raises `ValueError`, which never shows the secret.
         """
-        words = unicodedata.normalize("NFKD", secret).split()
-        if len(words) in _WORDS:
-            return cls(PrivateKey(_derived(" ".join(words))))
+        words = secret.split()
         try:
+            if len(words) in _WORDS:
+                return cls(PrivateKey(_derived(" ".join(words))))
             return cls(PrivateKey(bytes.fromhex(secret.strip().removeprefix("0x"))))
-        except ValueError:
+        except (ValidationError, ValueError):
             raise ValueError("neither 32 bytes in hex nor a mnemonic") from None
 
     @classmethod
@@ -124,16 +122,8 @@ class Signer:
 
 
 def _derived(mnemonic: str) -> bytes:
-    """The private key of the first account (BIP-39, BIP-32)."""
-    seed = hashlib.pbkdf2_hmac("sha512", mnemonic.encode(), b"mnemonic", 2048)
-    node = hmac.digest(b"Bitcoin seed", seed, "sha512")
-    for index in _PATH:
-        key, chain = node[:32], node[32:]
-        start = b"\0" + key if index & _HARDENED else PrivateKey(key).public_key.format()
-        tweak = hmac.digest(chain, start + index.to_bytes(4), "sha512")
-        child = (int.from_bytes(tweak[:32]) + int.from_bytes(key)) % _ORDER
-        node = child.to_bytes(32) + tweak[32:]
-    return node[:32]
+    """The private key of the first account (BIP-39, BIP-32). Raises `ValidationError` for a word too many."""
+    return key_from_seed(seed_from_mnemonic(mnemonic, passphrase=""), _PATH)
 
 
 def _segment(document: Mapping[str, Any]) -> str:
