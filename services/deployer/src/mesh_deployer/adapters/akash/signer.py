@@ -122,7 +122,7 @@ class Signer:
 
 
 def _derived(mnemonic: str) -> bytes:
-    """The private key of the first account (BIP-39, BIP-32). Raises `ValidationError` for a word too many."""
+    """The first account's private key (BIP-39, BIP-32). Raises `ValidationError` for a wrong word."""
     return key_from_seed(seed_from_mnemonic(mnemonic, passphrase=""), _PATH)
 
 
