@@ -1,7 +1,9 @@
 """What crosses a wire is exactly what was declared, and amounts and names have one spelling each."""
 
 import math
+import re
 from datetime import UTC, datetime
+from ipaddress import IPv6Address
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_shared.canonical import canonical_json
 from mesh_shared.wire import (
+    IPV6,
     Address,
     Capability,
     Cid,
@@ -172,3 +175,19 @@ CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
 )
 def test_a_name_of_a_thing_is_spelled_as_it_is_published(kind: Any, value: str, does: bool):
     assert fits(kind, value) is does
+
+
+@given(st.ip_addresses(v=6))
+def test_every_ipv6_address_is_a_host_of_a_url(address: IPv6Address):
+    for text in (str(address), address.exploded):
+        assert re.fullmatch(IPV6, f"[{text}]")
+
+
+@given(st.from_regex(IPV6, fullmatch=True))
+def test_a_host_that_looks_like_an_ipv6_address_is_one(host: str):
+    assert IPv6Address(host[1:-1])
+
+
+@pytest.mark.parametrize("host", ["[424]", "[:]", "[1:2]", "[:::]", "[1::2::3]", "[1.2.3.4]", "[::g]", "[]"])
+def test_brackets_alone_make_no_ipv6_address(host: str):
+    assert re.fullmatch(IPV6, host) is None

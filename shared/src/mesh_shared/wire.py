@@ -41,6 +41,17 @@ def places(error: ValidationError) -> list[str]:
     return sorted({".".join(str(step) for step in fault["loc"]) for fault in error.errors()})
 
 
+_H = "[0-9a-f]{1,4}"
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+IPV6 = (
+    rf"\[(({_H}:){{7}}{_H}|({_H}:){{1,7}}:|:(:{_H}){{1,7}}|::|"
+    + "|".join(rf"({_H}:){{1,{7 - after}}}(:{_H}){{1,{after}}}" for after in range(1, 7))
+    + rf"|::(ffff:)?({_BYTE}\.){{3}}{_BYTE})\]"
+)
+"""An IPv6 address as the host of a URL, in lower case, without a zone (RFC 3986, §3.2.2). Without anchors."""
+PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+"""A port of a URL, or none. Without anchors."""
+
 # Strict mode would refuse the only spellings that JSON has for these two.
 Uuid = Annotated[UUID, Field(strict=False)]
 Timestamp = Annotated[datetime, Field(strict=False)]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 
 from mesh_shared.canonical import canonical_json, read_json
 from mesh_shared.content.errors import ContentTooLarge
-from mesh_shared.wire import Capability, Units, WireModel
+from mesh_shared.wire import IPV6, PORT, Capability, Units, WireModel
 from pydantic import Field, StringConstraints
 
 from mesh_registry.domain.addresses import leads_out
@@ -19,14 +19,13 @@ MESH = "mesh"
 """The protocol that every agent speaks."""
 A2A, MCP = "a2a", "mcp"
 
-_HOST = r"[a-z0-9]([a-z0-9.-]{0,150}[a-z0-9])?"
-_IPV6 = r"\[[0-9a-f:.]{2,45}\]"
-_PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+ORIGIN = rf"https?://([a-z0-9]([a-z0-9.-]{{0,150}}[a-z0-9])?|{IPV6}){PORT}"
+"""A pattern without anchors."""
 _INSTANT = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
 
 Origin = Annotated[
     str,
-    StringConstraints(pattern=rf"^https?://({_HOST}|{_IPV6}){_PORT}$", max_length=200),
+    StringConstraints(pattern=rf"^{ORIGIN}$", max_length=200),
     Field(
         description="Where the agent is reached: scheme, host, port; no path, no user, no query.",
         examples=["https://agent.example:8443"],

@@ -7,7 +7,7 @@ from mesh_shared.wire import Capability, Units, WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
 from mesh_registry.domain.cards import Evidence, Verdict
-from mesh_registry.domain.metadata import AgentMetadata
+from mesh_registry.domain.metadata import ORIGIN, AgentMetadata
 from mesh_registry.domain.texts import Flag
 from mesh_registry.schemas.fields import AgentName, Did
 from mesh_registry.schemas.registrations import AuthorizationBody
@@ -15,7 +15,7 @@ from mesh_registry.service.importing import CardWish
 
 CardUrl = Annotated[
     str,
-    StringConstraints(pattern=r"^https?://[a-z0-9.:\[\]-]{1,200}(/[A-Za-z0-9._~%/-]{0,250})?$"),
+    StringConstraints(pattern=rf"^{ORIGIN}(/[A-Za-z0-9._~%/-]{{0,250}})?$"),
     Field(
         description="Address of an A2A 1.0 card; without a path, the well-known one of that origin.",
         examples=["https://agent.example"],

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal
 
+from mesh_shared.wire import IPV6, PORT
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 # A token must stay below the 8192 characters that verifiers read; these bounds see to it.
 MAX_SCOPES, MAX_AUDIENCES = 32, 20
 MAX_INSTANT = 253_402_300_799
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-ORIGIN = rf"https?://(({_LABEL}\.){{0,8}}{_LABEL}|\[[0-9a-f:.]{{2,45}}\]){_PORT}"
+ORIGIN = rf"https?://(({_LABEL}\.){{0,8}}{_LABEL}|{IPV6}){PORT}"
 """A pattern without anchors."""
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 SUBJECT = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
