@@ -18,7 +18,7 @@ PRIVATE_V6 = ["::1/128", "fc00::/7", "fe80::/10", "::ffff:0:0/96", "64:ff9b::/96
 PRIVATE_HOSTS = [
     *("localhost", "a.localhost", "db", "a.local", "kms.internal", "nas.home.arpa"),
     *("127.1", "0x7f000001", "2130706433", "0177.0.0.1", "100.100.100.200", "168.63.129.16"),
-    *("[::]", "[:::]", "[1.2.3.4]"),
+    "[::]",
 ]
 TYPE = "https://eips.ethereum.org/EIPS/eip-8004#registration-v1"
 

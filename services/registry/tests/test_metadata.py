@@ -94,6 +94,7 @@ def test_an_endpoint_is_an_origin(endpoint: str):
         "https://agent_one.example",
         "https://" + "a" * 200,
         "javascript:alert(1)",
+        *("https://[424]", "https://[:::]", "https://[1.2.3.4]"),
     ],
 )
 def test_what_is_no_origin_is_no_endpoint(endpoint: str):
