@@ -20,8 +20,9 @@ from mesh_cli.parts import ROOT
 from mesh_shared import http
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All of it, until the last test here has run: the probes alone take a fifth of a core."""
     if why := engine_is_missing():
         pytest.skip(f"the mesh of docker-compose.yml was not run: {why}")
     folder = tmp_path_factory.mktemp("compose")

@@ -176,9 +176,9 @@ def docker_url() -> str:
     return url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[akash.Town]:
-    """A real Akash chain with two small providers; without Go there is none."""
+    """A real Akash chain with two small providers; it costs a tenth of a core while it runs."""
     if not BINARY.exists():
         pytest.skip("no Akash chain is built here: `make akash` does it where Go is installed")
     with akash.town(tmp_path_factory.mktemp("chain")) as town:
