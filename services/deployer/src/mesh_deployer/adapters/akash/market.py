@@ -132,10 +132,11 @@ class AkashMarketplace:
         wanted = {"owner": self._owner, "dseq": dseq, "gseq": 1, "oseq": oseq, "provider": bid.provider}
 
         async def leased() -> LeaseView | None:
+            # Bids first: one that became our lease between two looks would pass for lost.
+            bids = await self.chain.bids(dseq, oseq)
             leases = [lease for lease in await self.chain.leases(dseq) if lease.id.oseq == oseq]
             if leases:
                 return leases[-1]
-            bids = await self.chain.bids(dseq, oseq)
             if not any(b.id.provider == bid.provider and b.state == "open" for b in bids):
                 raise BidLost(bid.provider)
             return None
