@@ -11,8 +11,9 @@ from uuid import UUID
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_security_gateway.domain.oscal import VERSION, assessment_results
+from mesh_security_gateway.domain.oscal import assessment_results
 from mesh_security_gateway.domain.profiles import Control, Deployment, Status, Workload
+from mesh_shared.oscal import VERSION
 
 if TYPE_CHECKING:
     from conftest import Operator

@@ -39,7 +39,7 @@ class Funds:
         return self._cost(until - self.since)
 
     def raised_uact(self, now: datetime, most: int) -> int | None:
-        """The deposit that is to be there when it lasts less than `LOW`, never above `most`; None for now."""
+        """A higher deposit when this one lasts less than `LOW`, at most `most`; None when it stays."""
         if self.lasts_until >= now + LOW:
             return None
         wanted = min(most, self.needed_uact(now + ENOUGH))

@@ -85,7 +85,7 @@ def policies(deployment: Deployment) -> tuple[Policy, ...]:
     return (
         Policy(
             id="no-standing-credentials",
-            rule="A credential leaves the gateway for its provider's origin and for nowhere else.",
+            rule="A credential leaves the gateway for its provider's origin alone.",
             applies_to=everything,
             enforced_by="security-gateway",
             evidence_level="enforced",
