@@ -198,7 +198,7 @@ def zygote_of() -> Iterator[Callable[[str], Zygote]]:
 
         @cache
         def zygote(service: str) -> Zygote:
-            made = Zygote(service)
+            made = Zygote.of(service)
             started.callback(made.close)
             return made
 

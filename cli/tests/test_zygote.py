@@ -27,7 +27,7 @@ def zygote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zygote]:
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(SERVICE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    zygote = Zygote("tiny")
+    zygote = Zygote.of("tiny")
     yield zygote
     zygote.close()
 

@@ -67,7 +67,7 @@ def start(name: str, argv: Sequence[str | Path], log: Path, env: Mapping[str, st
             stderr=subprocess.STDOUT,
             env=None if env is None else dict(env),
             process_group=0,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one C call
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one C call
         )
     return Process(name, popen, log)
 
@@ -86,5 +86,7 @@ def status_of(url: str) -> int | None:
         return None
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent() -> None:
+    """Has the kernel kill this process when its parent ends, where the kernel is Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

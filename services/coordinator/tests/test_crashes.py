@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import signal
-import sys
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import httpx
 import pytest
 from eth_utils.crypto import keccak
 from mesh_cli import parts
+from mesh_cli.zygote import Life, Zygote
 from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime, State, Turn, succeeded
 from mesh_shared.background import beside
 from mesh_shared.wire import WireModel
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 POINTS = {"sqlite": 9, "postgresql": 4}
 SEED = 371
 OPEN_AT_ONCE = 3
+LIFETIME_S = 300
 ANNOUNCED = {
     "opened": "EscrowOpened(bytes32,address,address,address,uint256,address,bytes32,bytes32)",
     "released": "EscrowReleased(bytes32,address,uint256,uint256,uint16)",
@@ -84,38 +85,24 @@ def plugin(name: str, capability: str, effects: Counter[tuple[str, str, str]]) -
 class Coordinator:
     """A coordinator that lives again and again, at one address, in one folder."""
 
-    zygote: asyncio.subprocess.Process
+    zygote: Zygote
     environment: dict[str, str]
     folder: Path
     silence_s: float = 15
     """After which a frozen one loses its roles."""
 
-    async def begin(self, dies_after: int | None) -> int:
-        """Its pid."""
-        order: dict[str, Any] = {"env": self.environment, "log": str(self.folder / "log")}
-        order |= {"dies_after": dies_after, "silence_s": self.silence_s}
-        assert self.zygote.stdin is not None
-        self.zygote.stdin.write(json.dumps(order).encode() + b"\n")
-        return await self._told()
-
-    async def ended(self) -> int:
-        """The signal that ended it."""
-        return await self._told()
-
-    async def _told(self) -> int:
-        assert self.zygote.stdout is not None
-        return int(await self.zygote.stdout.readline())
+    async def begin(self, dies_after: int | None) -> Life:
+        start = partial(self.zygote.start, dies_after=dies_after, silence_s=self.silence_s)
+        return await asyncio.to_thread(start, self.environment, self.folder / "log")
 
 
 @asynccontextmanager
 async def coordinator(environment: dict[str, str], folder: Path) -> AsyncGenerator[Coordinator, None]:
-    argv = [sys.executable, str(Path(__file__).parent / "lives.py")]
-    zygote = await asyncio.create_subprocess_exec(*argv, stdin=-1, stdout=-1)
+    zygote = Zygote(str(Path(__file__).parent / "lives.py"))
     try:
         yield Coordinator(zygote, environment, folder)
     finally:
-        zygote.kill()
-        await zygote.wait()
+        zygote.close()
 
 
 @dataclass(slots=True)
@@ -220,8 +207,8 @@ async def survived(mortal: Coordinator, http: httpx.AsyncClient, points: int) ->
     customer, dice = Customer(http), random.Random(SEED)  # noqa: S311 - the same points each time
     async with beside(customer.order_on()):
         for _ in range(points):
-            await mortal.begin(dies_after=dice.randint(10, 300))
-            assert await mortal.ended() == signal.SIGKILL
+            life = await mortal.begin(dies_after=dice.randint(10, 300))
+            assert await asyncio.to_thread(life.wait, LIFETIME_S) == -signal.SIGKILL
     await mortal.begin(dies_after=None)
     runs = await customer.all_ended()
     facts = (await http.get("/v1/events", params={"limit": 1000})).json()["items"]
@@ -329,13 +316,13 @@ async def started(
     replica: Coordinator, client: dict[str, str]
 ) -> AsyncGenerator[tuple[int, httpx.AsyncClient]]:
     """The pid of the replica and a way to talk to it, once it can be talked to."""
-    pid = await replica.begin(dies_after=None)
+    life = await replica.begin(dies_after=None)
     url = f"http://127.0.0.1:{replica.environment['MESH_PORT']}"
     async with httpx.AsyncClient(base_url=url, headers=client, timeout=10) as http:
         async with asyncio.timeout(60):
             while not await is_ready(http):
                 await asyncio.sleep(0.1)
-        yield pid, http
+        yield life.pid, http
 
 
 async def is_ready(http: httpx.AsyncClient) -> bool:
