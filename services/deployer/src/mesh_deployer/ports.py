@@ -24,6 +24,11 @@ class Order:
     deposit_uact: int
     number: int = 1
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """All that must hold."""
+        return {**dict(self.group.attributes or ()), **self.requirements}
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:

@@ -17,6 +17,9 @@ An agent that is free by its listing and wants money all the same (x402) is paid
 
 from collections.abc import Mapping
 from enum import StrEnum
+from uuid import UUID
+
+from mesh_shared.canonical import json_hash
 
 
 class State(StrEnum):
@@ -161,6 +164,14 @@ DECIDED = ENDED | {State.RELEASED, State.REFUNDED}
 def first(price_units: int) -> State:
     """Where an attempt begins: who works for nothing is called, for others money is set aside."""
     return State.RESERVING if price_units else State.INVOKING
+
+
+def salt(run_id: UUID, step_id: str, number: int) -> str:
+    """32 bytes in hex that are this attempt's alone, for every replica and after every crash.
+
+    Its escrow and its advance are known by it, so that the chain takes each of them once.
+    """
+    return "0x" + json_hash([str(run_id), step_id, number]).hex()
 
 
 def after(state: State, happening: Happening) -> State:

@@ -4,18 +4,16 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mesh_shared.canonical import json_hash
 from mesh_shared.database.engine import Database
 
 from mesh_coordinator.domain import quality
 from mesh_coordinator.domain.advance import Advance, Fate, most_units
-from mesh_coordinator.domain.attempt import Failure, Happening, Outcome
+from mesh_coordinator.domain.attempt import Failure, Happening, Outcome, salt
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.ports import Delivery, Demand, Purse, Refusal
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import ADVANCE, dumped
-from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work, is_stopping, move_on, moved
 
@@ -34,7 +32,9 @@ class Advances:
 
         False, and the attempt has ended, when that may not be paid. Raises `Outrun`.
         """
-        advance = self.purse.sign(demand, most_units=most_units(work.requirement), nonce=_nonce(work.attempt))
+        asked = work.attempt
+        nonce = salt(asked.run_id, asked.step_id, asked.number)
+        advance = self.purse.sign(demand, most_units=most_units(work.requirement), nonce=nonce)
         now = datetime.now(UTC)
         async with self.database.write() as session:
             row = await Attempts(session).locked(work.attempt.id, work.state)
@@ -94,8 +94,3 @@ class Advances:
         async with self.database.write() as session:
             row = await moved(session, work, happening, datetime.now(UTC), **changes)
             await Budgets(session).give_back(row.run_id, advance.units, spent_units=spent_units)
-
-
-def _nonce(attempt: AttemptRow) -> str:
-    """What would be the escrow's salt: the same for every replica and after every crash."""
-    return "0x" + json_hash([str(attempt.run_id), attempt.step_id, attempt.number]).hex()

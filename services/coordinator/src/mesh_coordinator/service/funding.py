@@ -12,7 +12,7 @@ from mesh_shared.database.engine import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import settlement
-from mesh_coordinator.domain.attempt import Failure, Happening
+from mesh_coordinator.domain.attempt import Failure, Happening, salt
 from mesh_coordinator.domain.settlement import Next, Terms
 from mesh_coordinator.ports import Escrows
 from mesh_coordinator.repository.attempts import Attempts
@@ -104,7 +104,7 @@ class Funding:
             terms_hash="0x" + json_hash(document).hex(),
             submit_by=submit_by,
             review_by=submit_by + self.review_window_s,
-            salt="0x" + json_hash([str(attempt.run_id), attempt.step_id, attempt.number]).hex(),
+            salt=salt(attempt.run_id, attempt.step_id, attempt.number),
         )
 
     async def _give_up(self, work: Work) -> None:

@@ -160,7 +160,7 @@ class SimulatedMarketplace:
 
     def _answers(self, order: Order) -> tuple[list[Offer], list[Declined], str | None]:
         """The bids to come, who does not bid, and the fault that the order asks for."""
-        wanted = {**dict(order.group.attributes or ()), **order.requirements}
+        wanted = order.attributes
         fault = wanted.pop(FAULT_ATTRIBUTE, None) if self.has_faults else None
         offers, silent = Inventions(self.seed, self.inputs, self.size).answers(order, wanted)
         return [] if fault == "no-bids" else offers, silent, fault

@@ -16,7 +16,7 @@ from mesh_deployer.adapters.akash.views import DeploymentAnswer, LeaseView, Prov
 from mesh_deployer.adapters.akash.wire import Coin, Message
 from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.manifest import group_specs, manifest, resources_digest, version_hash
-from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined
+from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined, misses
 from mesh_deployer.domain.workload import Group
 from mesh_deployer.errors import (
     BidLost,
@@ -93,7 +93,12 @@ class AkashMarketplace:
     async def quote(self, order: Order) -> BidBook:
         """The chain knows no price before there is an order: nobody's bid is foretold."""
         providers = await self.chain.providers()
-        declined = [Declined(provider=p.owner, reason=why) for p in providers if (why := _misfit(p, order))]
+        wanted = dict(sorted(order.attributes.items()))
+        declined = [
+            Declined(provider=provider.owner, reason=fault[1], cause=fault[0])
+            for provider in providers
+            if (fault := misses(wanted, provider.said))
+        ]
         return BidBook((), tuple(declined))
 
     async def create(self, order: Order) -> None:
@@ -333,17 +338,7 @@ def _leased(found: Found) -> LeaseView:
 
 def _with_requirements(order: Order) -> Group:
     """What must hold beside the group's own attributes is asked of the chain, too."""
-    wanted = {**dict(order.group.attributes or ()), **order.requirements}
-    return replace(order.group, attributes=tuple(sorted(wanted.items())) or None)
-
-
-def _misfit(provider: ProviderView, order: Order) -> str:
-    """Why the market would not take a bid of the provider; empty when it would."""
-    said = provider.said
-    for name, value in _with_requirements(order).attributes or ():
-        if (own := said.get(name)) != value:
-            return f"{name} is {own or 'not declared'}, {value} is required."
-    return ""
+    return replace(order.group, attributes=tuple(sorted(order.attributes.items())) or None)
 
 
 def _bid(provider: ProviderView, price: Decimal) -> Bid:
