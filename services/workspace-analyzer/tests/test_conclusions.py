@@ -10,15 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_workspace_analyzer.domain.advice import FEWEST_PROJECTS, Evidence, Severity, recommend
 from mesh_workspace_analyzer.domain.affected import Change
-from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Comparison, Revision, conclude
+from mesh_workspace_analyzer.domain.analysis import (
+    AffectedStatus,
+    Analysis,
+    Comparison,
+    Fidelity,
+    Revision,
+    conclude,
+)
 from mesh_workspace_analyzer.domain.cost import calculate_cost_optimization, cost_impact
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
+from mesh_workspace_analyzer.domain.targets import Target
 
 
 def chain(*names: str, target: str = "build") -> ProjectGraph:
     """Each project needs the one before it."""
     return ProjectGraph(
-        projects=tuple(Project(name=name, root=f"libs/{name}", targets=(target,)) for name in sorted(names)),
+        projects=tuple(
+            Project(name=name, root=f"libs/{name}", targets=(Target(target),)) for name in sorted(names)
+        ),
         dependencies=tuple(Dependency(b, a) for a, b in pairwise(names)),
     )
 
@@ -53,7 +63,7 @@ def test_half_of_very_few_projects_is_no_hub():
 
 def test_builds_that_wait_in_a_row_are_told_when_they_are_most_of_them():
     row = chain("a", "b", "c")
-    crowd = tuple(Project(name=f"x{n}", root=f"x{n}", targets=("build",)) for n in range(3))
+    crowd = tuple(Project(name=f"x{n}", root=f"x{n}", targets=(Target("build"),)) for n in range(3))
 
     assert "longest-chain" in rules(row)
     assert "longest-chain" not in rules(
@@ -64,7 +74,7 @@ def test_builds_that_wait_in_a_row_are_told_when_they_are_most_of_them():
 def test_projects_without_a_build_are_told_where_others_have_one():
     graph = ProjectGraph(
         projects=(
-            Project(name="a", root="a", targets=("build",)),
+            Project(name="a", root="a", targets=(Target("build"),)),
             Project(name="b", root="b"),
             Project(name="tests", root="tests", kind="e2e"),
         )
@@ -153,3 +163,16 @@ def test_an_analysis_survives_being_stored(changes: tuple[Change, ...] | None):
     analysis = concluded(changes)
 
     assert msgspec.convert(msgspec.to_builtins(analysis), Analysis) == analysis
+
+
+def test_what_a_reader_could_not_know_makes_an_analysis_a_partial_one():
+    known = conclude(
+        chain("a"),
+        Comparison(workspace="shop", base=Revision("a", None), head=Revision("b", None), tree="", changes=()),
+        id=UUID(int=1),
+        tool_versions={},
+        duration_ms=0,
+        created_at=datetime(2025, 3, 4, tzinfo=UTC),
+    )
+
+    assert (known.fidelity, concluded(()).fidelity) == (Fidelity.COMPLETE, Fidelity.PARTIAL)

@@ -16,6 +16,7 @@ from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
+from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.errors import (
     AnalysisNotFound,
     BrokenProjectConfiguration,
@@ -30,7 +31,7 @@ from mesh_workspace_analyzer.service.builds import BuildDesk
 from sqlalchemy import func, select
 
 GRAPH = ProjectGraph(
-    projects=(Project(name="app", root="app", targets=("build",)), Project(name="lib", root="lib")),
+    projects=(Project(name="app", root="app", targets=(Target("build"),)), Project(name="lib", root="lib")),
     dependencies=(Dependency("app", "lib"),),
 )
 SHOP = Comparison(

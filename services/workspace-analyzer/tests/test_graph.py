@@ -16,6 +16,7 @@ from mesh_workspace_analyzer.domain.graph import (
     cycles,
     longest_build_chain,
 )
+from mesh_workspace_analyzer.domain.targets import Target
 
 NAMES = "abcdef"
 kinds = st.sampled_from(list(DependencyKind))
@@ -29,7 +30,7 @@ def graphs(draw: st.DrawFn, *, acyclic: bool = False) -> ProjectGraph:
     edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     return ProjectGraph(
         projects=tuple(
-            Project(name=name, root=f"libs/{name}", targets=("build",) if draw(st.booleans()) else ())
+            Project(name=name, root=f"libs/{name}", targets=(Target("build"),) if draw(st.booleans()) else ())
             for name in names
         ),
         dependencies=tuple(Dependency(source, target, draw(kinds)) for source, target in sorted(edges)),

@@ -13,6 +13,7 @@ from mesh_workspace_analyzer.adapters.nx import QUIET, NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources
 from mesh_workspace_analyzer.domain.affected import Change, find_affected
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, ProjectGraph, cycles
+from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.errors import (
     AnalysisTimedOut,
     BrokenProjectConfiguration,
@@ -52,7 +53,10 @@ async def test_the_projects_are_read_with_all_that_the_rules_need(
     assert (projects["web"].root, projects["web"].kind) == ("apps/web", "app")
     assert (projects["web-e2e"].kind, projects["test-data"].builds) == ("e2e", False)
     assert projects["ui"].tags == ("type:lib", "platform:browser")
-    assert projects["api"].targets == ("build", "serve")
+    build, serve = projects["api"].targets
+    assert build == Target("build", ("^build",), cache=True)
+    assert (serve.name, serve.cache) == ("serve", False)
+    assert projects["web-e2e"].targets == (Target("e2e", ("web:build",)),)
     assert projects["api"].workspace_inputs == ("tools/**/*",)
     assert Dependency("web-e2e", "web", DependencyKind.IMPLICIT) in graph.dependencies
     assert Dependency("cart", "pricing", DependencyKind.STATIC) in graph.dependencies

@@ -20,8 +20,10 @@ from mesh_workspace_analyzer.domain.graph import (
     cycles,
     longest_build_chain,
 )
+from mesh_workspace_analyzer.domain.targets import Target
 
 NAMES = "abcdefgh"
+BUILD, TEST = Target("build"), Target("test")
 
 
 @st.composite
@@ -36,7 +38,7 @@ def graphs(draw: st.DrawFn) -> ProjectGraph:
                 name=name,
                 root=f"libs/{name}",
                 kind=draw(st.sampled_from(["lib", "app", "e2e"])),
-                targets=draw(st.sampled_from([(), ("build",), ("build", "test"), ("test",)])),
+                targets=draw(st.sampled_from([(), (BUILD,), (BUILD, TEST), (TEST,)])),
             )
             for name in names
         ),

@@ -14,6 +14,7 @@ from mesh_workspace_analyzer.domain.affected import Affected, Change, Reason
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
 from mesh_workspace_analyzer.domain.build import OPEN, Build, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Project, ProjectGraph
+from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.events import AnalysisCompleted, BuildFinished
 from mesh_workspace_analyzer.schemas import (
     AffectedView,
@@ -157,8 +158,8 @@ def test_an_action_takes_the_names_that_the_route_takes():
 def analysis(changes: tuple[Change, ...] | None = (Change("libs/a/x.ts"),)) -> Analysis:
     graph = ProjectGraph(
         projects=(
-            Project(name="a", root="libs/a", targets=("build",)),
-            Project(name="b", root="libs/b", targets=("build",)),
+            Project(name="a", root="libs/a", targets=(Target("build"),)),
+            Project(name="b", root="libs/b", targets=(Target("build"),)),
             Project(name="c", root="libs/c"),
         ),
         dependencies=(Dependency("b", "a", DependencyKind.DYNAMIC),),
@@ -199,6 +200,7 @@ def test_an_answer_has_every_field_under_its_name():
         "base": {"ref": "main", "sha": "1" * 40},
         "head": {"ref": "HEAD", "sha": "2" * 40},
         "analysisMode": "nx-core",
+        "fidelity": "complete",
         "affectedDetail": [
             {"project": "a", "reason": "direct", "files": ["libs/a/x.ts"], "via": []},
             {

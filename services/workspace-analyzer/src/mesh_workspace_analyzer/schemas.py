@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from mesh_workspace_analyzer.domain.advice import Recommendation, Severity
 from mesh_workspace_analyzer.domain.affected import Affected, Reason
-from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Revision
+from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.domain.cost import CostImpact
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind
@@ -147,6 +147,7 @@ class AnalysisView(WorkspaceResult):
     base: RevisionView = Field(description="`sha` is what the head was compared with: their merge base.")
     head: RevisionView
     analysisMode: str = Field(examples=["nx-core"])
+    fidelity: Fidelity = Field(description="`partial`: the workspace has more than was read; see `warnings`.")
     affectedDetail: list[AffectedView]
     graphHash: str = Field(description="Equal for equal graphs.")
     durationMs: int = Field(ge=0, description="How long the analysis took.")
@@ -164,6 +165,7 @@ class AnalysisView(WorkspaceResult):
             base=RevisionView.of(analysis.base),
             head=RevisionView.of(analysis.head),
             analysisMode=analysis.mode,
+            fidelity=analysis.fidelity,
             affectedDetail=[AffectedView.of(affected) for affected in analysis.affected],
             graphHash=analysis.graph_hash,
             durationMs=analysis.duration_ms,

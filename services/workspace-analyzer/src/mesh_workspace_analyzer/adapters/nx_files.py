@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Project, ProjectGraph
+from mesh_workspace_analyzer.domain.targets import Target, depends_on
 from mesh_workspace_analyzer.errors import BrokenProjectConfiguration
 
 # Data only. Left out are plugins, generators, task runners and installations, which are programs, and the
@@ -61,8 +62,10 @@ class _NxJson(msgspec.Struct, rename="camel"):
     extends: str = ""
 
 
-class _Target(msgspec.Struct):
+class _Target(msgspec.Struct, rename="camel"):
     inputs: Inputs = []
+    depends_on: list[Any] = []
+    cache: bool = False
 
 
 class _Data(msgspec.Struct, rename="camel"):
@@ -178,7 +181,10 @@ def _project(node: _Node, config: Configuration) -> Project:
         root=node.data.root,
         kind=node.type,
         tags=tuple(node.data.tags),
-        targets=tuple(sorted(node.data.targets)),
+        targets=tuple(
+            Target(name, depends_on(target.depends_on), target.cache)
+            for name, target in sorted(node.data.targets.items())
+        ),
         workspace_inputs=tuple(sorted(globs)),
     )
 

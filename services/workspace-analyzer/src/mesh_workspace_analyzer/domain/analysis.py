@@ -21,6 +21,13 @@ class AffectedStatus(StrEnum):
     FALLBACK_ALL = "fallback_all"
 
 
+class Fidelity(StrEnum):
+    """Whether the graph is what the tool itself would see; `partial`: the warnings say what is missing."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A name as the caller gave it and the commit behind it, None where git knows none."""
@@ -63,6 +70,7 @@ class Analysis:
     tool_versions: dict[str, str]
     created_at: datetime
     mode: str = MODE
+    fidelity: Fidelity
 
     @property
     def text(self) -> str:
@@ -106,4 +114,5 @@ def conclude(
         duration_ms=duration_ms,
         tool_versions=tool_versions,
         created_at=created_at,
+        fidelity=Fidelity.PARTIAL if graph.gaps else Fidelity.COMPLETE,
     )

@@ -10,6 +10,8 @@ from graphlib import TopologicalSorter
 
 import rustworkx as rx
 
+from mesh_workspace_analyzer.domain.targets import Target
+
 BUILD = "build"
 
 Component = tuple[str, ...]
@@ -33,14 +35,14 @@ class Project:
     kind: str = "lib"
     """`app`, `lib` or `e2e`, as Nx has it."""
     tags: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
     workspace_inputs: tuple[str, ...] = ()
     """Globs of files outside of it that its targets read (Nx: `{workspaceRoot}/…`)."""
 
     @property
     def builds(self) -> bool:
         """True when it has a target named `build`."""
-        return BUILD in self.targets
+        return any(target.name == BUILD for target in self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class ProjectGraph:
     """
 
     projects: tuple[Project, ...]
+    tool: str = "nx"
+    """Whose projects these are."""
     dependencies: tuple[Dependency, ...] = ()
     global_files: tuple[str, ...] = ()
     """Files whose change affects every project."""

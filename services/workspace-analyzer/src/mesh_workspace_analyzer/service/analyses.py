@@ -20,6 +20,8 @@ from mesh_workspace_analyzer.events import AnalysisCompleted
 from mesh_workspace_analyzer.ports import Source, Sources, Tool
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
 
+FORM = "2"
+"""Of stored graphs; one of another form is read again."""
 MOST_OPEN = 16
 PATIENCE_S = 30.0
 
@@ -118,5 +120,5 @@ class AnalysisDesk:
 
 
 def _key(tree: str, versions: dict[str, str]) -> str:
-    parts = [MODE, tree, *(f"{name}={version}" for name, version in sorted(versions.items()))]
+    parts = [FORM, MODE, tree, *(f"{name}={version}" for name, version in sorted(versions.items()))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
