@@ -11,6 +11,7 @@ ENV UV_PROJECT_ENVIRONMENT=/app/.venv UV_LINK_MODE=copy UV_PYTHON=/usr/bin/pytho
 WORKDIR /src
 COPY pyproject.toml uv.lock ./
 COPY cli cli
+COPY client client
 COPY shared shared
 COPY services services
 RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable --compile-bytecode --package "mesh-${SERVICE}"

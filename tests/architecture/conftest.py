@@ -11,12 +11,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("architecture"))
 
 
+ROOMS = ("shared", "services/*", "client", "cli")
+
+
 @pytest.fixture(scope="session")
 def project() -> Project:
-    sources = modules(
-        "shared/src/**/*.py", "services/*/src/**/*.py", "cli/src/**/*.py", "examples/agents/**/*.py"
-    )
-    tests = modules("shared/tests/**/*.py", "services/*/tests/**/*.py", "cli/tests/**/*.py", "tests/**/*.py")
+    sources = modules(*(f"{room}/src/**/*.py" for room in ROOMS), "examples/agents/**/*.py")
+    tests = modules(*(f"{room}/tests/**/*.py" for room in ROOMS), "tests/**/*.py")
     return Project(sources, tests)
 
 
