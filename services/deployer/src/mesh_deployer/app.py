@@ -13,6 +13,8 @@ from mesh_shared.platform import Platform
 
 from mesh_deployer.actions import plugin
 from mesh_deployer.adapters import prices
+from mesh_deployer.adapters.console.api import Console
+from mesh_deployer.adapters.console.market import ConsoleMarketplace
 from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.gateway import GatewayProfiles
@@ -74,6 +76,8 @@ def _markets(settings: Settings, platform: Platform, engine: Engine) -> dict[Bac
     }
     if settings.akash_url is not None:
         markets["akash-chain"] = _akash(settings, platform, settings.akash_url)
+    if settings.console_connection is not None:
+        markets["akash-console"] = _console(settings, platform, settings.console_connection)
     return markets
 
 
@@ -90,6 +94,12 @@ def _akash(settings: Settings, platform: Platform, url: str) -> Marketplace:
         gas_price=settings.akash_gas_price,
         allow_private=settings.akash_private_providers,
     )
+
+
+def _console(settings: Settings, platform: Platform, connection: str) -> Marketplace:
+    url = f"{settings.gateway_url}/v1/proxy/{connection}"
+    console = Console(platform.http, url, platform.sessions.auth("security-gateway"))
+    return ConsoleMarketplace(database=platform.database, console=console)
 
 
 def _driver(

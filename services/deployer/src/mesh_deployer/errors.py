@@ -95,6 +95,20 @@ class ImageNotPresent(CannotRun, title="Image not present"):
         super().__init__(text, images=list(images))
 
 
+class NotWritten(CannotRun, title="Not written"):
+    """The backend takes an SDL, and this workload cannot be written as one that means the same."""
+
+    def __init__(self) -> None:
+        super().__init__("This workload cannot be written down for the Console without changing it.")
+
+
+class ConsoleNotConnected(CannotRun, title="Console not connected"):
+    """The security gateway, or the Console behind it, does not let the deployer in."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(f"The Console cannot be used through the gateway: {answer}.", answer=answer)
+
+
 class NotOnDocker(CannotRun, title="Not possible on the Docker backend"):
     """The workload asks for something that the Docker backend does not offer."""
 
@@ -111,6 +125,13 @@ class OrderNotOpen(Conflict, title="Order not open"):
 
     def __init__(self) -> None:
         super().__init__("The order is not open any more.")
+
+
+class OrderRefused(Conflict, title="Order refused"):
+    """The market does not open the order; its word for the reason is in `detail`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The market does not open the order: {reason}")
 
 
 class LeaseLost(Conflict, title="Lease lost"):

@@ -18,7 +18,7 @@ class DeploymentEvent(Event):
     """What every fact about a deployment says."""
 
     deployment_id: Uuid
-    provider: str = Field(description="The backend: simulated, docker or akash-chain.")
+    provider: str = Field(description="The backend: simulated, docker, akash-chain or akash-console.")
 
     def subject(self) -> str:
         return str(self.deployment_id)

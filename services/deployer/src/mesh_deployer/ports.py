@@ -85,7 +85,10 @@ class Marketplace(Protocol):
         ...
 
     async def create(self, order: Order) -> None:
-        """Opens the order and locks its deposit. A later number asks for bids anew, on the same deposit."""
+        """Opens the order and locks its deposit. A later number asks for bids anew, on the same deposit.
+
+        Raises `OrderRefused` when the market does not take it.
+        """
         ...
 
     async def bids(self, order_id: UUID) -> BidBook:
@@ -121,7 +124,10 @@ class Marketplace(Protocol):
         ...
 
     def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
-        """The last `tail` lines of every replica, and when `follow` all later ones until it has ended."""
+        """The last `tail` lines of every replica, and when `follow` all later ones until it has ended.
+
+        Raises `NotOffered` where a market shows none.
+        """
         ...
 
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:

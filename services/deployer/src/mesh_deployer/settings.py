@@ -33,6 +33,11 @@ class Settings(ServiceSettings):
     akash_private_providers: bool = Field(
         default=False, description="Whether providers may be at addresses that are not public."
     )
+    console_connection: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="Connection of the gateway to Akash's Console; without it there is no akash-console.",
+    )
     market_seed: int = Field(default=379, description="Which providers the simulated market has.")
     market_providers: int = Field(
         default=12, ge=1, le=5_000, description="How many the simulated market has."

@@ -88,6 +88,7 @@ class AkashArena:
     town: Town
     hosts: tuple[Host, ...]
     can_exec: bool = False
+    can_read: bool = True
     cancelled_after: tuple[int, ...] = (1, -30, -200)
 
     def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:

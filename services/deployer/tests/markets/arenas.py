@@ -53,6 +53,11 @@ class Arena(Protocol):
     def can_exec(self) -> bool: ...
 
     @property
+    def can_read(self) -> bool:
+        """Whether it has logs."""
+        ...
+
+    @property
     def cancelled_after(self) -> tuple[int, ...]:
         """Turns of the event loop, or milliseconds where below zero, after which a step is given up."""
         ...
@@ -78,6 +83,7 @@ class Arena(Protocol):
 class SimulatedArena:
     market: SimulatedMarketplace
     can_exec: bool = False
+    can_read: bool = True
     cancelled_after: tuple[int, ...] = (0, 1, 2, 3, 5, 8, 13, 21, 34)
 
     def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
@@ -104,6 +110,7 @@ class SimulatedArena:
 class DockerArena:
     market: DockerMarketplace
     can_exec: bool = True
+    can_read: bool = True
     cancelled_after: tuple[int, ...] = (0, 3, 8, 21)
 
     def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:

@@ -90,7 +90,8 @@ async def create_deployment(
 
     Semantic refusals are 409: `sdl-invalid` with every fault, `secret-in-sdl`, `several-groups`,
     `price-not-in-uact`, and for `provider: docker` also `docker-not-available`, `image-not-present`,
-    `not-on-docker`, for `akash-chain` also `backend-not-configured`.
+    `not-on-docker`, for `akash-chain` and `akash-console` also `backend-not-configured`, for the latter
+    `console-not-connected`, `not-written`.
     """
     service = deployer(request)
     wish = Wish(

@@ -23,7 +23,7 @@ from mesh_deployer.domain.funds import Funds
 from mesh_deployer.domain.market import Bid, Choice, CloseReason, Declined, ScoredBid, Terms, tally
 from mesh_deployer.domain.workload import Shape
 
-Backend = Literal["simulated", "docker", "akash-chain"]
+Backend = Literal["simulated", "docker", "akash-chain", "akash-console"]
 Status = Literal["pass", "fail", "not_assessed"]
 
 
@@ -345,7 +345,7 @@ class Deployment:
         changed = self._to(State.FAILED if failed else State.CLOSED, now, text)
         # a raise that was not heard of has come through when more was spent than was known of
         paid_in = self.deposit_goal_uact if spent_uact > self.deposit_uact else self.deposit_uact
-        return replace(changed, refunded_uact=paid_in - spent_uact, uris=(), close_reason=reason)
+        return replace(changed, refunded_uact=max(0, paid_in - spent_uact), uris=(), close_reason=reason)
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:

@@ -33,14 +33,19 @@ def manifest(groups: Sequence[Group]) -> list[Json]:
 
 
 def version_hash(groups: Sequence[Group]) -> str:
-    """SHA-256 of the manifest's canonical JSON, in hex: sorted keys, compact, with Go's escapes.
+    """SHA-256 of the manifest's canonical JSON, in hex.
 
     Source: Manifest.Version in chain-sdk, go/manifest/v2beta3/manifest.go.
     """
+    return sha256(canonical(groups).encode()).hexdigest()
+
+
+def canonical(groups: Sequence[Group]) -> str:
+    """The manifest as it is hashed: sorted keys, compact, with Go's escapes."""
     text = json.dumps(manifest(groups), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return sha256(text.encode()).hexdigest()
+    return text
 
 
 def group_specs(groups: Sequence[Group]) -> list[Json]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Update, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from mesh_deployer.errors import OrderNotOpen
 from mesh_deployer.repository.tables import RemoteOrderRow, SimulatedOrderRow
@@ -51,7 +52,12 @@ class RemoteOrders:
     def add(self, order_id: UUID, *, dseq: int | None, resources: str) -> RemoteOrderRow:
         """Enters an order that is about to be opened."""
         row = RemoteOrderRow(
-            order_id=order_id, backend=self._backend, dseq=dseq, resources=resources, has_manifest=False
+            order_id=order_id,
+            backend=self._backend,
+            number=1,
+            dseq=dseq,
+            resources=resources,
+            has_manifest=False,
         )
         self._session.add(row)
         return row
@@ -60,6 +66,26 @@ class RemoteOrders:
         """Writes what was found out."""
         mine = (RemoteOrderRow.order_id == order_id, RemoteOrderRow.backend == self._backend)
         await self._session.execute(update(RemoteOrderRow).where(*mine).values(**values))
+
+    async def intend(self, order_id: UUID, now: int, until: int) -> bool:
+        """Notes that something is about to be sent, unless something else may still come true."""
+        mine = (RemoteOrderRow.order_id == order_id, RemoteOrderRow.backend == self._backend)
+        is_free = RemoteOrderRow.void_after.is_(None) | (RemoteOrderRow.void_after < now)
+        query = update(RemoteOrderRow).where(*mine, is_free).values(void_after=until)
+        return await self._changes(query)
+
+    async def claim(self, order_id: UUID, dseq: int) -> bool:
+        """Gives an order its number; false when it has one, or the number belongs to another order."""
+        other = aliased(RemoteOrderRow)
+        taken = exists().where(other.backend == self._backend, other.dseq == dseq)
+        mine = (RemoteOrderRow.order_id == order_id, RemoteOrderRow.backend == self._backend)
+        is_free = (RemoteOrderRow.dseq.is_(None), ~taken)
+        query = update(RemoteOrderRow).where(*mine, *is_free).values(dseq=dseq, void_after=None)
+        return await self._changes(query)
+
+    async def _changes(self, query: Update) -> bool:
+        result = await self._session.execute(query.returning(RemoteOrderRow.order_id))
+        return result.first() is not None
 
     async def held(self) -> Sequence[UUID]:
         """The orders that were not closed."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from mesh_shared.database.types import TYPES, UnitAmount, metadata
-from sqlalchemy import BigInteger, Index, String
+from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -70,18 +70,23 @@ class SimulatedOrderRow(Base):
 class RemoteOrderRow(Base):
     """What we know of an order on a market elsewhere; everything else is asked there.
 
-    `void_after` is the height until which a transaction that opens it may still come through.
-    `dseq` is the deployment's number there, null until the market has given it one. `resources` is the digest
-    of what the order asks for. `reason` and `spent_uact` are how it ended, null while it has not.
+    `void_after` is the height, or the Unix time in milliseconds, until which what was sent for it may still
+    come through. `dseq` is the deployment's number there, null until the market has given it one. `number` is
+    how often it has looked for a provider, where that takes another deployment. `resources` is the digest of
+    what the order asks for, `manifest` what it was opened with, where its answer has to be found again.
+    `reason` is how it ended, null while it has not, and `spent_uact` what is gone of the deposit for good.
     """
 
     __tablename__ = "remote_orders"
+    __table_args__ = (UniqueConstraint("backend", "dseq"),)
 
     order_id: Mapped[UUID] = mapped_column(primary_key=True)
     backend: Mapped[str] = mapped_column(String(20), primary_key=True)
+    number: Mapped[int]
     dseq: Mapped[int | None] = mapped_column(BigInteger)
     void_after: Mapped[int | None] = mapped_column(BigInteger)
     resources: Mapped[str] = mapped_column(String(64))
+    manifest: Mapped[str | None] = mapped_column(Text)
     has_manifest: Mapped[bool]
     reason: Mapped[str | None] = mapped_column(String(20))
     spent_uact: Mapped[int | None] = mapped_column(UnitAmount)

@@ -27,10 +27,10 @@ class DeploymentOptions(WireModel):
 
     sdl: Sdl | SkipJsonSchema[None] = None
     config: ConfigModel | SkipJsonSchema[None] = None
-    provider: Literal["auto", "simulated", "docker", "akash-chain"] = Field(
+    provider: Literal["auto", "simulated", "docker", "akash-chain", "akash-console"] = Field(
         default="auto",
         description="auto: the local Docker engine when it answers and has the image, otherwise simulated. "
-        "akash-chain costs money and is never chosen by itself.",
+        "akash-chain and akash-console cost money and are never chosen by themselves.",
         examples=["auto"],
     )
     reputation_floor: float | None = Field(

@@ -17,6 +17,7 @@ from mesh_deployer.errors import (
     ManifestRefused,
     ManifestTimeout,
     OrderNotOpen,
+    OrderRefused,
 )
 from mesh_deployer.ports import Marketplace, Order
 from mesh_deployer.service.workloads import group_of
@@ -45,7 +46,7 @@ class Steps:
             return await _STEPS[deployment.state](deployment, market)
         except LeaseLost as lost:
             return deployment.lost_lease(lost.code(), lost.detail, now())
-        except (OrderNotOpen, InsufficientFunds) as ended:
+        except (OrderNotOpen, OrderRefused, InsufficientFunds, ManifestTimeout) as ended:
             return deployment.failing(ended.code(), ended.detail, now())
 
 

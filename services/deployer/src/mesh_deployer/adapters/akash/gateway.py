@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import aiohttp
 from mesh_shared import dial
 from mesh_shared.errors import Unavailable
 from mesh_shared.wire import ReadModel
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from mesh_deployer.adapters.akash.signer import Signer
+from mesh_deployer.adapters.akash.views import LeaseState
 from mesh_deployer.errors import ManifestRefused
 from mesh_deployer.ports import LogLine
 
@@ -25,7 +26,6 @@ _FAILURES = (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueErro
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 _TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 _REPLICA = re.compile(r"(-[0-9a-f]{6,10}-[0-9a-z]{5}|-\d+)$")
-Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,40 +43,6 @@ class Tenancy:
     def path(self) -> str:
         """The lease's part of the provider's addresses."""
         return f"/lease/{self.dseq}/{self.gseq}/{self.oseq}"
-
-
-class ServiceState(ReadModel):
-    available: int = Field(default=0, ge=0)
-    total: int = Field(default=0, ge=0)
-    uris: list[Host] | None = Field(default=None, max_length=50)
-
-
-class PortState(ReadModel):
-    host: Host
-    externalPort: int = Field(ge=1, le=65535)
-    proto: str = Field(default="TCP", pattern="^(TCP|UDP)$")
-
-
-class LeaseState(ReadModel):
-    """What a provider says of a lease."""
-
-    services: dict[str, ServiceState] = Field(max_length=100)
-    forwarded_ports: dict[str, list[PortState]] | None = Field(default=None, max_length=100)
-
-    @property
-    def is_running(self) -> bool:
-        """True when every replica is there."""
-        return bool(self.services) and all(s.total and s.available >= s.total for s in self.services.values())
-
-    @property
-    def uris(self) -> tuple[str, ...]:
-        """Where it says that the workload answers."""
-        hosts = [host for service in self.services.values() for host in service.uris or ()]
-        ports = [port for several in (self.forwarded_ports or {}).values() for port in several]
-        return (
-            *(f"http://{host}" for host in hosts),
-            *(f"{port.proto.lower()}://{port.host}:{port.externalPort}" for port in ports),
-        )
 
 
 class _Line(ReadModel):

@@ -40,7 +40,6 @@ UNKNOWN_REPUTATION = Decimal("0.5")
 _DSEQ_BITS = 48
 """A deployment's number is ours to choose; JavaScript reads no more than 53 bits of it."""
 _TRIES = 40
-_REASON = "lease_closed_reason_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +71,7 @@ class Found:
             return CloseReason.INSUFFICIENT_FUNDS
         if not self.is_paused or self.lease is None:
             return CloseReason.OWNER
-        said = self.lease.reason.removeprefix(_REASON)
-        if said in set(CloseReason):
-            return CloseReason(said)
-        return CloseReason.UNSPECIFIED if self.row.has_manifest else CloseReason.MANIFEST_TIMEOUT
+        return self.lease.why(self.row.has_manifest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,15 @@
 """What we read of the chain's answers. Both lines of Akash fit: they name the same things differently."""
 
 from decimal import Decimal
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from mesh_shared.wire import ReadModel
 from pydantic import AliasChoices, Base64Bytes, Field, field_validator
+
+from mesh_deployer.domain.market import CloseReason
+
+Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
+_REASON = "lease_closed_reason_"
 
 
 class CoinView(ReadModel):
@@ -68,9 +73,9 @@ class DeploymentView(ReadModel):
     version: Base64Bytes = Field(validation_alias=AliasChoices("hash", "version"))
 
 
-class DeploymentAnswer(ReadModel):
-    deployment: DeploymentView
-    groups: list[GroupView] = Field(max_length=50)
+class Funded(ReadModel):
+    """Whatever has an escrow account, in either form."""
+
     escrow_account: EscrowView
 
     @field_validator("escrow_account", mode="before")
@@ -80,6 +85,11 @@ class DeploymentAnswer(ReadModel):
             return EscrowView.flat(value)
         except (TypeError, KeyError, AttributeError, ArithmeticError):
             raise ValueError("not an escrow account") from None
+
+
+class DeploymentAnswer(Funded):
+    deployment: DeploymentView
+    groups: list[GroupView] = Field(max_length=50)
 
 
 class OrderView(ReadModel):
@@ -102,6 +112,13 @@ class LeaseView(ReadModel):
     created_at: int
     closed_on: int = 0
     reason: str = ""
+
+    def why(self, has_manifest: bool) -> CloseReason:
+        """Why its provider has closed it, as far as the chain or the order of things tells."""
+        said = self.reason.removeprefix(_REASON)
+        if said in set(CloseReason):
+            return CloseReason(said)
+        return CloseReason.UNSPECIFIED if has_manifest else CloseReason.MANIFEST_TIMEOUT
 
 
 class BidAnswer(ReadModel):
@@ -134,6 +151,40 @@ class CertificateView(ReadModel):
 
 class CertificateAnswer(ReadModel):
     certificate: CertificateView
+
+
+class ServiceState(ReadModel):
+    available: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    uris: list[Host] | None = Field(default=None, max_length=50)
+
+
+class PortState(ReadModel):
+    host: Host = ""
+    externalPort: int = Field(ge=1, le=65535)
+    proto: str = Field(default="TCP", pattern="^(TCP|UDP)$")
+
+
+class LeaseState(ReadModel):
+    """What a provider says of a lease."""
+
+    services: dict[str, ServiceState] = Field(max_length=100)
+    forwarded_ports: dict[str, list[PortState]] | None = Field(default=None, max_length=100)
+
+    @property
+    def is_running(self) -> bool:
+        """True when every replica is there."""
+        return bool(self.services) and all(s.total and s.available >= s.total for s in self.services.values())
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Where it says that the workload answers."""
+        hosts = [host for service in self.services.values() for host in service.uris or ()]
+        ports = [port for several in (self.forwarded_ports or {}).values() for port in several]
+        return (
+            *(f"http://{host}" for host in hosts),
+            *(f"{port.proto.lower()}://{port.host}:{port.externalPort}" for port in ports if port.host),
+        )
 
 
 def _sum(coins: Any) -> Decimal:

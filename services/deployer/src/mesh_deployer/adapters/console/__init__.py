@@ -1,0 +1,1 @@
+"""Akash through the Console's REST API: somebody else signs, and the security gateway holds the key."""
