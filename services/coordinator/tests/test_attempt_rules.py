@@ -29,7 +29,14 @@ PAID = list(lives(frozenset({Happening.NOTHING_OWED, Happening.CHARGED}), first(
 ADVANCED = list(
     lives(frozenset({Happening.NOTHING_OWED, Happening.CALL_FAILED, Happening.DELIVERED}), first(0))
 )
-MONEYS = {Happening.CHARGED, Happening.CALL_FAILED, Happening.SIGNED, Happening.UNSIGNED, Happening.SUBMITTED}
+MONEYS = {
+    Happening.CHARGED,
+    Happening.CALL_FAILED,
+    Happening.SIGNED,
+    Happening.UNSIGNED,
+    Happening.SUBMITTED,
+    Happening.RULED,
+}
 FREE = list(lives(frozenset(MONEYS), first(0)))
 
 
@@ -61,8 +68,22 @@ def test_who_is_free_never_comes_near_the_chain():
     assert {state for life in FREE for state in life} == {
         State.INVOKING,
         State.DELIVERED,
+        State.REVIEWING,
+        State.AWAITING,
         State.CLOSED,
     }
+
+
+def test_who_is_paid_has_handed_in_before_the_work_is_reviewed():
+    for life in PAID:
+        assert State.REVIEWING not in life or life.index(State.DELIVERED) < life.index(State.REVIEWING)
+        assert State.AWAITING not in life or life[life.index(State.AWAITING) - 1] is State.REVIEWING
+
+
+@pytest.mark.parametrize("state", [State.REVIEWING, State.AWAITING])
+@pytest.mark.parametrize("escrow", list(EscrowState))
+def test_while_work_is_reviewed_the_contract_holds_the_result(state: State, escrow: EscrowState):
+    assert settlement.agrees(state, None, escrow) == (escrow is EscrowState.SUBMITTED)
 
 
 def test_only_what_was_settled_is_rated():

@@ -22,6 +22,7 @@ from mesh_cli.zygote import Life, Zygote
 from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime, State, Turn, succeeded
 from mesh_shared.background import beside
 from mesh_shared.wire import WireModel
+from pydantic import ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -34,6 +35,7 @@ POINTS = {"sqlite": 9, "postgresql": 4}
 SEED = 371
 OPEN_AT_ONCE = 3
 LIFETIME_S = 300
+VALIDATORS = ("judge", "jury")
 ANNOUNCED = {
     "opened": "EscrowOpened(bytes32,address,address,address,uint256,address,bytes32,bytes32)",
     "released": "EscrowReleased(bytes32,address,uint256,uint256,uint16)",
@@ -45,6 +47,17 @@ BODY: dict[str, Any] = {
         {"id": "good", "capability": "good"},
         {"id": "retried", "capability": "contested", "quality": {"expectedOutcome": {"by": "better"}}},
         {
+            "id": "reviewed",
+            "capability": "grey",
+            "quality": {
+                "assertions": [
+                    {"at": "/by", "op": "exists", "weight": 7},
+                    {"at": "/more", "op": "exists", "weight": 3},
+                ],
+                "review": {"validators": {"capability": "review", "count": 2}},
+            },
+        },
+        {
             "id": "report",
             "capability": "free",
             "parameters": {"seen": {"$ref": "#/steps/good/result"}},
@@ -55,17 +68,17 @@ BODY: dict[str, Any] = {
 
 
 class Asked(WireModel):
-    seen: Any = None
+    model_config = ConfigDict(extra="allow")
 
 
-def plugin(name: str, capability: str, effects: Counter[tuple[str, str, str]]) -> Plugin:
+def plugin(name: str, capability: str, effects: Counter[tuple[str, str, str]], **more: Any) -> Plugin:
     """An agent whose work leaves a trace each time that it is done."""
 
     async def work(
         runtime: Runtime[Any], message: Message, state: State, asked: Asked, say: Callback
     ) -> bool:
         effects[state["run_id"], state["step_id"], name] += 1
-        await say(succeeded("Done.", {"by": name}))
+        await say(succeeded("Done.", {"by": name} | more))
         return True
 
     turns = (Turn(role="user", text="Work."), Turn(role="agent", text="Done.", action="WORK"))
@@ -179,6 +192,9 @@ async def effects(town: Town) -> Effects:
     await town.settle_down("worse", plugin("worse", "contested", effects), price=700, reputation=0.9)
     await town.settle_down("better", plugin("better", "contested", effects), price=900, reputation=0.1)
     await town.settle_down("clerk", plugin("clerk", "free", effects), price=0)
+    await town.settle_down("fair", plugin("fair", "grey", effects), price=600)
+    for name in VALIDATORS:
+        await town.settle_down(name, plugin(name, "review", effects, score=0.9), price=0)
     return effects
 
 
@@ -195,6 +211,12 @@ class Aftermath:
         """Run, step and attempt."""
         steps = [(run["id"], step) for run in self.runs for step in run["steps"]]
         return [(id, step["id"], attempt) for id, step in steps for attempt in step["attempts"]]
+
+    @property
+    def work(self) -> list[tuple[str, str, str]]:
+        """What was done once each, reviews included."""
+        done = [(run, step, attempt["agent"]) for run, step, attempt in self.attempts]
+        return done + [(run["id"], "reviewed", name) for run in self.runs for name in VALIDATORS]
 
     @property
     def escrows(self) -> dict[str, Body]:
@@ -238,21 +260,22 @@ async def test_killed_again_and_again_everything_still_happens_once(
     assert {run["status"] for run in left.runs} == {"succeeded"}
     assert set(left.customer.started.values()) <= {run["id"] for run in left.runs}
     assert count <= len(left.customer.started) + 1
-    assert await chain.units(payer) == 1_000_000 - 1_900 * count
+    assert await chain.units(payer) == 1_000_000 - 2_500 * count
     assert await chain.units("MeshEscrow") == in_escrow_before
+    unpaid = dict.fromkeys(("worse", "clerk", *VALIDATORS), 0)
     earned = {name: await chain.units(agent.wallet.address) for name, agent in town.agents.items()}
-    assert earned == {"solid": 1_000 * count, "worse": 0, "better": 900 * count, "clerk": 0}
+    assert earned == {"solid": 1_000 * count, "better": 900 * count, "fair": 600 * count} | unpaid
     ratings = {name: await chain.ratings(agent.token_id) for name, agent in town.agents.items()}
-    expected = {"solid": (count, 100), "worse": (count, 0), "better": (count, 100), "clerk": (0, 0)}
-    assert ratings == expected
-    assert effects == Counter((run, step, attempt["agent"]) for run, step, attempt in left.attempts)
+    expected = {"solid": (count, 100), "worse": (count, 0), "better": (count, 100), "fair": (count, 90)}
+    assert ratings == expected | dict.fromkeys(("clerk", *VALIDATORS), (0, 0))
+    assert effects == Counter(left.work)
     await each_escrow_ended_once(chain, left)
     each_fact_was_told_once(left)
 
 
 async def each_escrow_ended_once(chain: Chain, left: Aftermath) -> None:
     opened, released, refunded = [await announced(chain, event) for event in ANNOUNCED]
-    assert len(left.escrows) == 3 * len(left.runs)
+    assert len(left.escrows) == 4 * len(left.runs)
     for id, attempt in left.escrows.items():
         ending = (1, 0) if attempt["outcome"] == "success" else (0, 1)
         assert (opened[id], released[id], refunded[id]) == (1, *ending)

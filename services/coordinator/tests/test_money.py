@@ -115,6 +115,7 @@ async def test_the_terms_were_hashed_before_the_money_was_locked(caller: Caller,
             "assertions": [{"at": "/summary", "op": "minLength", "value": 30, "weight": 1}],
             "outcome": None,
             "outcome_weight": 1,
+            "review": None,
         },
         "releaseAboveBps": 8000,
     }

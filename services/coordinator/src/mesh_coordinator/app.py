@@ -28,7 +28,7 @@ from mesh_coordinator.adapters.registry import RegistryDirectory
 from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.api import approvals, auctions, budgets, execution, runs
 from mesh_coordinator.domain.limits import Limits
-from mesh_coordinator.schemas.requests import MAX_TIMEOUT_S
+from mesh_coordinator.schemas.quality import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
 from mesh_coordinator.service.advances import Advances
 from mesh_coordinator.service.approvals import ApprovalDesk
@@ -43,6 +43,7 @@ from mesh_coordinator.service.forking import ForkDesk
 from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.planning import Planner
 from mesh_coordinator.service.reconciling import Reconciler
+from mesh_coordinator.service.reviews import Reviews
 from mesh_coordinator.service.runs import RunDesk
 from mesh_coordinator.service.settling import Settling
 from mesh_coordinator.service.transactions import Transactions
@@ -85,6 +86,9 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 advances=Advances(
                     database=platform.database,
                     purse=TokenPurse(rpc, escrows.token, TOKEN_DOMAIN, sender.account),
+                ),
+                reviews=Reviews(
+                    database=platform.database, agents=agents, escrows=escrows, settling=settling, news=news
                 ),
                 news=news,
             )

@@ -49,10 +49,10 @@ class ApprovalDecided(Conflict, title="Approval is decided"):
 
 
 class ApprovalExpired(Conflict, title="Approval has expired"):
-    """The run was cancelled, or its deadline passed, before anybody decided."""
+    """The run was cancelled, or the time to decide was over, before anybody decided."""
 
     def __init__(self) -> None:
-        super().__init__("The run stops, so that nothing is left to decide.")
+        super().__init__("The run stops, or the time was over: nothing is left to decide.")
 
 
 class AuctionClosed(Conflict, title="No bids are taken"):

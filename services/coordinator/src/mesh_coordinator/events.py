@@ -26,13 +26,17 @@ class RunStarted(_OfRun):
 
 
 class ApprovalRequested(_OfRun):
-    """A step waits for a person; `price` is the most that its agents ask for."""
+    """A step waits for a person; `price` is the most that its agents ask for.
+
+    With `attempt` its result does: the checks find it neither good nor bad.
+    """
 
     topic: ClassVar[str] = "coordinator.approval-requested.v1"
 
     step_id: str
     approval_id: Uuid
     price: Units
+    attempt: int | None = None
 
 
 class StepCompleted(_OfRun):
@@ -101,7 +105,7 @@ class EscrowRefunded(_OfEscrow):
 
 
 class QualityScored(_OfRun):
-    """A result was judged against what was expected of it."""
+    """A result was judged against what was expected of it, once more after a review."""
 
     topic: ClassVar[str] = "coordinator.quality-scored.v1"
 

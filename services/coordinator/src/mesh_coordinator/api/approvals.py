@@ -1,4 +1,4 @@
-"""What people decide about steps that wait for them, over HTTP."""
+"""What people decide about steps and results that wait for them, over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,9 +24,9 @@ _DECISIONS = {"approve": Approval.APPROVED, "deny": Approval.DENIED}
 async def decide_approval(
     run_id: UUID, approval_id: UUID, body: DecisionBody, caller: Approver, service: Service
 ) -> ApprovalView:
-    """Lets a step start, or fail. The same decision again changes nothing.
+    """Lets a step start, or fail; or has a result paid, or not. The same decision again changes nothing.
 
-    409 `approval-decided` for another one, `approval-expired` when the run stopped before.
+    409 `approval-decided` for another one, `approval-expired` when the run stopped, or the time was over.
     """
     decision = _DECISIONS[body.decision]
     return ApprovalView.decided(await service.approvals.decide(run_id, approval_id, decision, caller.subject))

@@ -8,6 +8,10 @@
                                 └───────────────┘ ▼
                                rated ◀── released | refunded ──▶ closed
 
+A result that the checks find neither good nor bad is reviewed, where the plan says so:
+
+    delivered | submitting ── doubted ──▶ reviewing ── unruled ──▶ awaiting ── ruled ──▶ settling | closed
+
 An agent that is free by its listing and wants money all the same (x402) is paid in advance, or left:
 
     invoking ── charged ──▶ paying ── answered ──▶ clearing ── taken | lapsed ──▶ closed
@@ -33,6 +37,8 @@ class State(StrEnum):
     CLEARING = "clearing"
     DELIVERED = "delivered"
     SUBMITTING = "submitting"
+    REVIEWING = "reviewing"
+    AWAITING = "awaiting"
     SETTLING = "settling"
     RELEASED = "released"
     REFUNDED = "refunded"
@@ -58,6 +64,9 @@ class Happening(StrEnum):
     UNSIGNED = "unsigned"
     SUBMITTED = "submitted"
     NOT_SUBMITTED = "not-submitted"
+    DOUBTED = "doubted"
+    UNRULED = "unruled"
+    RULED = "ruled"
     RELEASED = "released"
     REFUNDED = "refunded"
     RATED = "rated"
@@ -141,11 +150,19 @@ NEXT: Mapping[State, Mapping[Happening, State]] = {
         Happening.SIGNED: State.SUBMITTING,
         Happening.UNSIGNED: State.SETTLING,
         Happening.SUBMITTED: State.SETTLING,
+        Happening.DOUBTED: State.REVIEWING,
     },
     State.SUBMITTING: {
         Happening.SUBMITTED: State.SETTLING,
         Happening.NOT_SUBMITTED: State.SETTLING,
+        Happening.DOUBTED: State.REVIEWING,
     },
+    State.REVIEWING: {
+        Happening.RULED: State.SETTLING,
+        Happening.NOTHING_OWED: State.CLOSED,
+        Happening.UNRULED: State.AWAITING,
+    },
+    State.AWAITING: {Happening.RULED: State.SETTLING, Happening.NOTHING_OWED: State.CLOSED},
     State.SETTLING: {Happening.RELEASED: State.RELEASED, Happening.REFUNDED: State.REFUNDED},
     State.RELEASED: {Happening.RATED: State.RATED, Happening.UNRATED: State.CLOSED},
     State.REFUNDED: {Happening.RATED: State.RATED, Happening.UNRATED: State.CLOSED},

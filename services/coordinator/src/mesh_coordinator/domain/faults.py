@@ -163,6 +163,9 @@ def _reference_fault(reference: Reference, given: Mapping[str, Any]) -> str | No
 
 def _quality_faults(requirement: Requirement, place: str) -> Iterator[Fault]:
     expected = requirement.quality
+    validators = expected.review and expected.review.validators
+    if validators and validators.quorum > validators.count:
+        yield Fault(f"{place}/review/validators/quorum", "more than are asked")
     if expected.schema is not None:
         for pointer, detail in schema_rules.faults(expected.schema):
             yield Fault(f"{place}/schema{pointer}", detail)

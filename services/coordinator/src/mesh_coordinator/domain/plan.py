@@ -27,6 +27,8 @@ class PlannedStep:
 
     requirement: Requirement
     candidates: tuple[Candidate, ...]
+    validators: tuple[Candidate, ...] = ()
+    """Everyone considered for the review of results, in the same order."""
 
     @property
     def hirable(self) -> tuple[Candidate, ...]:

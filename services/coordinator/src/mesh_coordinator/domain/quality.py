@@ -17,6 +17,7 @@ from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.domain.json_schema import IsLate
 from mesh_coordinator.domain.patterns import Undecidable
 from mesh_coordinator.domain.references import PointerMissing, at
+from mesh_coordinator.domain.review import Review
 
 FULL_BPS = 10_000
 RELEASE_ABOVE_BPS = 8_000
@@ -50,18 +51,20 @@ class Assertion:
 class Expectation:
     """What a result is judged by, fixed in the escrow's terms before any money is locked.
 
-    `outcome` lists members that the result must have, nested ones included; None expects nothing.
+    `outcome` lists members that the result must have, nested ones included; None expects nothing. `review`
+    says who is asked about a score between 0.6 and 0.8; None is nobody: it is too little.
     """
 
     schema: dict[str, Any] | None = None
     assertions: tuple[Assertion, ...] = ()
     outcome: Any = None
     outcome_weight: int = 1
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One criterion and how much of it is met: `matched` of `of`."""
+    """One criterion and how much of it is met: `matched` of `of`; of weight 0 is what a review said."""
 
     name: str
     matched: int

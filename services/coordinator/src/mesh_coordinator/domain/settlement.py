@@ -158,6 +158,8 @@ def agrees(state: State, outcome: str | None, escrow: EscrowState) -> bool:
             return escrow is EscrowState.NONE
         case State.FUNDED | State.INVOKING | State.DELIVERED:
             return escrow in (EscrowState.FUNDED, EscrowState.SUBMITTED)
+        case State.REVIEWING | State.AWAITING:
+            return escrow is EscrowState.SUBMITTED
         case State.OPENING | State.SUBMITTING | State.SETTLING:
             return False
         case _:

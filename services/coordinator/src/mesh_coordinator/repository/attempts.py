@@ -19,6 +19,7 @@ class Attempted(NamedTuple):
 
     attempt: AttemptRow
     requirement: dict[str, Any]
+    validators: list[Any]
     step_status: str
     is_undo: bool
     stopping: str | None
@@ -43,7 +44,8 @@ class Attempts:
 
     async def with_steps(self, ids: Sequence[UUID]) -> Sequence[Attempted]:
         """These attempts with what they are for."""
-        columns = StepRow.requirement, StepRow.status, StepRow.is_undo, RunRow.stopping, RunRow.traceparent
+        its = StepRow.requirement, StepRow.validators, StepRow.status, StepRow.is_undo
+        columns = *its, RunRow.stopping, RunRow.traceparent
         query = select(AttemptRow, *columns).join(StepRow, _IS_ITS).join(RunRow, StepRow.run_id == RunRow.id)
         rows = await self._session.execute(query.where(AttemptRow.id.in_(ids)))
         return [Attempted(*row) for row in rows]
@@ -68,6 +70,11 @@ class Attempts:
 
     async def by_escrow(self, escrow_id: str) -> AttemptRow | None:
         return await self._session.scalar(select(AttemptRow).where(AttemptRow.escrow_id == escrow_id))
+
+    async def asked(self, run_id: UUID, approval_id: UUID) -> AttemptRow | None:
+        """The attempt about whose result somebody was asked under that id."""
+        query = select(AttemptRow).where(AttemptRow.run_id == run_id, AttemptRow.approval_id == approval_id)
+        return await self._session.scalar(query)
 
     async def results(self, run_id: UUID, steps: Sequence[str]) -> Mapping[str, Any]:
         """What was delivered for these steps and held up, by step."""

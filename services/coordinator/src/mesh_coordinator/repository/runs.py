@@ -66,6 +66,7 @@ def _planned(step: StepRow, items: Sequence[str]) -> PlannedStep:
     return PlannedStep(
         requirement=replace(wanted, id=step.id, needs=(*step.needs, *items)),
         candidates=CANDIDATES.validate_python(step.candidates),
+        validators=CANDIDATES.validate_python(step.validators),
     )
 
 
@@ -159,12 +160,14 @@ class Runs:
         query = select(func.count()).select_from(StepRow).where(StepRow.run_id == run_id)
         return (await self._session.execute(query)).scalar_one()
 
-    async def asked(self, run_id: UUID, approval_id: UUID) -> StepRow:
-        """The step about which somebody was asked. Raises `ApprovalNotFound`."""
+    async def asked(self, run_id: UUID, approval_id: UUID) -> StepRow | AttemptRow:
+        """The step, or the attempt, about which somebody was asked. Raises `ApprovalNotFound`."""
         query = select(StepRow).where(StepRow.run_id == run_id, StepRow.approval_id == approval_id)
-        if (found := await self._session.scalar(query)) is None:
+        if (step := await self._session.scalar(query)) is not None:
+            return step
+        if (attempt := await Attempts(self._session).asked(run_id, approval_id)) is None:
             raise ApprovalNotFound
-        return found
+        return attempt
 
     def happened(self, run: RunRow, type: str, data: Mapping[str, Any], at: datetime) -> None:
         """Adds to the history of a run that is new or locked; its number is the run's new version."""

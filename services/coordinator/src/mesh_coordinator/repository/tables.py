@@ -105,6 +105,7 @@ class ChargeRow(Base):
 class StepRow(Base):
     """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order.
 
+    `validators` are the candidates for the review of its results.
     `approval` is NULL for a step about which nobody is asked; `approval_id` is known once somebody is.
     `result` is {"value": …} for a step that no attempt of this run did: it was kept from the run `kept_from`,
     or gathered from the items of a step that `is_mapped`. An item has a `parent`, a number from 1 on, and its
@@ -128,6 +129,7 @@ class StepRow(Base):
     agents: Mapped[list[str]]
     requirement: Mapped[dict[str, Any]]
     candidates: Mapped[list[Any]]
+    validators: Mapped[list[Any]] = mapped_column(default=list)
     status: Mapped[str] = mapped_column(String(20), default=StepStatus.PENDING)
     auction: Mapped[str | None] = mapped_column(String(10))
     bids_until: Mapped[datetime | None]
@@ -156,6 +158,7 @@ class AttemptRow(Base):
     `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first;
     `retries` is how often the agent was called again, `doubted_id` the last transaction of which it was
     announced that its outcome is unknown. `advance` is what the agent was given before it worked.
+    `approval` is what a person was asked about its result, until `review_until`, and has said.
     """
 
     __tablename__ = "attempts"
@@ -186,6 +189,11 @@ class AttemptRow(Base):
     advance: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     delivery: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
     report: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL_JSON)
+    approval: Mapped[str | None] = mapped_column(String(10))
+    approval_id: Mapped[UUID | None]
+    approval_by: Mapped[str | None] = mapped_column(String(128))
+    approval_at: Mapped[datetime | None]
+    review_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
     called_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]

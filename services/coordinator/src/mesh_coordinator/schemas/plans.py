@@ -68,6 +68,7 @@ class PlannedStepView(WireModel):
     action: str | None
     price: Units | None
     candidates: list[CandidateView] = Field(description="Best first, those turned down last.")
+    validators: list[CandidateView] = Field(description="For the review of results, in the same order.")
 
     @classmethod
     def of(cls, step: PlannedStep) -> Self:
@@ -94,6 +95,7 @@ class PlannedStepView(WireModel):
             action=chosen and chosen.action,
             price=chosen and str(chosen.price_units),
             candidates=[CandidateView.of(candidate) for candidate in step.candidates],
+            validators=[CandidateView.of(validator) for validator in step.validators],
         )
 
 

@@ -14,7 +14,6 @@ from pydantic import (
 )
 
 from mesh_coordinator.domain.faults import MAX_STEPS
-from mesh_coordinator.domain.quality import Assertion, Expectation, Op
 from mesh_coordinator.domain.references import MARK, STEP_ID
 from mesh_coordinator.domain.requirements import (
     DEFAULT_TIMEOUT_S,
@@ -25,13 +24,11 @@ from mesh_coordinator.domain.requirements import (
 )
 from mesh_coordinator.domain.run import OnFailure
 from mesh_coordinator.schemas.budgets import BudgetName
+from mesh_coordinator.schemas.quality import MAX_DEADLINE_S, MAX_TIMEOUT_S, QualityBody
 from mesh_coordinator.service.planning import Task
 
-MAX_ASSERTIONS = 50
-MAX_TIMEOUT_S = 300
 MAX_RETRIES = 5
 MAX_FALLBACK_AGENTS = 9
-MAX_DEADLINE_S = 7 * 86_400
 MAX_PARALLEL = 100
 MAX_AUCTION_S = 3600
 
@@ -45,12 +42,6 @@ ActionName = Annotated[
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"),
     Field(description="The action to invoke; without it the agent's cheapest tool for the capability."),
 ]
-Pointer = Annotated[
-    str,
-    StringConstraints(max_length=512, pattern=r"^(/([^/~]|~[01])*)*$"),
-    Field(description="JSON Pointer (RFC 6901) into the result; empty for all of it.", examples=["/summary"]),
-]
-Weight = Annotated[int, Field(ge=1, le=100, description="Share in the score.")]
 Parameters = Annotated[
     dict[str, Any],
     Field(
@@ -58,52 +49,6 @@ Parameters = Annotated[
         "stands for a whole value of an earlier result or of the input.",
     ),
 ]
-
-
-class AssertionBody(WireModel):
-    """A demand on one place of the result."""
-
-    at: Pointer
-    op: Op = Field(strict=False, examples=["minLength"])
-    value: Any = Field(default=None, description="What `op` compares with.", examples=[1])
-    weight: Weight = 1
-
-    def assertion(self) -> Assertion:
-        return Assertion(at=self.at, op=self.op, value=self.value, weight=self.weight)
-
-
-class QualityBody(WireModel):
-    """What the result is judged by; hashed into the escrow's terms before any money is locked."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "schema": {"type": "object", "required": ["summary"]},
-                    "assertions": [{"at": "/summary", "op": "minLength", "value": 20}],
-                }
-            ]
-        }
-    )
-
-    json_schema: dict[str, Any] | None = Field(
-        default=None,
-        alias="schema",
-        description="JSON Schema 2020-12 that the result must fit, else its score is 0.",
-    )
-    assertions: list[AssertionBody] = Field(default=[], max_length=MAX_ASSERTIONS)
-    expectedOutcome: Any = Field(
-        default=None, description="Members the result must have; the score counts those that it has."
-    )
-    expectedOutcomeWeight: Weight = 1
-
-    def expectation(self) -> Expectation:
-        return Expectation(
-            schema=self.json_schema,
-            assertions=tuple(body.assertion() for body in self.assertions),
-            outcome=self.expectedOutcome,
-            outcome_weight=self.expectedOutcomeWeight,
-        )
 
 
 class WeightsBody(WireModel):

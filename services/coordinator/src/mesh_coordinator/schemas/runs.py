@@ -16,6 +16,36 @@ from mesh_coordinator.schemas.requests import QuorumBody
 from mesh_coordinator.schemas.verdicts import QualityView
 
 
+class ApprovalView(WireModel):
+    """What a person was asked about a step or its result, and has said."""
+
+    id: Uuid | None = Field(description="Where to decide: /v1/runs/{run}/approvals/{id}; null before.")
+    step: str
+    attempt: int | None = Field(description="Whose result is in question; null for the start of the step.")
+    state: Approval
+    price: Units = Field(description="The agent's, or the most that one of the step's agents asks for.")
+    by: str | None
+    decided_at: Timestamp | None
+
+    @classmethod
+    def of(cls, row: StepRow | AttemptRow) -> Self | None:
+        """None for what nobody is asked about."""
+        return None if row.approval is None else cls.decided(row)
+
+    @classmethod
+    def decided(cls, row: StepRow | AttemptRow) -> Self:
+        is_step = isinstance(row, StepRow)
+        return cls(
+            id=row.approval_id,
+            step=row.id if is_step else row.step_id,
+            attempt=None if is_step else row.number,
+            state=Approval(row.approval),
+            price=str(row.dearest_units if is_step else row.price_units),
+            by=row.approval_by,
+            decided_at=row.approval_at,
+        )
+
+
 class AttemptView(WireModel):
     """One agent's try at a step."""
 
@@ -33,6 +63,7 @@ class AttemptView(WireModel):
     escrow_id: str | None
     retries: int = Field(description="How often the agent was called again, under the same key.")
     quality: QualityView | None
+    approval: ApprovalView | None = Field(description="Null when no person is asked about its result.")
     created_at: Timestamp
     called_at: Timestamp | None
     delivered_at: Timestamp | None
@@ -55,37 +86,11 @@ class AttemptView(WireModel):
             escrow_id=row.escrow_id,
             retries=row.retries,
             quality=QualityView.of_row(row),
+            approval=ApprovalView.of(row),
             created_at=row.created_at,
             called_at=row.called_at,
             delivered_at=row.delivered_at,
             ended_at=row.ended_at,
-        )
-
-
-class ApprovalView(WireModel):
-    """What a person was asked about a step, and has said."""
-
-    id: Uuid | None = Field(description="Where to decide: /v1/runs/{run}/approvals/{id}; null before.")
-    step: str
-    state: Approval
-    price: Units = Field(description="The most that one of the step's agents asks for.")
-    by: str | None
-    decided_at: Timestamp | None
-
-    @classmethod
-    def of(cls, row: StepRow) -> Self | None:
-        """None for a step about which nobody is asked."""
-        return None if row.approval is None else cls.decided(row)
-
-    @classmethod
-    def decided(cls, row: StepRow) -> Self:
-        return cls(
-            id=row.approval_id,
-            step=row.id,
-            state=Approval(row.approval),
-            price=str(row.dearest_units),
-            by=row.approval_by,
-            decided_at=row.approval_at,
         )
 
 

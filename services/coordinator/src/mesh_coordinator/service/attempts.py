@@ -25,6 +25,7 @@ from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service.advances import Advances
 from mesh_coordinator.service.funding import Funding
 from mesh_coordinator.service.recording import Work, is_stopping, move_on, moved, read, scored
+from mesh_coordinator.service.reviews import Reviews
 from mesh_coordinator.service.settling import Settling
 
 JUDGING_LIMIT_S = 5.0
@@ -40,6 +41,7 @@ class AttemptRunner:
     funding: Funding
     settling: Settling
     advances: Advances
+    reviews: Reviews
     news: Bell
     """Rings when an attempt is decided, for the conductor and for who waits for its money."""
     _reads: Gathering[UUID, Work] = field(init=False)
@@ -81,6 +83,8 @@ class AttemptRunner:
             State.CLEARING: self.advances.clear,
             State.DELIVERED: self._judge,
             State.SUBMITTING: self.settling.submit,
+            State.REVIEWING: self.reviews.hear,
+            State.AWAITING: self.reviews.wait,
             State.SETTLING: self.settling.settle,
             State.RELEASED: self.settling.rate,
             State.REFUNDED: self.settling.rate,
@@ -121,8 +125,8 @@ class AttemptRunner:
         async with self.database.write() as session:
             row = await moved(session, work, Happening.DELIVERED, now, delivery=delivery, delivered_at=now)
             if report is not None:
-                _close(session, row, report)
-        return report is not None
+                _conclude(session, work, row, report)
+        return row.state in ENDED
 
     async def _pay(self, work: Work) -> None:
         """The same call with the money; what was signed may be taken whatever the answer is."""
@@ -186,7 +190,7 @@ class AttemptRunner:
             await self.settling.hand_in(work, report)
             return
         async with self.database.write() as session:
-            _close(session, await Attempts(session).locked(work.attempt.id, work.state), report)
+            _conclude(session, work, await Attempts(session).locked(work.attempt.id, work.state), report)
 
 
 async def _report(requirement: Requirement, result: Any) -> Report:
@@ -196,8 +200,9 @@ async def _report(requirement: Requirement, result: Any) -> Report:
     )
 
 
-def _close(session: AsyncSession, row: AttemptRow, report: Report) -> None:
-    """Nothing is owed for the delivery, whatever it is worth."""
-    failure, now = quality.failing(report), datetime.now(UTC)
-    move_on(session, row, Happening.NOTHING_OWED, now, failure=failure)
+def _conclude(session: AsyncSession, work: Work, row: AttemptRow, report: Report) -> None:
+    """Nothing is owed for the delivery, whatever it is worth; it counts, or is reviewed first."""
+    happening, now = work.judged(report, Happening.NOTHING_OWED), datetime.now(UTC)
+    failure = None if happening is Happening.DOUBTED else quality.failing(report)
+    move_on(session, row, happening, now, failure=failure)
     scored(session, row, report)

@@ -129,6 +129,7 @@ def _again(old: StepRow, run_id: UUID) -> StepRow:
         approval=None if old.approval is None else Approval.NEEDED,
         requirement=old.requirement,
         candidates=old.candidates,
+        validators=old.validators,
     )
 
 

@@ -103,7 +103,7 @@ class Funding:
             evaluator=self.escrows.evaluator,
             terms_hash="0x" + json_hash(document).hex(),
             submit_by=submit_by,
-            review_by=submit_by + self.review_window_s,
+            review_by=submit_by + self.review_window_s + work.review_s,
             salt=salt(attempt.run_id, attempt.step_id, attempt.number),
         )
 

@@ -118,6 +118,7 @@ def _item(step: StepRow, number: int, value: Any) -> StepRow:
         agents=step.agents,
         requirement=step.requirement,
         candidates=step.candidates,
+        validators=step.validators,
     )
 
 

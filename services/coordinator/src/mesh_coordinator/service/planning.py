@@ -1,9 +1,10 @@
 """Planning: what is needed, who offers it, who is chosen, and why."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from mesh_shared.errors import FieldError
@@ -12,8 +13,9 @@ from mesh_coordinator.domain import references, requirements, selection
 from mesh_coordinator.domain.faults import MAX_DEPTH, faults
 from mesh_coordinator.domain.plan import Plan, PlannedStep
 from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.review import Validators
 from mesh_coordinator.domain.run import OnFailure
-from mesh_coordinator.domain.selection import Limits, Listing
+from mesh_coordinator.domain.selection import Candidate, Limits, Listing
 from mesh_coordinator.errors import BudgetAboveLimit, InvalidPlan, NoRequirementRecognised
 from mesh_coordinator.ports import Directory, Drafter
 
@@ -73,11 +75,11 @@ class Planner:
             own_accounts=self.own_accounts, own_endpoint=self.own_endpoint, budget_units=self.budget(task)
         )
         # Many steps ask for the same; each question is asked once.
-        questions = list(dict.fromkeys(_question(one) for one in needed))
+        questions = list(dict.fromkeys(question for one in needed for question in _questions(one)))
         places = asyncio.Semaphore(PARALLEL_SEARCHES)
         found = await asyncio.gather(*(self._listings(question, places) for question in questions))
         answers = dict(zip(questions, found, strict=True))
-        return Plan(steps=tuple(_planned(one, answers[_question(one)], limits) for one in needed))
+        return Plan(steps=tuple(_planned(one, answers, limits) for one in needed))
 
     def budget(self, task: Task) -> int:
         """What the task may spend, in base units. Raises `BudgetAboveLimit`."""
@@ -123,9 +125,36 @@ def _question(wanted: Requirement) -> Question:
     return wanted.agent_id, wanted.capability
 
 
-def _planned(wanted: Requirement, listings: Sequence[Listing], limits: Limits) -> PlannedStep:
-    wanted = _named(wanted, listings)
-    return PlannedStep(requirement=wanted, candidates=selection.rank(wanted, listings, limits))
+def _questions(wanted: Requirement) -> Iterator[Question]:
+    """Who does it, and who may be asked about what was done."""
+    yield _question(wanted)
+    if (validators := _validators(wanted)) is not None:
+        for agent_id in validators.agents or (None,):
+            yield agent_id, validators.capability
+
+
+def _validators(wanted: Requirement) -> Validators | None:
+    return wanted.quality.review and wanted.quality.review.validators
+
+
+def _planned(
+    wanted: Requirement, answers: Mapping[Question, Sequence[Listing]], limits: Limits
+) -> PlannedStep:
+    question, *others = _questions(wanted)
+    wanted = _named(wanted, answers[question])
+    return PlannedStep(
+        requirement=wanted,
+        candidates=selection.rank(wanted, answers[question], limits),
+        validators=_ranked(wanted, chain.from_iterable(map(answers.__getitem__, others)), limits),
+    )
+
+
+def _ranked(wanted: Requirement, listings: Iterable[Listing], limits: Limits) -> tuple[Candidate, ...]:
+    """Validators work for nothing: who asks for money is turned down."""
+    if (validators := _validators(wanted)) is None:
+        return ()
+    asked = Requirement(id=wanted.id, capability=validators.capability, max_price_units=0)
+    return selection.rank(asked, listings, limits)
 
 
 def _named(wanted: Requirement, listings: Sequence[Listing]) -> Requirement:

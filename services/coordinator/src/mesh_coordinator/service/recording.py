@@ -13,6 +13,8 @@ from mesh_coordinator.domain.advance import Advance
 from mesh_coordinator.domain.attempt import ENDED, Failure, Happening, Outcome, State, after
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.review import Review
+from mesh_coordinator.domain.ruling import is_in_question
 from mesh_coordinator.domain.run import CLOSED_STEPS
 from mesh_coordinator.domain.selection import Candidate
 from mesh_coordinator.domain.settlement import Terms
@@ -32,6 +34,7 @@ class Work:
 
     attempt: AttemptRow
     requirement: Requirement
+    validators: list[Any]
     is_stopping: bool
     traceparent: str | None
 
@@ -83,6 +86,25 @@ class Work:
         return None if self.attempt.advance is None else ADVANCE.validate_python(self.attempt.advance)
 
     @property
+    def report(self) -> Report:
+        """The verdict on what was delivered; only for states in which there is one."""
+        return REPORT.validate_python(self.attempt.report)
+
+    @property
+    def review(self) -> Review | None:
+        """Who is asked about a score between good and bad."""
+        return self.requirement.quality.review
+
+    @property
+    def review_s(self) -> int:
+        """Most seconds that this takes."""
+        return self.review.lasts_s if self.review else 0
+
+    def judged(self, report: Report, otherwise: Happening) -> Happening:
+        """What follows from the checks: doubt where others are to be asked, or else `otherwise`."""
+        return Happening.DOUBTED if is_in_question(self.requirement.quality, report) else otherwise
+
+    @property
     def failure(self) -> Failure | None:
         """Why it is no success; None while it may be one."""
         return Failure(self.attempt.failure) if self.attempt.failure else None
@@ -97,7 +119,7 @@ async def read(session: AsyncSession, ids: Sequence[UUID]) -> list[Work]:
 def _work(row: Attempted) -> Work:
     requirement = REQUIREMENT.validate_python(row.requirement)
     is_stopping = must_stop(row.step_status, row.stopping, is_undo=row.is_undo)
-    return Work(row.attempt, requirement, is_stopping, row.traceparent)
+    return Work(row.attempt, requirement, row.validators, is_stopping, row.traceparent)
 
 
 def must_stop(step_status: str, stopping: str | None, *, is_undo: bool) -> bool:

@@ -195,6 +195,7 @@ def _step_row(step: PlannedStep, place: int, run_id: UUID, tried: Sequence[Candi
         approval=None if above is None or price_units <= above else Approval.NEEDED,
         requirement=dumped(REQUIREMENT, step.requirement),
         candidates=dumped(CANDIDATES, step.candidates),
+        validators=dumped(CANDIDATES, step.validators),
     )
 
 

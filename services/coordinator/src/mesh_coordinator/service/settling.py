@@ -36,7 +36,7 @@ class Settling:
         changes = {"failure": refusal.failure, "detail": refusal.detail}
         async with self.database.write() as session:
             row = await moved(session, work, happening, datetime.now(UTC), **changes)
-            await put(session, row, self.escrows.payer, self._verdict(row))
+            await put(session, row, self.escrows.payer, self.verdict(row))
 
     async def hand_in(self, work: Work, report: Report) -> None:
         """Hands in what was delivered, under the provider's signature; without a good one it is no delivery.
@@ -49,7 +49,7 @@ class Settling:
             return
         escrow = await self.escrows.read(work.escrow_id)
         if escrow.result_hash == settlement.result_hash(work.attempt.delivery):
-            await self._judged(work, Happening.SUBMITTED, report, None)
+            await self._judged(work, work.judged(report, Happening.SUBMITTED), report, None)
         else:
             await self.refund(work, Happening.UNSIGNED, await self._refusal(work, escrow))
 
@@ -79,7 +79,7 @@ class Settling:
             case Happening() as happening:
                 await self.booked(work, happening)
             case Next.REPEAT:
-                await self.transactions.again(work, self._verdict(work.attempt))
+                await self.transactions.again(work, self.verdict(work.attempt))
             case Next.FORCE:
                 await self._force(work, escrow)
             case _:
@@ -98,13 +98,24 @@ class Settling:
             case _:
                 await self.transactions.again(work, self._rating(work))
 
+    def verdict(self, row: AttemptRow) -> Call:
+        """The same verdict whenever it is asked for: it follows from the row."""
+        wish = Wish.RELEASE if row.failure is None else Wish.REFUND
+        reason = json_hash({"failure": row.failure, "report": row.report})
+        return self.escrows.verdict(row.escrow_id or "", wish, _score_bps(row), reason)
+
     async def _judged(self, work: Work, happening: Happening, report: Report, call: Call | None) -> None:
-        """Puts the verdict on record with the transaction that is next; None is the verdict itself."""
+        """Puts the verdict on record with the transaction that is next; None is the verdict itself.
+
+        What is in doubt is no failure yet.
+        """
+        is_doubted = work.judged(report, happening) is Happening.DOUBTED
+        failure = None if is_doubted else quality.failing(report)
         async with self.database.write() as session:
-            row = await moved(session, work, happening, datetime.now(UTC), failure=quality.failing(report))
+            row = await moved(session, work, happening, datetime.now(UTC), failure=failure)
             recording.scored(session, row, report)
-            next_call = self._verdict(row) if call is None else call
-            await put(session, row, self.escrows.payer, next_call)
+            if happening is not Happening.DOUBTED:
+                await put(session, row, self.escrows.payer, call or self.verdict(row))
 
     async def _refusal(self, work: Work, escrow: Escrow) -> Refusal:
         """Why the contract does not hold the result: the agent's fault, unless it was we who were late."""
@@ -120,17 +131,19 @@ class Settling:
 
     async def _force(self, work: Work, escrow: Escrow) -> None:
         """Sends whichever way out the contract takes now; there will be one when the deadline has passed."""
-        for call in (self._verdict(work.attempt), self._claim(work, escrow)):
+        for call in (self.verdict(work.attempt), self._claim(work, escrow)):
             if await self.escrows.takes(call):
                 await self.transactions.again(work, call)
                 return
         await asyncio.sleep(LOOK_AGAIN_S)
 
     async def submitted(self, work: Work) -> None:
-        """The contract holds the result: the verdict is next. Raises `Outrun`."""
+        """The contract holds the result: the verdict is next, or a review. Raises `Outrun`."""
+        happening = work.judged(work.report, Happening.SUBMITTED)
         async with self.database.write() as session:
-            row = await moved(session, work, Happening.SUBMITTED, datetime.now(UTC))
-            await put(session, row, self.escrows.payer, self._verdict(row))
+            row = await moved(session, work, happening, datetime.now(UTC))
+            if happening is Happening.SUBMITTED:
+                await put(session, row, self.escrows.payer, self.verdict(row))
 
     async def booked(self, work: Work, happening: Happening) -> None:
         """The escrow has ended: the budget is settled, and the agent rated unless it is not to blame.
@@ -155,12 +168,6 @@ class Settling:
         if work.signature is None:
             return None
         return self.escrows.submission(work.escrow_id, json_hash(work.result), work.signature)
-
-    def _verdict(self, row: AttemptRow) -> Call:
-        """The same verdict whenever it is asked for: it follows from the row."""
-        wish = Wish.RELEASE if row.failure is None else Wish.REFUND
-        reason = json_hash({"failure": row.failure, "report": row.report})
-        return self.escrows.verdict(row.escrow_id or "", wish, _score_bps(row), reason)
 
     def _claim(self, work: Work, escrow: Escrow) -> Call:
         return self.escrows.claim(work.escrow_id, is_submitted=escrow.state is EscrowState.SUBMITTED)
