@@ -8,7 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_workspace_analyzer.domain.advice import FEWEST_PROJECTS, Evidence, Severity, recommend
+from mesh_workspace_analyzer.domain.advice import (
+    FEWEST_PROJECTS,
+    Evidence,
+    Recommendation,
+    Severity,
+    recommend,
+)
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import (
     AffectedStatus,
@@ -19,22 +25,29 @@ from mesh_workspace_analyzer.domain.analysis import (
     conclude,
 )
 from mesh_workspace_analyzer.domain.cost import calculate_cost_optimization, cost_impact
+from mesh_workspace_analyzer.domain.critical import critical_path
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.targets import Target
+from mesh_workspace_analyzer.domain.tasks import derive
 
 
 def chain(*names: str, target: str = "build") -> ProjectGraph:
     """Each project needs the one before it."""
     return ProjectGraph(
         projects=tuple(
-            Project(name=name, root=f"libs/{name}", targets=(Target(target),)) for name in sorted(names)
+            Project(name=name, root=f"libs/{name}", targets=(Target(target, ("^build",)),))
+            for name in sorted(names)
         ),
         dependencies=tuple(Dependency(b, a) for a, b in pairwise(names)),
     )
 
 
+def advice(graph: ProjectGraph) -> tuple[Recommendation, ...]:
+    return recommend(graph, critical_path(derive(graph), {}))
+
+
 def rules(graph: ProjectGraph) -> list[str]:
-    return [found.rule for found in recommend(graph)]
+    return [found.rule for found in advice(graph)]
 
 
 def test_a_circle_is_an_error_that_names_its_projects():
@@ -42,7 +55,7 @@ def test_a_circle_is_an_error_that_names_its_projects():
         projects=chain("a", "b", "c").projects, dependencies=(Dependency("a", "b"), Dependency("b", "a"))
     )
 
-    found = recommend(graph)[0]
+    found = advice(graph)[0]
 
     assert (found.rule, found.severity) == ("cycle", Severity.ERROR)
     assert found.evidence == Evidence(("a", "b"), 2, 3)
@@ -51,7 +64,7 @@ def test_a_circle_is_an_error_that_names_its_projects():
 def test_a_project_that_most_others_need_is_a_hub():
     graph = chain("a", "b", "c", "d")
 
-    hubs = [found for found in recommend(graph) if found.rule == "hub"]
+    hubs = [found for found in advice(graph) if found.rule == "hub"]
 
     assert [(hub.evidence.projects, hub.evidence.count) for hub in hubs] == [(("a",), 4), (("b",), 3)]
     assert "3 of 4" in hubs[1].title
@@ -80,17 +93,17 @@ def test_projects_without_a_build_are_told_where_others_have_one():
         )
     )
 
-    (found,) = recommend(graph)
+    (found,) = advice(graph)
 
     assert (found.rule, found.evidence) == ("missing-build-target", Evidence(("b",), 1, 2))
 
 
 def test_a_workspace_that_builds_nothing_is_not_told_to():
-    assert recommend(ProjectGraph(projects=(Project(name="a", root="a"),))) == ()
+    assert advice(ProjectGraph(projects=(Project(name="a", root="a"),))) == ()
 
 
 def test_an_empty_workspace_has_no_advice_and_no_chain():
-    assert recommend(ProjectGraph(projects=())) == ()
+    assert advice(ProjectGraph(projects=())) == ()
 
 
 @given(st.integers(0, 500), st.integers(0, 500))

@@ -16,6 +16,7 @@ from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
+from mesh_workspace_analyzer.domain.history import Measured, Run
 from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.errors import (
     AnalysisNotFound,
@@ -24,6 +25,7 @@ from mesh_workspace_analyzer.errors import (
     BuildsNotAllowed,
     WorkspaceNotFound,
 )
+from mesh_workspace_analyzer.ports import Told
 from mesh_workspace_analyzer.repository import Builds, GraphRow
 from mesh_workspace_analyzer.service import id_for
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
@@ -91,6 +93,13 @@ class Abacus:
         return BuildOutcome(succeeded=True, log_tail="click")
 
 
+class Diary:
+    """Knows one run of every workspace."""
+
+    async def runs(self, workspace: str) -> Told:
+        return Told((Run(task="app:build", duration_ms=700),), ("One page is torn.",))
+
+
 @pytest.fixture
 def shelf() -> Shelf:
     return Shelf()
@@ -104,7 +113,12 @@ def abacus() -> Abacus:
 @pytest.fixture
 def analyses(database: Database, shelf: Shelf, abacus: Abacus) -> AnalysisDesk:
     return AnalysisDesk(
-        database=database, sources=shelf, tool=abacus, reading=asyncio.Semaphore(2), graphs_kept=2
+        database=database,
+        sources=shelf,
+        histories=Diary(),
+        tool=abacus,
+        reading=asyncio.Semaphore(2),
+        graphs_kept=2,
     )
 
 
@@ -395,3 +409,15 @@ async def test_waiting_for_a_build_ends_with_it_or_with_patience(analyses: Analy
     await builds.turn()
 
     assert (await waiting).status is BuildStatus.SUCCEEDED
+
+
+async def test_former_runs_are_those_that_the_workspace_kept_and_those_that_the_caller_knows(
+    analyses: AnalysisDesk,
+):
+    known = (Run(task="app:build", duration_ms=900), Run(task="gone:build", duration_ms=1))
+
+    analysis = await analyses.analyze(Asked(workspace="shop", runs=known), uuid4())
+
+    assert analysis.history.measured == {"app:build": Measured(800, 900, 2)}
+    assert analysis.warnings[-1] == "One page is torn."
+    assert await analyses.get(analysis.id) == analysis

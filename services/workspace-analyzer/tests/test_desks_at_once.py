@@ -13,6 +13,7 @@ from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
 from mesh_workspace_analyzer.domain.build import BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
 from mesh_workspace_analyzer.errors import AnalysisNotFound, TooBusy
+from mesh_workspace_analyzer.ports import Told
 from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
@@ -48,6 +49,9 @@ class Library:
             )
         finally:
             self.open_now -= 1
+
+    async def runs(self, workspace: str) -> Told:
+        return Told(())
 
 
 @dataclass(slots=True)
@@ -97,7 +101,14 @@ def reader() -> Reader:
 @pytest.fixture
 def analyses(database: Database, library: Library, reader: Reader) -> AnalysisDesk:
     reading = asyncio.Semaphore(2)
-    return AnalysisDesk(database=database, sources=library, tool=reader, reading=reading, graphs_kept=100)
+    return AnalysisDesk(
+        database=database,
+        sources=library,
+        histories=library,
+        tool=reader,
+        reading=reading,
+        graphs_kept=100,
+    )
 
 
 @pytest.fixture

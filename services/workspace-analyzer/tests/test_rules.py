@@ -10,20 +10,20 @@ from mesh_workspace_analyzer.domain.advice import MOST_HUBS, Severity, recommend
 from mesh_workspace_analyzer.domain.affected import Change, Reason, find_affected
 from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Comparison, Revision, conclude
 from mesh_workspace_analyzer.domain.cost import calculate_cost_optimization
+from mesh_workspace_analyzer.domain.critical import CriticalPath, critical_path
 from mesh_workspace_analyzer.domain.globs import matches
 from mesh_workspace_analyzer.domain.graph import (
     Dependency,
     Project,
     ProjectGraph,
     blast_radius,
-    components,
     cycles,
-    longest_build_chain,
 )
 from mesh_workspace_analyzer.domain.targets import Target
+from mesh_workspace_analyzer.domain.tasks import derive
 
 NAMES = "abcdefgh"
-BUILD, TEST = Target("build"), Target("test")
+BUILD, TEST = Target("build", ("^build",)), Target("test")
 
 
 @st.composite
@@ -44,6 +44,10 @@ def graphs(draw: st.DrawFn) -> ProjectGraph:
         ),
         dependencies=tuple(Dependency(source, target) for source, target in sorted(edges)),
     )
+
+
+def path(graph: ProjectGraph) -> CriticalPath:
+    return critical_path(derive(graph), {})
 
 
 changed = st.sets(st.sampled_from(NAMES), max_size=4).map(
@@ -102,23 +106,7 @@ def test_the_order_of_changes_and_their_repetition_do_not_matter(
 
 
 @given(graphs())
-def test_every_project_is_in_one_component(graph: ProjectGraph):
-    assert sorted(name for component in components(graph) for name in component) == list(graph.names)
-
-
-@given(graphs())
-def test_another_dependency_never_shortens_the_longest_chain_of_a_workspace_without_circles(
-    graph: ProjectGraph,
-):
-    forward = tuple(d for d in graph.dependencies if d.source > d.target)
-    before = ProjectGraph(projects=graph.projects, dependencies=forward[1:])
-    after = ProjectGraph(projects=graph.projects, dependencies=forward)
-
-    assert len(longest_build_chain(before)) <= len(longest_build_chain(after))
-
-
-@given(graphs())
-def test_a_dependency_that_follows_from_others_changes_neither_chain_nor_radius(graph: ProjectGraph):
+def test_a_dependency_that_follows_from_others_changes_neither_path_nor_radius(graph: ProjectGraph):
     radius = blast_radius(graph)
     implied = {
         (a.source, b.target)
@@ -132,7 +120,8 @@ def test_a_dependency_that_follows_from_others_changes_neither_chain_nor_radius(
     )
 
     assert blast_radius(more) == radius
-    assert longest_build_chain(more) == longest_build_chain(graph)
+    assert len(path(more).tasks) == len(path(graph).tasks)
+    assert path(more).total == path(graph).total
 
 
 @given(graphs())
@@ -147,7 +136,7 @@ def test_whoever_needs_a_project_is_in_its_radius_and_has_no_larger_one(graph: P
 def test_every_piece_of_advice_is_borne_out_by_its_evidence(graph: ProjectGraph):
     radius, total = blast_radius(graph), len(graph.projects)
 
-    for advice in recommend(graph):
+    for advice in recommend(graph, path(graph)):
         evidence = advice.evidence
         assert 0 < evidence.count <= evidence.of <= total
         assert set(evidence.projects) <= set(graph.names)
@@ -160,7 +149,7 @@ def test_every_piece_of_advice_is_borne_out_by_its_evidence(graph: ProjectGraph)
 
 @given(graphs())
 def test_advice_is_worst_first_and_hubs_are_few_and_largest_first(graph: ProjectGraph):
-    advice = recommend(graph)
+    advice = recommend(graph, path(graph))
 
     severities = [list(Severity).index(found.severity) for found in advice]
     hubs = [found.evidence.count for found in advice if found.rule == "hub"]
@@ -171,7 +160,9 @@ def test_advice_is_worst_first_and_hubs_are_few_and_largest_first(graph: Project
 
 @given(graphs())
 def test_every_circle_is_an_error_and_nothing_else_is(graph: ProjectGraph):
-    errors = [found.evidence.projects for found in recommend(graph) if found.severity is Severity.ERROR]
+    errors = [
+        found.evidence.projects for found in recommend(graph, path(graph)) if found.severity is Severity.ERROR
+    ]
 
     assert errors == cycles(graph)
 

@@ -158,8 +158,8 @@ def test_an_action_takes_the_names_that_the_route_takes():
 def analysis(changes: tuple[Change, ...] | None = (Change("libs/a/x.ts"),)) -> Analysis:
     graph = ProjectGraph(
         projects=(
-            Project(name="a", root="libs/a", targets=(Target("build"),)),
-            Project(name="b", root="libs/b", targets=(Target("build"),)),
+            Project(name="a", root="libs/a", targets=(Target("build", ("^build",)),)),
+            Project(name="b", root="libs/b", targets=(Target("build", ("^build",)),)),
             Project(name="c", root="libs/c"),
         ),
         dependencies=(Dependency("b", "a", DependencyKind.DYNAMIC),),
@@ -177,6 +177,11 @@ def analysis(changes: tuple[Change, ...] | None = (Change("libs/a/x.ts"),)) -> A
     )
 
 
+def unmeasured(project: str) -> dict[str, Any]:
+    nothing = {"durationMs": None, "p90Ms": None, "source": "none", "samples": 0, "slackMs": None}
+    return {"id": f"{project}:build", "project": project, **nothing}
+
+
 def test_an_answer_has_every_field_under_its_name():
     told = json.loads(AnalysisView.of(analysis()).model_dump_json())
 
@@ -184,7 +189,16 @@ def test_an_answer_has_every_field_under_its_name():
         "workspaceRoot": "shop",
         "totalProjects": 3,
         "affectedProjects": ["a", "b"],
-        "criticalPath": {"unit": "hops", "tasks": ["a", "b"], "length": 2, "totalMs": None},
+        "criticalPath": {
+            "unit": "hops",
+            "tasks": [unmeasured("a"), unmeasured("b")],
+            "length": 2,
+            "near": [],
+            "totalMs": None,
+            "makespanMs": {},
+            "lowerBoundMs": {},
+            "coverage": 0,
+        },
         "recommendations": [],
         "costImpact": {
             "projectsSkippedPct": 33,

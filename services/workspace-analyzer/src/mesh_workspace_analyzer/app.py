@@ -12,6 +12,7 @@ from mesh_shared.platform import Platform
 
 from mesh_workspace_analyzer.actions import PLUGIN
 from mesh_workspace_analyzer.adapters.folders import Roots
+from mesh_workspace_analyzer.adapters.histories import FolderHistories
 from mesh_workspace_analyzer.adapters.nx import NxTool
 from mesh_workspace_analyzer.adapters.processes import remove
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
@@ -44,8 +45,9 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
 
 def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAnalyzer:
+    roots = Roots(settings.workspace_roots)
     sources = GitSources(
-        roots=Roots(settings.workspace_roots),
+        roots=roots,
         scratch=scratch,
         timeout_s=settings.analysis_timeout_s,
         limits=Limits(files=settings.max_workspace_files, size_bytes=settings.max_workspace_bytes),
@@ -59,6 +61,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
     analyses = AnalysisDesk(
         database=platform.database,
         sources=sources,
+        histories=FolderHistories(roots),
         tool=tool,
         reading=asyncio.Semaphore(settings.parallel_analyses),
         graphs_kept=settings.graphs_kept,

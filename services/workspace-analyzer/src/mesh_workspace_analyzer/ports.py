@@ -1,12 +1,14 @@
 """What the use cases ask of foreign systems, in the domain's own words."""
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from mesh_workspace_analyzer.domain.analysis import Comparison
 from mesh_workspace_analyzer.domain.build import BuildOutcome
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.domain.history import Run
 
 
 class Source(Protocol):
@@ -31,6 +33,20 @@ class Sources(Protocol):
         Raises `WorkspaceNotFound`, `RevisionNotFound`, `HistoryOutsideRoots`, `WorkspaceUnreadable` or
         `AnalysisTimedOut`.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Former runs of tasks, and what could not be read of them, one sentence each."""
+
+    runs: tuple[Run, ...]
+    gaps: tuple[str, ...] = ()
+
+
+class Histories(Protocol):
+    async def runs(self, workspace: str) -> Told:
+        """What the tools of a workspace have kept of their runs. Raises `WorkspaceNotFound`."""
         ...
 
 

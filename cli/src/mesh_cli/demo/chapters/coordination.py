@@ -142,7 +142,7 @@ def _results(stage: Stage, run: dict[str, Any]) -> dict[str, Any]:
     stage.say(
         f"ANALYZE_WORKSPACE: {total} projects, {affected} affected by the branch, {skipped} % need no build"
     )
-    stage.say(f"critical path: {' > '.join(analysis['criticalPath']['tasks'])}")
+    stage.say(f"critical path: {' > '.join(task['project'] for task in analysis['criticalPath']['tasks'])}")
     stage.say(
         f"DISCOVER_UNIVERSAL_TOOLS: {tools['count']} for workspace-optimization: {tools['tools'][0]['name']}"
     )

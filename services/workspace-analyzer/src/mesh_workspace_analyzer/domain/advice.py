@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mesh_workspace_analyzer.domain.critical import CriticalPath
 from mesh_workspace_analyzer.domain.graph import (
     BUILD,
     ProjectGraph,
     blast_radius,
     cycles,
-    longest_build_chain,
 )
 
 MOST_HUBS = 5
@@ -47,9 +47,9 @@ class Recommendation:
     action: str
 
 
-def recommend(graph: ProjectGraph) -> tuple[Recommendation, ...]:
+def recommend(graph: ProjectGraph, path: CriticalPath) -> tuple[Recommendation, ...]:
     """What the rules find, worst first: cycles, hubs, the longest chain, projects without a build."""
-    return (*_cycles(graph), *_hubs(graph), *_longest_chain(graph), *_unbuilt(graph))
+    return (*_cycles(graph), *_hubs(graph), *_longest_chain(path), *_unbuilt(graph))
 
 
 def _cycles(graph: ProjectGraph) -> Iterator[Recommendation]:
@@ -80,15 +80,14 @@ def _hubs(graph: ProjectGraph) -> Iterator[Recommendation]:
         )
 
 
-def _longest_chain(graph: ProjectGraph) -> Iterator[Recommendation]:
-    chain = longest_build_chain(graph)
-    builds = sum(project.builds for project in graph.projects)
-    if len(chain) >= SHORTEST_CHAIN and 2 * len(chain) > builds:
+def _longest_chain(path: CriticalPath) -> Iterator[Recommendation]:
+    chain = tuple(dict.fromkeys(task.project for task in path.tasks))
+    if len(chain) >= SHORTEST_CHAIN and 2 * len(chain) > path.count:
         yield Recommendation(
             rule="longest-chain",
             severity=Severity.INFO,
-            title=f"{len(chain)} of {builds} builds wait for each other in a row",
-            evidence=Evidence(chain, len(chain), builds),
+            title=f"{len(chain)} of {path.count} builds wait for each other in a row",
+            evidence=Evidence(chain, len(chain), path.count),
             action="More workers cannot shorten this chain; fewer links can.",
         )
 

@@ -1,5 +1,6 @@
 """One analysis: what was compared, and what follows from it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,10 +9,16 @@ from uuid import UUID
 from mesh_workspace_analyzer.domain.advice import Recommendation, recommend
 from mesh_workspace_analyzer.domain.affected import Affected, Change, all_affected, find_affected
 from mesh_workspace_analyzer.domain.cost import CostImpact, cost_impact
-from mesh_workspace_analyzer.domain.graph import ProjectGraph, longest_build_chain
+from mesh_workspace_analyzer.domain.critical import CriticalPath, critical_path
+from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.domain.history import History, Run, summarize
+from mesh_workspace_analyzer.domain.tasks import derive
 
 MODE = "nx-core"
 """The tier: our own Nx reads a copy of the workspace without its plugins; none of its code runs."""
+
+
+TOO_MANY_WAITS = "The tasks wait for each other in too many ways: some are left out of the critical path."
 
 
 class AffectedStatus(StrEnum):
@@ -61,7 +68,8 @@ class Analysis:
     projects: int
     affected: tuple[Affected, ...]
     status: AffectedStatus
-    longest_chain: tuple[str, ...]
+    critical_path: CriticalPath
+    history: History
     recommendations: tuple[Recommendation, ...]
     cost: CostImpact
     warnings: tuple[str, ...]
@@ -94,10 +102,16 @@ def conclude(
     tool_versions: dict[str, str],
     duration_ms: int,
     created_at: datetime,
+    runs: Iterable[Run] = (),
+    gaps: tuple[str, ...] = (),
 ) -> Analysis:
-    """Everything that follows from the graph of the head and the changes since the base."""
+    """Everything that follows from the graph of the head, the changes since the base, and former runs."""
     is_exact = comparison.changes is not None
     affected = all_affected(graph) if comparison.changes is None else find_affected(graph, comparison.changes)
+    known = {f"{project.name}:{target.name}" for project in graph.projects for target in project.targets}
+    history = summarize(run for run in runs if run.task in known)
+    tasks = derive(graph)
+    path = critical_path(tasks, history.measured)
     return Analysis(
         id=id,
         workspace=comparison.workspace,
@@ -106,10 +120,11 @@ def conclude(
         projects=len(graph.projects),
         affected=affected,
         status=AffectedStatus.EXACT if is_exact else AffectedStatus.FALLBACK_ALL,
-        longest_chain=longest_build_chain(graph),
-        recommendations=recommend(graph),
+        critical_path=path,
+        history=history,
+        recommendations=recommend(graph, path),
         cost=cost_impact(len(affected), len(graph.projects), is_exact=is_exact),
-        warnings=(*comparison.warnings, *graph.gaps),
+        warnings=(*comparison.warnings, *graph.gaps, *gaps, *([] if tasks.is_whole else [TOO_MANY_WAITS])),
         graph_hash=graph.fingerprint(),
         duration_ms=duration_ms,
         tool_versions=tool_versions,

@@ -3,19 +3,14 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from graphlib import TopologicalSorter
 
-import rustworkx as rx
-
+from mesh_workspace_analyzer.domain.digraph import condense, reach
 from mesh_workspace_analyzer.domain.targets import Target
 
 BUILD = "build"
-
-Component = tuple[str, ...]
-"""Names of projects that all need each other, in order; most often one."""
 
 
 class DependencyKind(StrEnum):
@@ -89,56 +84,22 @@ def dependents(graph: ProjectGraph) -> Mapping[str, list[Dependency]]:
     return by_target
 
 
-def components(graph: ProjectGraph) -> list[Component]:
-    """The strongly connected components: one project each, or several that need each other in a circle."""
-    digraph = rx.PyDiGraph[str, None]()
-    index = dict(zip(graph.names, digraph.add_nodes_from(graph.names), strict=True))
-    digraph.add_edges_from_no_data([(index[d.source], index[d.target]) for d in graph.dependencies])
-    found = rx.strongly_connected_components(digraph)
-    return sorted(tuple(sorted(digraph[node] for node in nodes)) for nodes in found)
-
-
-def cycles(graph: ProjectGraph) -> list[Component]:
+def cycles(graph: ProjectGraph) -> list[tuple[str, ...]]:
     """The groups of projects that need each other in a circle, in order; Nx cannot run their tasks."""
-    return [component for component in components(graph) if len(component) > 1]
-
-
-def longest_build_chain(graph: ProjectGraph) -> tuple[str, ...]:
-    """The projects of the longest chain in which each build waits for the one before it.
-
-    Projects without a build take no place in it but pass the waiting on, as Nx's `^build` does. A cycle
-    counts as one link with all its projects. Among equally long chains the first by name wins.
-    """
-    building = {project.name for project in graph.projects if project.builds}
-    chains: dict[Component, tuple[str, ...]] = {}
-    for component, needed in _in_order(graph):
-        own = tuple(name for name in component if name in building)
-        chains[component] = _longest(chains[other] for other in needed) + own
-    return _longest(chains.values())
+    names = graph.names
+    groups = condense(needs(graph)).groups
+    return sorted(tuple(sorted(names[at] for at in group)) for group in groups if len(group) > 1)
 
 
 def blast_radius(graph: ProjectGraph) -> dict[str, int]:
     """How many projects are affected when this one changes, itself included."""
-    # One bit per project: the union of two sets of ten thousand projects is one instruction of big integers.
-    reached: dict[Component, int] = defaultdict(int)
-    bits = {name: 1 << position for position, name in enumerate(graph.names)}
-    for component, needed in reversed(_in_order(graph)):
-        reached[component] |= sum(bits[name] for name in component)
-        for other in needed:
-            reached[other] |= reached[component]
-    return {name: mask.bit_count() for component, mask in reached.items() for name in component}
+    return dict(zip(graph.names, reach(needs(graph)), strict=True))
 
 
-def _in_order(graph: ProjectGraph) -> list[tuple[Component, set[Component]]]:
-    """Every component with those that it needs, after all that it needs."""
-    home = {name: component for component in components(graph) for name in component}
-    needs: dict[Component, set[Component]] = {component: set() for component in home.values()}
+def needs(graph: ProjectGraph) -> list[list[int]]:
+    """By the position of each project, the positions of those that it needs."""
+    places = {name: at for at, name in enumerate(graph.names)}
+    found: list[list[int]] = [[] for _ in graph.projects]
     for dependency in graph.dependencies:
-        source, target = home[dependency.source], home[dependency.target]
-        if source is not target:
-            needs[source].add(target)
-    return [(component, needs[component]) for component in TopologicalSorter(needs).static_order()]
-
-
-def _longest(chains: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return min(chains, key=lambda chain: (-len(chain), chain), default=())
+        found[places[dependency.source]].append(places[dependency.target])
+    return found

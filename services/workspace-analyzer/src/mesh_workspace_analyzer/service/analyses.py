@@ -15,9 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from mesh_workspace_analyzer.domain.analysis import MODE, Analysis, conclude
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.errors import TooBusy
 from mesh_workspace_analyzer.events import AnalysisCompleted
-from mesh_workspace_analyzer.ports import Source, Sources, Tool
+from mesh_workspace_analyzer.ports import Histories, Source, Sources, Tool
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
 
 FORM = "2"
@@ -33,6 +34,8 @@ class Asked:
     workspace: str
     base: str = "main"
     head: str = "HEAD"
+    runs: tuple[Run, ...] = ()
+    """Former runs of tasks that the caller knows of, beside those that the workspace has kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class AnalysisDesk:
 
     database: Database
     sources: Sources
+    histories: Histories
     tool: Tool
     reading: asyncio.Semaphore
     """As many copies are read at once as it lets in."""
@@ -64,6 +68,7 @@ class AnalysisDesk:
         opening = self.sources.open(asked.workspace, base=asked.base, head=asked.head)
         async with self._place(), opening as source:
             graph = await self._graph(source, versions)
+            kept = await self.histories.runs(asked.workspace)
         analysis = await asyncio.to_thread(
             conclude,
             graph,
@@ -72,6 +77,8 @@ class AnalysisDesk:
             tool_versions=versions,
             duration_ms=round((time.perf_counter() - started) * 1000),
             created_at=datetime.now(UTC),
+            runs=(*asked.runs, *kept.runs),
+            gaps=kept.gaps,
         )
         async with self.database.write() as session:
             Analyses(session).add(analysis)
