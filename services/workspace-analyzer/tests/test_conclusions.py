@@ -130,8 +130,10 @@ def test_more_than_all_projects_cannot_be_affected(affected: int, total: int):
 
 
 def test_no_saving_is_claimed_for_what_is_not_known():
-    assert cost_impact(0, 10, is_exact=False).skipped_pct == 0
-    assert "not known" in cost_impact(0, 10, is_exact=False).assumptions[-1]
+    unknown = cost_impact(chain("a", "b"), ["a", "b"], is_exact=False)
+
+    assert (unknown.skipped_pct, unknown.money) == (0, None)
+    assert "not known" in unknown.assumptions[-1]
 
 
 def concluded(changes: tuple[Change, ...] | None) -> Analysis:

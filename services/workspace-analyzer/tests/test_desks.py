@@ -418,6 +418,6 @@ async def test_former_runs_are_those_that_the_workspace_kept_and_those_that_the_
 
     analysis = await analyses.analyze(Asked(workspace="shop", runs=known), uuid4())
 
-    assert analysis.history.measured == {"app:build": Measured(800, 900, 2)}
+    assert analysis.history.measured == {"app:build": Measured(700, 800, 900, 2)}
     assert analysis.warnings[-1] == "One page is torn."
     assert await analyses.get(analysis.id) == analysis

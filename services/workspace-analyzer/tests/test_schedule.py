@@ -136,7 +136,7 @@ def path() -> TaskGraph:
 
 
 def test_without_durations_the_path_is_the_most_tasks_in_a_row():
-    found = critical_path(path(), {"other:build": Measured(5, 5, 1)})
+    found = critical_path(path(), {"other:build": Measured(5, 5, 5, 1)})
 
     assert [task.project for task in found.tasks] == ["a", "b", "c"]
     assert (found.unit, found.total, found.coverage, found.count) == (Unit.HOPS, 3, 0, 4)
@@ -145,9 +145,9 @@ def test_without_durations_the_path_is_the_most_tasks_in_a_row():
 
 def test_with_durations_the_path_is_the_longest_time_and_what_was_not_measured_is_estimated():
     measured = {
-        "a:build": Measured(100, 120, 3),
-        "b:build": Measured(300, 300, 1),
-        "x:build": Measured(650, 700, 9),
+        "a:build": Measured(100, 100, 120, 3),
+        "b:build": Measured(300, 300, 300, 1),
+        "x:build": Measured(650, 650, 700, 9),
     }
 
     found = critical_path(path(), measured)
@@ -172,7 +172,7 @@ def test_an_empty_workspace_has_an_empty_path():
 
 @given(task_graphs(acyclic=False), lengths)
 def test_every_task_is_on_the_path_or_may_be_near_it(graph: TaskGraph, took: list[int]):
-    found = critical_path(graph, {t.id: Measured(took["abcdefg".index(t.id)], 20, 1) for t in graph.real})
+    found = critical_path(graph, {t.id: Measured(0, took["abcdefg".index(t.id)], 20, 1) for t in graph.real})
 
     on = [task.id for task in found.tasks]
     near = [task.id for task in found.near]

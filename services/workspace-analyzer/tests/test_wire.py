@@ -16,13 +16,13 @@ from mesh_workspace_analyzer.domain.build import OPEN, Build, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.events import AnalysisCompleted, BuildFinished
-from mesh_workspace_analyzer.schemas import (
+from mesh_workspace_analyzer.schemas.analyses import (
     AffectedView,
-    AnalysisRequest,
     AnalysisView,
     BuildView,
     WorkspaceResult,
 )
+from mesh_workspace_analyzer.schemas.requests import AnalysisRequest
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import ValidationError
 
@@ -177,6 +177,24 @@ def analysis(changes: tuple[Change, ...] | None = (Change("libs/a/x.ts"),)) -> A
     )
 
 
+NO_MONEY = dict.fromkeys(
+    (
+        "currency",
+        "runner",
+        "ratePerMinute",
+        "rateSource",
+        "rateDate",
+        "full",
+        "affected",
+        "avoided",
+        "avoidedPerMonth",
+        "fullMinutes",
+        "affectedMinutes",
+        "minutesSkippedPct",
+    )
+)
+
+
 def unmeasured(project: str) -> dict[str, Any]:
     nothing = {"durationMs": None, "p90Ms": None, "source": "none", "samples": 0, "slackMs": None}
     return {"id": f"{project}:build", "project": project, **nothing}
@@ -204,8 +222,7 @@ def test_an_answer_has_every_field_under_its_name():
             "projectsSkippedPct": 33,
             "method": "project-count",
             "assumptions": ["Every project counts the same: no durations were measured."],
-            "currency": None,
-            "avoided": None,
+            **NO_MONEY,
         },
         "id": "00000000-0000-0000-0000-000000000001",
         "text": "Workspace analysis complete. Found 3 projects, 2 affected by recent changes.",

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from mesh_workspace_analyzer.domain.analysis import Analysis
 from mesh_workspace_analyzer.domain.build import Build
-from mesh_workspace_analyzer.schemas import AffectedView, Ref, Workspace, WorkspaceResult
+from mesh_workspace_analyzer.schemas.analyses import AffectedView, WorkspaceResult
+from mesh_workspace_analyzer.schemas.requests import Ref, Workspace
 from mesh_workspace_analyzer.service import ANALYZE, BUILD, WorkspaceAnalyzer, id_for
 from mesh_workspace_analyzer.service.analyses import Asked
 

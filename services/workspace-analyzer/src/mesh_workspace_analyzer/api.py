@@ -10,7 +10,8 @@ from mesh_shared.web.idempotency import IdempotencyKey, RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
-from mesh_workspace_analyzer.schemas import AnalysisRequest, AnalysisSummary, AnalysisView, BuildView
+from mesh_workspace_analyzer.schemas.analyses import AnalysisSummary, AnalysisView, BuildView
+from mesh_workspace_analyzer.schemas.requests import AnalysisRequest
 from mesh_workspace_analyzer.service import ANALYZE, BUILD, WorkspaceAnalyzer, id_for
 from mesh_workspace_analyzer.service.analyses import Asked
 
@@ -40,7 +41,13 @@ async def create_analysis(
     404 names a workspace or a head that does not exist; 409 a workspace that cannot be analysed as it is.
     A base that git cannot resolve is no error: all projects are taken, and `affectedStatus` says so.
     """
-    asked = Asked(workspace=body.workspace, base=body.base, head=body.head, runs=body.former_runs())
+    asked = Asked(
+        workspace=body.workspace,
+        base=body.base,
+        head=body.head,
+        runs=body.former_runs(),
+        pipeline=body.ci.pipeline(),
+    )
     analysis = await analyzer.analyses.analyze(asked, id_for(caller.subject, key, "analysis"))
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
     return AnalysisView.of(analysis)

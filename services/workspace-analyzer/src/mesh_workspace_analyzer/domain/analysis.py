@@ -8,7 +8,7 @@ from uuid import UUID
 
 from mesh_workspace_analyzer.domain.advice import Recommendation, recommend
 from mesh_workspace_analyzer.domain.affected import Affected, Change, all_affected, find_affected
-from mesh_workspace_analyzer.domain.cost import CostImpact, cost_impact
+from mesh_workspace_analyzer.domain.cost import CostImpact, Pipeline, cost_impact
 from mesh_workspace_analyzer.domain.critical import CriticalPath, critical_path
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import History, Run, summarize
@@ -104,6 +104,7 @@ def conclude(
     created_at: datetime,
     runs: Iterable[Run] = (),
     gaps: tuple[str, ...] = (),
+    pipeline: Pipeline | None = None,
 ) -> Analysis:
     """Everything that follows from the graph of the head, the changes since the base, and former runs."""
     is_exact = comparison.changes is not None
@@ -123,7 +124,13 @@ def conclude(
         critical_path=path,
         history=history,
         recommendations=recommend(graph, path),
-        cost=cost_impact(len(affected), len(graph.projects), is_exact=is_exact),
+        cost=cost_impact(
+            graph,
+            [found.project for found in affected],
+            is_exact=is_exact,
+            history=history,
+            pipeline=pipeline,
+        ),
         warnings=(*comparison.warnings, *graph.gaps, *gaps, *([] if tasks.is_whole else [TOO_MANY_WAITS])),
         graph_hash=graph.fingerprint(),
         duration_ms=duration_ms,

@@ -1,6 +1,6 @@
 """The critical path: the tasks that decide how long everything takes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nsmallest
@@ -76,10 +76,11 @@ class Lengths:
     measured: Mapping[str, Measured]
     unit: Unit
     default: int
+    bound: Callable[[Measured], int]
 
     def __call__(self, task: Task) -> int:
         found = self.measured.get(task.id)
-        return self.default if found is None else found.median_ms
+        return self.default if found is None else self.bound(found)
 
     def basis(self, id: str) -> Basis:
         """Where the length of a task is from."""
@@ -88,12 +89,18 @@ class Lengths:
         return Basis.NONE if self.unit is Unit.HOPS else Basis.ESTIMATE
 
 
-def lengths(graph: TaskGraph, measured: Mapping[str, Measured]) -> Lengths:
-    """The measured medians; for others the median of these; 1 for all when none was measured."""
+def _median(found: Measured) -> int:
+    return found.median_ms
+
+
+def lengths(
+    graph: TaskGraph, measured: Mapping[str, Measured], bound: Callable[[Measured], int] = _median
+) -> Lengths:
+    """What was measured; for other tasks the median of these; 1 for all when none was measured."""
     known = {task.id: measured[task.id] for task in graph.real if task.id in measured}
     if not known:
-        return Lengths({}, Unit.HOPS, 1)
-    return Lengths(known, Unit.MS, round(median(found.median_ms for found in known.values())))
+        return Lengths({}, Unit.HOPS, 1, bound)
+    return Lengths(known, Unit.MS, round(median(map(bound, known.values()))), bound)
 
 
 def critical_path(graph: TaskGraph, measured: Mapping[str, Measured]) -> CriticalPath:

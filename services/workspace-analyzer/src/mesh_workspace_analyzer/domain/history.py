@@ -7,7 +7,6 @@ from statistics import median
 
 SAMPLES = 20
 """The newest successes count; how a task ran a year ago says little."""
-PERCENTILE = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +27,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How long a task takes when it really runs: the median and 90th percentile of so many successes."""
+    """How long a task takes when it really runs: percentiles of so many successes."""
 
+    p10_ms: int
     median_ms: int
     p90_ms: int
     samples: int
@@ -79,12 +79,14 @@ def summarize(runs: Iterable[Run]) -> History:
 def _measured(runs: list[Run]) -> Measured:
     newest = sorted(runs, key=lambda run: run.ended_ms)[-SAMPLES:]
     durations = sorted(run.duration_ms for run in newest)
-    return Measured(round(median(durations)), _percentile(durations), len(durations))
+    return Measured(
+        _percentile(durations, 10), round(median(durations)), _percentile(durations, 90), len(durations)
+    )
 
 
-def _percentile(ordered: list[int]) -> int:
-    """The nearest rank: the smallest that at least 90 of a hundred do not exceed."""
-    return ordered[-(-len(ordered) * PERCENTILE // 100) - 1]
+def _percentile(ordered: list[int], percent: int) -> int:
+    """The nearest rank: the smallest that at least so many of a hundred do not exceed."""
+    return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
 def _flaky(runs: list[Run]) -> Iterable[Flaky]:

@@ -1,31 +1,57 @@
 """What tools write about their runs: Nx's `run.json`, Turborepo's summaries."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from mesh_shared.wire import ReadModel
-from pydantic import AwareDatetime, Field
+from mesh_shared.wire import WireModel
+from pydantic import Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from mesh_workspace_analyzer.domain.history import Run
 
 HITS = frozenset({"local-cache-hit", "remote-cache-hit"})
 MOST_TASKS = 10_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NX_EXAMPLE = {
+    "tasks": [
+        {
+            "taskId": "web:build",
+            "target": "build",
+            "projectName": "web",
+            "hash": "7927924791261189421",
+            "startTime": "2026-01-02T03:04:05.000Z",
+            "endTime": "2026-01-02T03:04:13.400Z",
+            "cacheStatus": "cache-miss",
+            "status": 0,
+        }
+    ]
+}
 
 Millisecond = Annotated[int, Field(ge=0, le=1 << 53, description="Since 1970.")]
+Moment = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
+    ),
+    Field(description="As JavaScript writes it.", examples=["2026-01-02T03:04:05.000Z"]),
+]
 Name = Annotated[str, Field(max_length=300)]
 
 
-class _Written(ReadModel, alias_generator=to_camel, populate_by_name=True):
+class _Written(WireModel, alias_generator=to_camel, extra="ignore"):
     pass
 
 
 class NxTask(_Written):
+    """A task of a run, hits and failures included."""
+
     project_name: Name
     target: Name
-    start_time: AwareDatetime
-    end_time: AwareDatetime
+    start_time: Moment
+    end_time: Moment
     status: int
     hash: Name = ""
     cache_status: Name = "cache-miss"
@@ -37,30 +63,40 @@ class NxRunFile(_Written):
     tasks: Annotated[list[NxTask], Field(max_length=MOST_TASKS)]
 
     def runs(self) -> Iterator[Run]:
-        """One run for each task; Nx leaves those out that it skipped."""
+        """One run for each task that Nx did not skip; none on a day that no calendar has."""
         for task in self.tasks:
-            start, end = _milliseconds(task.start_time), _milliseconds(task.end_time)
-            yield Run(
-                task=f"{task.project_name}:{task.target}",
-                duration_ms=max(0, end - start),
-                ended_ms=end,
-                hash=task.hash,
-                succeeded=task.status == 0,
-                is_hit=task.cache_status in HITS,
-            )
+            with suppress(ValueError):
+                yield self._run(task)
+
+    def _run(self, task: NxTask) -> Run:
+        start, end = _milliseconds(task.start_time), _milliseconds(task.end_time)
+        return Run(
+            task=f"{task.project_name}:{task.target}",
+            duration_ms=max(0, end - start),
+            ended_ms=end,
+            hash=task.hash,
+            succeeded=task.status == 0,
+            is_hit=task.cache_status in HITS,
+        )
 
 
 class TurboExecution(_Written):
+    """When something ran, and the code that it exited with."""
+
     start_time: Millisecond
     end_time: Millisecond
     exit_code: int | None = None
 
 
 class TurboCache(_Written):
+    """`HIT` or `MISS`."""
+
     status: Name = "MISS"
 
 
 class TurboTask(_Written):
+    """A task of a package, `//` for the workspace's own; without execution it did not run."""
+
     task: Name
     package: Name = "//"
     hash: Name = ""
@@ -91,5 +127,5 @@ class TurboRunFile(_Written):
 RunFile = TurboRunFile | NxRunFile
 
 
-def _milliseconds(time: datetime) -> int:
-    return round(time.timestamp() * 1000)
+def _milliseconds(moment: str) -> int:
+    return (datetime.fromisoformat(moment) - EPOCH) // timedelta(milliseconds=1)

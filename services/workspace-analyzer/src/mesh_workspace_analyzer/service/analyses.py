@@ -14,6 +14,7 @@ from mesh_shared.events import outbox
 from sqlalchemy.exc import IntegrityError
 
 from mesh_workspace_analyzer.domain.analysis import MODE, Analysis, conclude
+from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.errors import TooBusy
@@ -34,6 +35,7 @@ class Asked:
     workspace: str
     base: str = "main"
     head: str = "HEAD"
+    pipeline: Pipeline = field(default_factory=Pipeline)
     runs: tuple[Run, ...] = ()
     """Former runs of tasks that the caller knows of, beside those that the workspace has kept."""
 
@@ -79,6 +81,7 @@ class AnalysisDesk:
             created_at=datetime.now(UTC),
             runs=(*asked.runs, *kept.runs),
             gaps=kept.gaps,
+            pipeline=asked.pipeline,
         )
         async with self.database.write() as session:
             Analyses(session).add(analysis)

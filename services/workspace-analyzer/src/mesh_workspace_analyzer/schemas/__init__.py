@@ -1,0 +1,1 @@
+"""The public wire models. The names in camelCase are the ones that users of the first system know."""

@@ -1,0 +1,80 @@
+"""What a caller asks for."""
+
+from typing import Annotated
+
+from mesh_shared.wire import WireModel
+from pydantic import Field, StringConstraints
+
+from mesh_workspace_analyzer.domain.cost import Pipeline
+from mesh_workspace_analyzer.domain.history import Run
+from mesh_workspace_analyzer.domain.rates import Runner
+from mesh_workspace_analyzer.domain.run_files import NX_EXAMPLE, RunFile
+
+MOST_RUN_FILES = 50
+MOST_DURATIONS = 10_000
+MAX_DURATION_MS = 7 * 24 * 3_600_000
+
+_SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,59}"
+
+Workspace = Annotated[
+    str,
+    StringConstraints(max_length=512, pattern=rf"^(\.|{_SEGMENT}(/{_SEGMENT}){{0,15}})$"),
+    Field(
+        description="Folder of an Nx workspace, relative to one of the configured roots; `.` for a root "
+        "itself. No other part of it starts with a dot.",
+        examples=["storefront"],
+    ),
+]
+Ref = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9._/][A-Za-z0-9._/-]*$"),
+    Field(description="Branch, tag or commit."),
+]
+
+
+class Duration(WireModel):
+    task: str = Field(max_length=300, examples=["web:build"])
+    durationMs: int = Field(ge=0, le=MAX_DURATION_MS, examples=[8400])
+
+
+class Ci(WireModel):
+    """The job that builds, for what it costs."""
+
+    runner: Annotated[Runner, Field(strict=False)] = Field(
+        default=Runner.LINUX_2_CORE_ADVANCED, description="GitHub's billing SKU."
+    )
+    workers: int = Field(default=3, ge=1, le=64, description="Tasks at once.")
+    setupMs: int = Field(default=60_000, ge=0, le=3_600_000, description="Until the first task starts.")
+    runsPerMonth: int | None = Field(default=None, ge=1, le=1_000_000)
+
+    def pipeline(self) -> Pipeline:
+        """The same in the domain's words."""
+        return Pipeline(
+            runner=self.runner,
+            workers=self.workers,
+            setup_ms=self.setupMs,
+            runs_per_month=self.runsPerMonth,
+        )
+
+
+class AnalysisRequest(WireModel):
+    workspace: Workspace
+    base: Annotated[Ref, Field(examples=["main"])] = "main"
+    head: Annotated[Ref, Field(examples=["HEAD"])] = "HEAD"
+
+    ci: Ci = Field(default=Ci(), examples=[{"runner": "linux_4_core", "workers": 4}])
+    runs: Annotated[list[RunFile], Field(max_length=MOST_RUN_FILES)] = Field(
+        default=[],
+        description="Nx's `run.json` and Turborepo's summaries, as they stand.",
+        examples=[[NX_EXAMPLE]],
+    )
+    durations: Annotated[list[Duration], Field(max_length=MOST_DURATIONS)] = Field(
+        default=[],
+        description="How long tasks took when they really ran, once for each run.",
+        examples=[[{"task": "web:build", "durationMs": 8400}]],
+    )
+
+    def former_runs(self) -> tuple[Run, ...]:
+        """All runs that the request tells of."""
+        told = (Run(task=one.task, duration_ms=one.durationMs) for one in self.durations)
+        return (*told, *(run for file in self.runs for run in file.runs()))
