@@ -23,14 +23,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name="pk_analyses"),
         sa.UniqueConstraint("id", name="uq_analyses_id"),
     )
+    op.create_index("ix_analyses_workspace_position", "analyses", ["workspace", "position"])
     op.create_table(
         "graphs",
         sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("created_at", Utc(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_graphs"),
     )
     op.create_index("ix_graphs_created_at", "graphs", ["created_at"])
+    op.create_index("ix_graphs_hash", "graphs", ["hash"])
     op.create_table(
         "builds",
         sa.Column("id", sa.Uuid(), nullable=False),

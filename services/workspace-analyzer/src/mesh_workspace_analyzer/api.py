@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import conditional, pages
 from mesh_shared.web.idempotency import IdempotencyKey, RequiredIdempotencyKey
@@ -11,7 +11,8 @@ from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
 from mesh_workspace_analyzer.schemas.analyses import AnalysisSummary, AnalysisView, BuildView
-from mesh_workspace_analyzer.schemas.requests import AnalysisRequest
+from mesh_workspace_analyzer.schemas.questions import DifferenceView, PointView, TrendView, WhatIf, WhatIfView
+from mesh_workspace_analyzer.schemas.requests import AnalysisRequest, Workspace
 from mesh_workspace_analyzer.service import ANALYZE, BUILD, WorkspaceAnalyzer, id_for
 from mesh_workspace_analyzer.service.analyses import Asked
 
@@ -47,6 +48,7 @@ async def create_analysis(
         head=body.head,
         runs=body.former_runs(),
         pipeline=body.ci.pipeline(),
+        constraints=tuple(constraint.asked() for constraint in body.depConstraints),
     )
     analysis = await analyzer.analyses.analyze(asked, id_for(caller.subject, key, "analysis"))
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
@@ -77,6 +79,39 @@ async def get_analysis(
     analysis = await analyzer.analyses.get(analysis_id)
     conditional.tag(request, response, analysis.id)
     return AnalysisView.of(analysis)
+
+
+@router.post("/analyses/{analysis_id}/what-if", operation_id="simulate_analysis")
+async def what_if(analysis_id: UUID, body: WhatIf, caller: Analyst, analyzer: Analyzer) -> WhatIfView:
+    """How long a build would take with something changed, on the durations of that analysis; stores nothing.
+
+    409 when the workspace has no such dependency or task, or its graph is no longer kept.
+    """
+    return WhatIfView.of(*await analyzer.questions.what_if(analysis_id, body.asked()))
+
+
+@router.get("/analyses/{analysis_id}/comparison", operation_id="compare_analyses")
+async def compare(
+    analysis_id: UUID,
+    caller: Analyst,
+    analyzer: Analyzer,
+    since: Annotated[UUID, Query(description="The analysis to compare with.")],
+) -> DifferenceView:
+    """What is different since another analysis, of the same workspace or not."""
+    return DifferenceView.of(await analyzer.questions.compare(since, analysis_id))
+
+
+@router.get("/trends", operation_id="get_trend")
+async def trend(
+    caller: Analyst,
+    analyzer: Analyzer,
+    workspace: Annotated[Workspace, Query()],
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> TrendView:
+    """The newest analyses of a workspace as points in time, oldest first."""
+    return TrendView(
+        items=[PointView.of(found) for found in await analyzer.questions.trend(workspace, limit)]
+    )
 
 
 @router.post("/analyses/{analysis_id}/builds", status_code=202, operation_id="create_build")

@@ -20,6 +20,7 @@ from mesh_workspace_analyzer.api import router
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
+from mesh_workspace_analyzer.service.questions import QuestionDesk
 from mesh_workspace_analyzer.settings import Settings
 
 ABOUT = About(
@@ -65,6 +66,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         tool=tool,
         reading=asyncio.Semaphore(settings.parallel_analyses),
         graphs_kept=settings.graphs_kept,
+        analyses_kept=settings.analyses_kept,
     )
     builds = BuildDesk(
         database=platform.database,
@@ -72,5 +74,6 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         tool=tool,
         instance=settings.instance,
         is_allowed=settings.allow_builds,
+        kept=settings.builds_kept,
     )
-    return WorkspaceAnalyzer(analyses, builds)
+    return WorkspaceAnalyzer(analyses, builds, QuestionDesk(platform.database))

@@ -43,6 +43,20 @@ class DuplicateProjectNames(Conflict, title="Duplicate project names"):
     """Two folders of the workspace define a project with the same name."""
 
 
+class GraphForgotten(Conflict, title="Graph forgotten"):
+    """The graph that the analysis rests on is no longer kept."""
+
+    def __init__(self) -> None:
+        super().__init__("The graph of that analysis is no longer kept: analyse the workspace again.")
+
+
+class NothingToChange(Conflict, title="Nothing to change"):
+    """A change names a dependency or a task that the workspace does not have."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__("The workspace of that analysis has no such dependency or task.", missing=missing)
+
+
 class WorkspaceUnreadable(Conflict, title="Workspace not readable"):
     """git cannot read the workspace: missing objects, forbidden names, unreadable files."""
 

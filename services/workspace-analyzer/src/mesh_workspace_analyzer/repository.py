@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, defer, mapped_column
 
 from mesh_workspace_analyzer.domain.analysis import Analysis
-from mesh_workspace_analyzer.domain.build import Build, BuildStatus
+from mesh_workspace_analyzer.domain.build import OPEN, Build, BuildStatus
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound
 
@@ -26,6 +26,7 @@ class AnalysisRow(Base):
     """`body` is the whole analysis; the columns are what a list shows, in the order of `position`."""
 
     __tablename__ = "analyses"
+    __table_args__ = (Index("ix_analyses_workspace_position", "workspace", "position"),)
 
     position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     id: Mapped[UUID] = mapped_column(unique=True)
@@ -41,9 +42,11 @@ class GraphRow(Base):
     """The graph that a tool found in a tree; `key` names both, so it never goes stale."""
 
     __tablename__ = "graphs"
-    __table_args__ = (Index("ix_graphs_created_at", "created_at"),)
+    __table_args__ = (Index("ix_graphs_created_at", "created_at"), Index("ix_graphs_hash", "hash"))
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    """The fingerprint of the graph; trees with the same graph share it."""
     body: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 
@@ -103,6 +106,19 @@ class Analyses:
             raise AnalysisNotFound("There is no analysis with that id.")
         return found
 
+    async def of(self, workspace: str, limit: int) -> list[Analysis]:
+        """The newest of one workspace, newest first."""
+        query = select(AnalysisRow.body).where(AnalysisRow.workspace == workspace)
+        bodies = await self._session.scalars(query.order_by(AnalysisRow.position.desc()).limit(limit))
+        return [msgspec.convert(body, Analysis) for body in bodies]
+
+    async def prune(self, kept: int) -> None:
+        """Forgets all but the newest `kept`."""
+        oldest = select(AnalysisRow.position).order_by(AnalysisRow.position.desc()).offset(kept).limit(1)
+        await self._session.execute(
+            delete(AnalysisRow).where(AnalysisRow.position <= oldest.scalar_subquery())
+        )
+
     async def newest(self, limit: int, *, before: int | None) -> Sequence[AnalysisRow]:
         """Newest first, from below position `before` on; without their bodies."""
         query = select(AnalysisRow).options(defer(AnalysisRow.body)).order_by(AnalysisRow.position.desc())
@@ -121,9 +137,16 @@ class Graphs:
         row = await self._session.get(GraphRow, key)
         return None if row is None else msgspec.convert(row.body, ProjectGraph)
 
+    async def like(self, hash: str) -> ProjectGraph | None:
+        """A graph with that fingerprint, which is as good as any other."""
+        body = await self._session.scalar(select(GraphRow.body).where(GraphRow.hash == hash).limit(1))
+        return None if body is None else msgspec.convert(body, ProjectGraph)
+
     async def keep(self, key: str, graph: ProjectGraph, *, at: datetime, kept: int) -> None:
         """Stores `graph` and forgets all but the newest `kept`."""
-        await self._session.merge(GraphRow(key=key, body=msgspec.to_builtins(graph), created_at=at))
+        await self._session.merge(
+            GraphRow(key=key, hash=graph.fingerprint(), body=msgspec.to_builtins(graph), created_at=at)
+        )
         newest = select(GraphRow.key).order_by(GraphRow.created_at.desc()).limit(kept)
         await self._session.execute(delete(GraphRow).where(GraphRow.key.not_in(newest)))
 
@@ -136,6 +159,12 @@ class Builds:
 
     def add(self, build: Build) -> None:
         self._session.add(BuildRow(id=build.id, analysis_id=build.analysis_id, created_at=build.created_at))
+
+    async def prune(self, kept: int) -> None:
+        """Forgets all that have ended but the newest `kept`."""
+        ended = BuildRow.status.not_in(OPEN)
+        newest = select(BuildRow.id).where(ended).order_by(BuildRow.created_at.desc()).limit(kept)
+        await self._session.execute(delete(BuildRow).where(ended, BuildRow.id.not_in(newest)))
 
     async def find(self, id: UUID) -> BuildRow | None:
         return await self._session.get(BuildRow, id)

@@ -29,5 +29,7 @@ class Settings(ServiceSettings):
     max_workspace_files: int = Field(default=100_000, ge=1)
     max_workspace_bytes: int = Field(default=512 * MIB, ge=1)
     graphs_kept: int = Field(default=200, ge=1, description="Trees that need not be read again.")
+    analyses_kept: int = Field(default=10_000, ge=1)
+    builds_kept: int = Field(default=1000, ge=1)
     build_timeout_s: float = Field(default=900, gt=0, le=86_400)
     max_build_output_bytes: int = Field(default=16 * MIB, ge=1)

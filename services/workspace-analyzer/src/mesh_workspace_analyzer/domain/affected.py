@@ -17,6 +17,8 @@ from mesh_workspace_analyzer.domain.graph import Dependency, ProjectGraph, depen
 PROJECT_FILES = frozenset({"project.json", "package.json"})
 MOST_FILES = 100
 """So many changed files are named for a project; thousands for each of thousands are no answer."""
+LONGEST_WAY = 50
+"""So much of a way is told; all of it for each project of a long chain is the square of the chain."""
 MOST_STEPS = 50_000_000
 """When comparing globs with changes could take more, every glob counts as naming every change."""
 
@@ -41,14 +43,15 @@ class Change:
 class Affected:
     """A project that a change reaches: the first 100 of the changed files that it starts from, and the way.
 
-    `via` leads from the project to the one that changed: its own dependency first. Empty unless `reason` is
-    `dependency`.
+    `via` leads from the project towards the one that changed: its own dependency first, 50 at most of the
+    `distance` that there are. Empty unless `reason` is `dependency`.
     """
 
     project: str
     reason: Reason
     files: tuple[str, ...]
     via: tuple[Dependency, ...] = ()
+    distance: int = 0
 
 
 def find_affected(graph: ProjectGraph, changes: Iterable[Change]) -> tuple[Affected, ...]:
@@ -61,7 +64,11 @@ def find_affected(graph: ProjectGraph, changes: Iterable[Change]) -> tuple[Affec
         for dependency in needed_by[reached.project]:
             if dependency.source not in found:
                 found[dependency.source] = Affected(
-                    dependency.source, Reason.DEPENDENCY, reached.files, (dependency, *reached.via)
+                    dependency.source,
+                    Reason.DEPENDENCY,
+                    reached.files,
+                    (dependency, *reached.via[: LONGEST_WAY - 1]),
+                    reached.distance + 1,
                 )
                 waiting.append(dependency.source)
     return tuple(found[name] for name in sorted(found))

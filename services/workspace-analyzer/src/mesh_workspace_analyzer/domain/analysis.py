@@ -1,6 +1,6 @@
 """One analysis: what was compared, and what follows from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,9 +8,11 @@ from uuid import UUID
 
 from mesh_workspace_analyzer.domain.advice import Recommendation, recommend
 from mesh_workspace_analyzer.domain.affected import Affected, Change, all_affected, find_affected
+from mesh_workspace_analyzer.domain.boundaries import Constraint, Violation, violations
 from mesh_workspace_analyzer.domain.cost import CostImpact, Pipeline, cost_impact
 from mesh_workspace_analyzer.domain.critical import CriticalPath, critical_path
-from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.domain.cuts import Circle, circles
+from mesh_workspace_analyzer.domain.graph import Hotspot, ProjectGraph, hotspots
 from mesh_workspace_analyzer.domain.history import History, Run, summarize
 from mesh_workspace_analyzer.domain.tasks import derive
 
@@ -69,6 +71,9 @@ class Analysis:
     affected: tuple[Affected, ...]
     status: AffectedStatus
     critical_path: CriticalPath
+    circles: tuple[Circle, ...]
+    hotspots: tuple[Hotspot, ...]
+    violations: tuple[Violation, ...]
     history: History
     recommendations: tuple[Recommendation, ...]
     cost: CostImpact
@@ -105,6 +110,7 @@ def conclude(
     runs: Iterable[Run] = (),
     gaps: tuple[str, ...] = (),
     pipeline: Pipeline | None = None,
+    constraints: Sequence[Constraint] = (),
 ) -> Analysis:
     """Everything that follows from the graph of the head, the changes since the base, and former runs."""
     is_exact = comparison.changes is not None
@@ -113,6 +119,7 @@ def conclude(
     history = summarize(run for run in runs if run.task in known)
     tasks = derive(graph)
     path = critical_path(tasks, history.measured)
+    around = circles(graph)
     return Analysis(
         id=id,
         workspace=comparison.workspace,
@@ -123,7 +130,10 @@ def conclude(
         status=AffectedStatus.EXACT if is_exact else AffectedStatus.FALLBACK_ALL,
         critical_path=path,
         history=history,
-        recommendations=recommend(graph, path),
+        circles=around,
+        hotspots=hotspots(graph),
+        violations=violations(graph, constraints),
+        recommendations=recommend(graph, path, history, around),
         cost=cost_impact(
             graph,
             [found.project for found in affected],

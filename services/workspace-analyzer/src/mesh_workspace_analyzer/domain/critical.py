@@ -42,6 +42,7 @@ class TimedTask:
     basis: Basis
     samples: int
     p90_ms: int | None
+    is_cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +141,5 @@ def _timed(plan: Schedule, steps: Iterable[int], length: Lengths) -> Iterable[Ti
                 basis=length.basis(task.id),
                 samples=found.samples if found else 0,
                 p90_ms=found.p90_ms if found else None,
+                is_cached=task.is_cached,
             )

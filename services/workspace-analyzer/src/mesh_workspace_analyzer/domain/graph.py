@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from heapq import nsmallest
 
-from mesh_workspace_analyzer.domain.digraph import condense, reach
+from mesh_workspace_analyzer.domain.digraph import condense, inverse, reach
 from mesh_workspace_analyzer.domain.targets import Target
 
 BUILD = "build"
+MOST_HOTSPOTS = 10
 
 
 class DependencyKind(StrEnum):
@@ -94,6 +96,27 @@ def cycles(graph: ProjectGraph) -> list[tuple[str, ...]]:
 def blast_radius(graph: ProjectGraph) -> dict[str, int]:
     """How many projects are affected when this one changes, itself included."""
     return dict(zip(graph.names, reach(needs(graph)), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Hotspot:
+    """A project that much of a workspace goes through: who is affected when it changes, and what affects it.
+
+    Both count projects at any remove without itself. Their product is how many pairs are connected over it.
+    """
+
+    project: str
+    dependents: int
+    dependencies: int
+
+
+def hotspots(graph: ProjectGraph) -> tuple[Hotspot, ...]:
+    """The ten projects with the largest product; none with a product of 0."""
+    needed = needs(graph)
+    up, down = reach(needed), reach(inverse(needed))
+    found = (Hotspot(n, u - 1, d - 1) for n, u, d in zip(graph.names, up, down, strict=True))
+    weighed = ((-spot.dependents * spot.dependencies, spot.project, spot) for spot in found)
+    return tuple(spot for product, _, spot in nsmallest(MOST_HOTSPOTS, weighed) if product)
 
 
 def needs(graph: ProjectGraph) -> list[list[int]]:

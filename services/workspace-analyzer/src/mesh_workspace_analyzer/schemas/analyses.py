@@ -5,11 +5,14 @@ from typing import Any, Self
 from mesh_shared.wire import Timestamp, Uuid, WireModel
 from pydantic import Field
 
-from mesh_workspace_analyzer.domain.advice import Recommendation, Severity
+from mesh_workspace_analyzer.domain.advice import MOST_FLAKY, Estimate, Recommendation, Severity
 from mesh_workspace_analyzer.domain.affected import Affected, Reason
 from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Revision
+from mesh_workspace_analyzer.domain.boundaries import Violation
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
-from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind
+from mesh_workspace_analyzer.domain.cuts import Circle
+from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Hotspot
+from mesh_workspace_analyzer.domain.history import History
 from mesh_workspace_analyzer.repository import AnalysisRow
 from mesh_workspace_analyzer.schemas.figures import CostImpactView, CriticalPathView
 
@@ -33,16 +36,79 @@ class EdgeView(WireModel):
         return cls(source=dependency.source, target=dependency.target, kind=dependency.kind)
 
 
+class CircleView(WireModel):
+    projects: list[str] = Field(description="Each needs every other.")
+    way: list[str] = Field(description="A shortest way around; the last needs the first.")
+    cut: list[EdgeView] = Field(description="Without these there is no circle; none of them can be spared.")
+
+    @classmethod
+    def of(cls, circle: Circle) -> Self:
+        return cls(
+            projects=list(circle.projects),
+            way=list(circle.way),
+            cut=[EdgeView.of(edge) for edge in circle.cut],
+        )
+
+
+class HotspotView(WireModel):
+    project: str
+    dependents: int = Field(description="Projects that a change of it affects, beside itself.")
+    dependencies: int = Field(description="Projects whose change affects it, beside itself.")
+
+    @classmethod
+    def of(cls, spot: Hotspot) -> Self:
+        return cls(project=spot.project, dependents=spot.dependents, dependencies=spot.dependencies)
+
+
+class ViolationView(WireModel):
+    dependency: EdgeView
+    constraint: int = Field(ge=0, description="Which of `depConstraints`, counted from 0.")
+
+    @classmethod
+    def of(cls, violation: Violation) -> Self:
+        return cls(dependency=EdgeView.of(violation.dependency), constraint=violation.constraint)
+
+
+class FlakyView(WireModel):
+    """A task that failed and succeeded on the very same inputs."""
+
+    task: str
+    failures: int
+    runs: int
+
+
+class CacheView(WireModel):
+    """What former runs say of the cache."""
+
+    runs: int = Field(ge=0, description="Those that did not fail.")
+    hits: int = Field(ge=0)
+    hitRate: float | None = Field(description="0 to 1; null without runs.")
+    flaky: list[FlakyView] = Field(description="The first 20.")
+
+    @classmethod
+    def of(cls, history: History) -> Self:
+        flaky = [FlakyView(task=f.task, failures=f.failures, runs=f.runs) for f in history.flaky[:MOST_FLAKY]]
+        rate = round(history.hit_rate, 4) if history.runs else None
+        return cls(runs=history.runs, hits=history.hits, hitRate=rate, flaky=flaky)
+
+
 class AffectedView(WireModel):
     project: str
     reason: Reason
     files: list[str] = Field(description="The changed files that it starts from, 100 at most.")
-    via: list[EdgeView] = Field(description="From this project to the one whose files changed.")
+    via: list[EdgeView] = Field(description="From this project to the one whose files changed, 50 at most.")
+    distance: int = Field(ge=0, description="How many dependencies away that one is.")
 
     @classmethod
     def of(cls, affected: Affected) -> Self:
         via = [EdgeView.of(dependency) for dependency in affected.via]
-        return cls(project=affected.project, reason=affected.reason, files=list(affected.files), via=via)
+        return cls(
+            project=affected.project,
+            reason=affected.reason,
+            files=list(affected.files),
+            via=via,
+            distance=affected.distance,
+        )
 
 
 class EvidenceView(WireModel):
@@ -51,12 +117,26 @@ class EvidenceView(WireModel):
     of: int = Field(ge=0, description="`count` of how many.")
 
 
+class EstimateView(WireModel):
+    savedMs: int = Field(description="Of a build of everything; a second and 1 % of it at least.")
+    lowMs: int
+    highMs: int
+    basis: str
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Self:
+        return cls(
+            savedMs=estimate.saved_ms, lowMs=estimate.low_ms, highMs=estimate.high_ms, basis=estimate.basis
+        )
+
+
 class RecommendationView(WireModel):
     rule: str = Field(examples=["hub"])
     severity: Severity
     title: str
     evidence: EvidenceView
     action: str
+    estimate: EstimateView | None = Field(description="Null where nothing was simulated.")
 
     @classmethod
     def of(cls, found: Recommendation) -> Self:
@@ -69,6 +149,7 @@ class RecommendationView(WireModel):
             title=found.title,
             evidence=evidence,
             action=found.action,
+            estimate=None if found.estimate is None else EstimateView.of(found.estimate),
         )
 
 
@@ -101,6 +182,10 @@ class AnalysisView(WorkspaceResult):
     analysisMode: str = Field(examples=["nx-core"])
     fidelity: Fidelity = Field(description="`partial`: the workspace has more than was read; see `warnings`.")
     affectedDetail: list[AffectedView]
+    cycles: list[CircleView]
+    hotspots: list[HotspotView] = Field(description="What most connections between projects go through.")
+    boundaryViolations: list[ViolationView] = Field(description="The first 100.")
+    cache: CacheView
     graphHash: str = Field(description="Equal for equal graphs.")
     durationMs: int = Field(ge=0, description="How long the analysis took.")
     tool_versions: dict[str, str]
@@ -119,6 +204,10 @@ class AnalysisView(WorkspaceResult):
             analysisMode=analysis.mode,
             fidelity=analysis.fidelity,
             affectedDetail=[AffectedView.of(affected) for affected in analysis.affected],
+            cycles=[CircleView.of(circle) for circle in analysis.circles],
+            hotspots=[HotspotView.of(spot) for spot in analysis.hotspots],
+            boundaryViolations=[ViolationView.of(found) for found in analysis.violations],
+            cache=CacheView.of(analysis.history),
             graphHash=analysis.graph_hash,
             durationMs=analysis.duration_ms,
             tool_versions=analysis.tool_versions,

@@ -5,6 +5,7 @@ from typing import Annotated
 from mesh_shared.wire import WireModel
 from pydantic import Field, StringConstraints
 
+from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.domain.rates import Runner
@@ -57,11 +58,37 @@ class Ci(WireModel):
         )
 
 
+Tags = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
+
+
+class DepConstraint(WireModel):
+    """One of Nx's `depConstraints`: what projects with these tags may depend on."""
+
+    sourceTag: str | None = Field(default=None, max_length=200, examples=["type:lib"])
+    allSourceTags: Tags | None = Field(default=None, description="Instead of `sourceTag`: all of them.")
+    onlyDependOnLibsWithTags: Tags = Field(default=[])
+    notDependOnLibsWithTags: Tags = Field(default=[])
+
+    def asked(self) -> Constraint:
+        """The same in the domain's words; without tags it is about every project."""
+        own = [self.sourceTag] if self.sourceTag is not None else []
+        return Constraint(
+            tuple(own + (self.allSourceTags or [])),
+            tuple(self.onlyDependOnLibsWithTags),
+            tuple(self.notDependOnLibsWithTags),
+        )
+
+
 class AnalysisRequest(WireModel):
     workspace: Workspace
     base: Annotated[Ref, Field(examples=["main"])] = "main"
     head: Annotated[Ref, Field(examples=["HEAD"])] = "HEAD"
 
+    depConstraints: Annotated[list[DepConstraint], Field(max_length=100)] = Field(
+        default=[],
+        description="Which projects may depend on which, by their tags, as for Nx's ESLint rule.",
+        examples=[[{"sourceTag": "type:lib", "onlyDependOnLibsWithTags": ["type:lib"]}]],
+    )
     ci: Ci = Field(default=Ci(), examples=[{"runner": "linux_4_core", "workers": 4}])
     runs: Annotated[list[RunFile], Field(max_length=MOST_RUN_FILES)] = Field(
         default=[],

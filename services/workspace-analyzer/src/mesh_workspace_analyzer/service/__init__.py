@@ -5,6 +5,7 @@ from uuid import UUID, uuid4, uuid5
 
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
+from mesh_workspace_analyzer.service.questions import QuestionDesk
 
 ANALYZE = "workspace:analyze"
 """The scope for making and reading analyses."""
@@ -20,6 +21,7 @@ class WorkspaceAnalyzer:
 
     analyses: AnalysisDesk
     builds: BuildDesk
+    questions: QuestionDesk
 
 
 def id_for(subject: str, key: str | None, *scope: object) -> UUID:

@@ -14,6 +14,7 @@ from mesh_shared.events import outbox
 from sqlalchemy.exc import IntegrityError
 
 from mesh_workspace_analyzer.domain.analysis import MODE, Analysis, conclude
+from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
@@ -36,6 +37,7 @@ class Asked:
     base: str = "main"
     head: str = "HEAD"
     pipeline: Pipeline = field(default_factory=Pipeline)
+    constraints: tuple[Constraint, ...] = ()
     runs: tuple[Run, ...] = ()
     """Former runs of tasks that the caller knows of, beside those that the workspace has kept."""
 
@@ -51,6 +53,7 @@ class AnalysisDesk:
     reading: asyncio.Semaphore
     """As many copies are read at once as it lets in."""
     graphs_kept: int
+    analyses_kept: int = 10_000
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_OPEN))
     """As many workspaces are compared, or wait to be read, at once."""
     patience_s: float = PATIENCE_S
@@ -82,9 +85,11 @@ class AnalysisDesk:
             runs=(*asked.runs, *kept.runs),
             gaps=kept.gaps,
             pipeline=asked.pipeline,
+            constraints=asked.constraints,
         )
         async with self.database.write() as session:
             Analyses(session).add(analysis)
+            await Analyses(session).prune(self.analyses_kept)
             outbox.record(session, AnalysisCompleted.of(analysis))
         return analysis
 

@@ -28,6 +28,7 @@ class BuildDesk:
     tool: Tool
     instance: str
     is_allowed: bool
+    kept: int = 1000
     ended: Bell = field(default_factory=Bell)
     """Rings when a build of this process has ended."""
 
@@ -46,6 +47,7 @@ class BuildDesk:
                 id=id, analysis_id=analysis_id, status=BuildStatus.QUEUED, created_at=datetime.now(UTC)
             )
             Builds(session).add(build)
+            await Builds(session).prune(self.kept)
         return build
 
     async def get(self, id: UUID) -> Build:
