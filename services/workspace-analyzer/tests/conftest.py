@@ -151,15 +151,16 @@ def remembering(caller: dict[str, str], nx: Path, read_before: dict[str, Any]) -
         async with running(app, caller) as http:
             database: Database = app.state.platform.database
             known = [
-                {"key": key, "body": body, "created_at": datetime.now(UTC)}
-                for key, body in read_before.items()
+                {"key": key, "hash": hash, "body": body, "created_at": datetime.now(UTC)}
+                for key, (hash, body) in read_before.items()
             ]
             if known:
                 async with database.write() as session:
                     await session.execute(insert(GraphRow), known)
             yield http
             async with database.read() as session:
-                read_before.update({row.key: row.body for row in await session.scalars(select(GraphRow))})
+                rows = await session.scalars(select(GraphRow))
+                read_before.update({row.key: (row.hash, row.body) for row in rows})
 
     return serve
 

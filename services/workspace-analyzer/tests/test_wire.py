@@ -233,14 +233,19 @@ def test_an_answer_has_every_field_under_its_name():
         "analysisMode": "nx-core",
         "fidelity": "complete",
         "affectedDetail": [
-            {"project": "a", "reason": "direct", "files": ["libs/a/x.ts"], "via": []},
+            {"project": "a", "reason": "direct", "files": ["libs/a/x.ts"], "via": [], "distance": 0},
             {
                 "project": "b",
                 "reason": "dependency",
                 "files": ["libs/a/x.ts"],
                 "via": [{"source": "b", "target": "a", "kind": "dynamic"}],
+                "distance": 1,
             },
         ],
+        "cycles": [],
+        "hotspots": [],
+        "boundaryViolations": [],
+        "cache": {"runs": 0, "hits": 0, "hitRate": None, "flaky": []},
         "graphHash": "",
         "durationMs": 5,
         "tool_versions": {"nx": "24"},
@@ -279,6 +284,7 @@ def test_a_project_that_is_affected_says_so_in_plain_lists():
         "reason": "global",
         "files": ["nx.json"],
         "via": [],
+        "distance": 0,
     }
 
 
