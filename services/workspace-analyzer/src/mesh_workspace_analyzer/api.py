@@ -40,7 +40,7 @@ async def create_analysis(
     404 names a workspace or a head that does not exist; 409 a workspace that cannot be analysed as it is.
     A base that git cannot resolve is no error: all projects are taken, and `affectedStatus` says so.
     """
-    asked = Asked(workspace=body.workspace, base=body.base, head=body.head)
+    asked = Asked(workspace=body.workspace, base=body.base, head=body.head, mode=body.mode)
     analysis = await analyzer.analyses.analyze(asked, id_for(caller.subject, key, "analysis"))
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
     return AnalysisView.of(analysis)

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from mesh_workspace_analyzer.domain.advice import Recommendation, Severity
 from mesh_workspace_analyzer.domain.affected import Affected, Reason
-from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Revision
+from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Mode, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.domain.cost import CostImpact
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind
@@ -35,6 +35,11 @@ class AnalysisRequest(WireModel):
     workspace: Workspace
     base: Annotated[Ref, Field(examples=["main"])] = "main"
     head: Annotated[Ref, Field(examples=["HEAD"])] = "HEAD"
+    mode: Mode = Field(
+        default=Mode.STATIC,
+        strict=False,
+        description="Who reads: `static` our readers of files, for every tool; `nx-core` the real Nx.",
+    )
 
 
 class RevisionView(WireModel):
@@ -146,7 +151,7 @@ class AnalysisView(WorkspaceResult):
     warnings: list[str]
     base: RevisionView = Field(description="`sha` is what the head was compared with: their merge base.")
     head: RevisionView
-    analysisMode: str = Field(examples=["nx-core"])
+    analysisMode: Mode
     fidelity: Fidelity = Field(description="`partial`: the workspace has more than was read; see `warnings`.")
     affectedDetail: list[AffectedView]
     graphHash: str = Field(description="Equal for equal graphs.")

@@ -10,8 +10,15 @@ from mesh_workspace_analyzer.domain.affected import Affected, Change, all_affect
 from mesh_workspace_analyzer.domain.cost import CostImpact, cost_impact
 from mesh_workspace_analyzer.domain.graph import ProjectGraph, longest_build_chain
 
-MODE = "nx-core"
-"""The tier: our own Nx reads a copy of the workspace without its plugins; none of its code runs."""
+
+class Mode(StrEnum):
+    """Who reads: `static` the files alone; `nx-core` our own Nx, in a copy without the workspace's plugins.
+
+    In neither does any code of the workspace run.
+    """
+
+    STATIC = "static"
+    NX_CORE = "nx-core"
 
 
 class AffectedStatus(StrEnum):
@@ -69,7 +76,7 @@ class Analysis:
     duration_ms: int
     tool_versions: dict[str, str]
     created_at: datetime
-    mode: str = MODE
+    mode: Mode = Mode.STATIC
     fidelity: Fidelity
 
     @property
@@ -91,6 +98,7 @@ def conclude(
     comparison: Comparison,
     *,
     id: UUID,
+    mode: Mode = Mode.STATIC,
     tool_versions: dict[str, str],
     duration_ms: int,
     created_at: datetime,
@@ -114,5 +122,6 @@ def conclude(
         duration_ms=duration_ms,
         tool_versions=tool_versions,
         created_at=created_at,
+        mode=mode,
         fidelity=Fidelity.PARTIAL if graph.gaps else Fidelity.COMPLETE,
     )
