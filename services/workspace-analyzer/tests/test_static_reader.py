@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mesh_workspace_analyzer.adapters import sources as reading
 from mesh_workspace_analyzer.adapters.sources import GitSources
-from mesh_workspace_analyzer.adapters.static.reader import StaticReader
+from mesh_workspace_analyzer.adapters.static.reader import FORM, StaticReader
 from mesh_workspace_analyzer.domain.graph import Dependency, ProjectGraph
 from mesh_workspace_analyzer.errors import (
     BrokenProjectConfiguration,
@@ -41,7 +41,7 @@ async def read(sources: GitSources, folder: Path, files: dict[str, str]) -> Proj
 
 
 async def test_its_versions_say_which_of_our_readers_it_was():
-    assert await StaticReader(version).versions() == {"git": "2.40", "mesh-static": "1"}
+    assert await StaticReader(version).versions() == {"git": "2.40", "mesh-static": FORM}
 
 
 async def test_imports_of_components_that_nx_does_not_read_count(sources: GitSources, folder: Path):

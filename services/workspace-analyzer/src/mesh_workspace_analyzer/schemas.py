@@ -19,7 +19,7 @@ Workspace = Annotated[
     str,
     StringConstraints(max_length=512, pattern=rf"^(\.|{_SEGMENT}(/{_SEGMENT}){{0,15}})$"),
     Field(
-        description="Folder of an Nx workspace, relative to one of the configured roots; `.` for a root "
+        description="Folder of a workspace, relative to one of the configured roots; `.` for a root "
         "itself. No other part of it starts with a dot.",
         examples=["storefront"],
     ),

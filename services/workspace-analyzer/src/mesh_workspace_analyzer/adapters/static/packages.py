@@ -49,11 +49,11 @@ def _glob(pattern: str) -> str:
     return sign + posixpath.normpath(path)
 
 
-def needs(package: Mapping[str, Any]) -> dict[str, str]:
+def needs(package: Mapping[str, Any], sections: tuple[str, ...] = SECTIONS) -> dict[str, str]:
     """What a package says that it needs, with the versions that it takes."""
     return {
         name: version
-        for section in SECTIONS
+        for section in sections
         for name, version in table(package.get(section)).items()
         if isinstance(version, str)
     }
