@@ -1,7 +1,7 @@
 """The use cases on both databases, with a workspace in memory: what is remembered, queued and announced."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events.outbox import EventRow
 from mesh_workspace_analyzer.domain.affected import Change
-from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision
+from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Mode, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Measured, Run
@@ -25,7 +25,7 @@ from mesh_workspace_analyzer.errors import (
     BuildsNotAllowed,
     WorkspaceNotFound,
 )
-from mesh_workspace_analyzer.ports import Told
+from mesh_workspace_analyzer.ports import Source, Told
 from mesh_workspace_analyzer.repository import Builds, GraphRow
 from mesh_workspace_analyzer.service import id_for
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
@@ -53,6 +53,12 @@ class Open:
     async def copy(self, *, for_build: bool) -> Path:
         return Path(self.comparison.tree)
 
+    async def names(self) -> frozenset[str]:
+        return frozenset()
+
+    async def texts(self, names: Collection[str]) -> dict[str, str]:
+        return {}
+
 
 @dataclass(slots=True)
 class Shelf:
@@ -69,7 +75,7 @@ class Shelf:
 
 @dataclass(slots=True)
 class Abacus:
-    """A working `ports.Tool` that counts what it does."""
+    """A working `ports.Reader` and `ports.Tool` that counts what it does."""
 
     read: list[str] = field(default_factory=list[str])
     built: list[tuple[str | None, str | None]] = field(default_factory=list[tuple[str | None, str | None]])
@@ -80,8 +86,8 @@ class Abacus:
     async def versions(self) -> dict[str, str]:
         return {"abacus": self.version}
 
-    async def graph(self, folder: Path) -> ProjectGraph:
-        self.read.append(str(folder))
+    async def graph(self, source: Source) -> ProjectGraph:
+        self.read.append(str(await source.copy(for_build=False)))
         if self.broken:
             raise BrokenProjectConfiguration("a bead is missing")
         return GRAPH
@@ -116,7 +122,7 @@ def analyses(database: Database, shelf: Shelf, abacus: Abacus) -> AnalysisDesk:
         database=database,
         sources=shelf,
         histories=Diary(),
-        tool=abacus,
+        readers={Mode.STATIC: abacus},
         reading=asyncio.Semaphore(2),
         graphs_kept=2,
     )

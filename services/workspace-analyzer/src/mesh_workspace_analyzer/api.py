@@ -45,6 +45,7 @@ async def create_analysis(
         workspace=body.workspace,
         base=body.base,
         head=body.head,
+        mode=body.mode,
         runs=body.former_runs(),
         pipeline=body.ci.pipeline(),
     )

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mesh_workspace_analyzer.domain.advice import Recommendation, Severity
 from mesh_workspace_analyzer.domain.affected import Affected, Reason
-from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Revision
+from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Mode, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind
 from mesh_workspace_analyzer.repository import AnalysisRow
@@ -98,7 +98,7 @@ class AnalysisView(WorkspaceResult):
     warnings: list[str]
     base: RevisionView = Field(description="`sha` is what the head was compared with: their merge base.")
     head: RevisionView
-    analysisMode: str = Field(examples=["nx-core"])
+    analysisMode: Mode
     fidelity: Fidelity = Field(description="`partial`: the workspace has more than was read; see `warnings`.")
     affectedDetail: list[AffectedView]
     graphHash: str = Field(description="Equal for equal graphs.")
