@@ -15,7 +15,7 @@ KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
 AKASH := .cache/akash/akash
 AKASH_MODULE := services/deployer/tests/markets/chain
 
-.PHONY: help setup demo dev test fuzz check up down bench kubo akash openapi artifacts
+.PHONY: help setup demo dev test again fuzz check up down bench kubo akash openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ demo: setup ## Run the main job on a fresh mesh and show every step
 dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
-test: setup kubo akash ## Prove everything
-	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz" $(ARGS)
+test: setup kubo ## Prove everything
+	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz and not again" $(ARGS)
+
+again: setup akash ## Prove it again where it is the same and slower: on PostgreSQL, on an Akash chain
+	$(UV) run --locked pytest -n 4 --dist loadgroup -m "again" $(ARGS)
 
 fuzz: setup ## Look for what nobody promises: schemathesis on all services in all phases, forge for longer
 	cd contracts && FOUNDRY_PROFILE=ci ./forge test --quiet

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import runpy
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
+import httpx
+import httpx._transports.default as httpx_transports
 import pytest
 from hypothesis import settings
 from mesh_cli import parts
@@ -54,12 +57,26 @@ settings.register_profile("mesh", deadline=None)
 settings.load_profile("mesh")
 
 
+POSTGRESQL = "postgresql"
+# What queries, commits, locks or dies is proved on both databases each time; what stands on that, on SQLite.
+ABOUT_DATABASES = re.compile(
+    "repository|migrations|database|claims|replicas|at_once|crash|conducting|idempotency|roles"
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill one service share a worker, where it is loaded once."""
-    for item in items:
-        if isinstance(item, pytest.Function) and "zygote_of" in item.fixturenames:
+    """Tests that kill one service share a worker, where it is loaded once; second proofs are marked."""
+    for item in filter(lambda item: isinstance(item, pytest.Function), items):
+        if "zygote_of" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group(f"kill {item.path.parents[1].name}"))
+        if _is_on_postgresql(item) and not ABOUT_DATABASES.search(item.path.stem):
+            item.add_marker("again")
+
+
+def _is_on_postgresql(item: pytest.Function) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("database_url") == POSTGRESQL
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,6 +97,12 @@ def _one_cache_of_statements() -> None:
     for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):  # a part of the cache's keys
         setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))  # noqa: B010
         setattr(dialect, "__hash__", lambda one: hash(type(one)))  # noqa: B010
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_list_of_authorities() -> None:
+    """httpx reads all certificates of the world for every client, some 30 ms: here, once a process."""
+    setattr(httpx_transports, "create_ssl_context", cache(httpx.create_ssl_context))  # noqa: B010
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -167,13 +190,13 @@ def postgres_url(postgres_server: PostgresServer, request: pytest.FixtureRequest
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", POSTGRESQL])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of each kind in turn without rows."""
-    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else _sqlite(tmp_path)
+    return request.getfixturevalue("postgres_url") if request.param == POSTGRESQL else _sqlite(tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", POSTGRESQL])
 def bare_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of each kind in turn without tables."""
     if request.param == "sqlite":

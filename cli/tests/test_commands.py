@@ -13,6 +13,7 @@ from mesh_cli.embedded import EmbeddedMesh, Ports, PortTaken
 from mesh_cli.main import app
 from mesh_cli.parts import PartMissing
 from mesh_cli.processes import ProcessDied
+from mesh_cli.trouble import one_clear_line
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -32,7 +33,7 @@ def ended(*argv: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("trouble", [PortTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError])
 def test_trouble_is_one_line_and_a_one(trouble: type[Exception], capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(typer.Exit) as ended, main._one_clear_line():
+    with pytest.raises(typer.Exit) as ended, one_clear_line():
         raise trouble("The sun did not rise.")
 
     assert ended.value.exit_code == 1
@@ -40,7 +41,7 @@ def test_trouble_is_one_line_and_a_one(trouble: type[Exception], capsys: pytest.
 
 
 def test_an_interrupt_is_what_shells_call_it(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(typer.Exit) as ended, main._one_clear_line():
+    with pytest.raises(typer.Exit) as ended, one_clear_line():
         signal.raise_signal(signal.SIGINT)
 
     assert ended.value.exit_code == 128 + signal.SIGINT
@@ -50,12 +51,12 @@ def test_an_interrupt_is_what_shells_call_it(capsys: pytest.CaptureFixture[str])
 def test_a_mesh_in_the_background_hears_an_interrupt_that_its_shell_had_switched_off():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    with pytest.raises(typer.Exit), main._one_clear_line():
+    with pytest.raises(typer.Exit), one_clear_line():
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_bug_of_ours_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError), main._one_clear_line():
+    with pytest.raises(ZeroDivisionError), one_clear_line():
         raise ZeroDivisionError
 
 
@@ -83,7 +84,9 @@ def test_every_command_says_what_it_does():
     code, said = ended("--help")
 
     assert code == 0
-    assert all(command in said for command in ("demo", "dev", "doctor", "openapi", "audit"))
+    brought = ("agents", "run", "deploy", "undeploy", "analyze", "events", "config")
+    commands = ("demo", "dev", "doctor", "openapi", "audit", *brought)
+    assert all(command in said for command in commands)
 
 
 def test_the_addresses_of_a_mesh_are_those_of_its_row_of_ports(tmp_path: Path):

@@ -12,7 +12,9 @@ from mesh_cli.parts import ROOT
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "client" / "README.md",
     ROOT / "contracts" / "README.md",
+    ROOT / "docs" / "command-line.md",
     *sorted(ROOT.glob("services/*/README.md")),
 ]
 # A page that is one journey has a test of its own that makes it.

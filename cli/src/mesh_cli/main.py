@@ -5,12 +5,9 @@ Exit codes: 0 kept every promise, 1 broke one, 2 was called wrongly, 130 was int
 
 import asyncio
 import json
-import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,23 +15,30 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mesh_cli import audit, documents, extensions
+from mesh_cli import audit, configuration, documents, extensions
 from mesh_cli import doctor as examination
 from mesh_cli.demo import story
-from mesh_cli.demo.stage import BrokenPromise
-from mesh_cli.embedded import EmbeddedMesh, Ports, PortTaken, embedded
-from mesh_cli.parts import ROOT, PartMissing
-from mesh_cli.processes import ProcessDied
+from mesh_cli.embedded import EmbeddedMesh, Ports, embedded
+from mesh_cli.parts import ROOT
+from mesh_cli.remote.agents import agents
+from mesh_cli.remote.deployments import deploy, undeploy
+from mesh_cli.remote.events import tail
+from mesh_cli.remote.runs import run
+from mesh_cli.remote.workspaces import analyze
+from mesh_cli.trouble import one_clear_line
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 app.add_typer(audit.app, name="audit")
+app.add_typer(configuration.app, name="config")
 extensions.add_to(app)
+for command in (agents, run, deploy, undeploy, analyze):
+    app.command()(command)
+app.command(name="events")(tail)
 FirstPort = Annotated[
     int, typer.Option(help="The mesh uses this port and the next ones.", min=1024, max=65_000)
 ]
 STATE = ROOT / ".mesh"
 StateDir = Annotated[Path, typer.Option(help="Where the mesh keeps its databases, keys and logs.")]
-TROUBLE = (PortTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError)
 
 
 @app.command()
@@ -50,7 +54,7 @@ def demo(
     """Run the main job on a fresh mesh and show every step; exit 1 at the first broken promise."""
     console, started = Console(quiet=as_json), time.perf_counter()
     console.print("Starting Anvil, Redis and five services on loopback…")
-    with _one_clear_line(), embedded(state_dir, Ports(first_port), fresh=True) as mesh:
+    with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=True) as mesh:
         figures = asyncio.run(story.tell(mesh, console, started))
         if as_json:
             typer.echo(json.dumps(figures, indent=2))
@@ -68,7 +72,7 @@ def dev(
 ) -> None:
     """Run the mesh and keep it running until Ctrl-C."""
     console = Console()
-    with _one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
+    with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
         console.print(_addresses(mesh))
         console.print(
             f"Admin key: {mesh.admin_key_file}\nLogs:      {state_dir / 'logs'}\nCtrl-C stops the mesh."
@@ -98,20 +102,6 @@ def openapi(
     for path in (stale := documents.stale(made)):
         typer.echo(f"{path.relative_to(ROOT)} is stale: run `make openapi`", err=True)
     raise typer.Exit(bool(stale))
-
-
-@contextmanager
-def _one_clear_line() -> Generator[None, None, None]:
-    """What went wrong as one message without a traceback."""
-    # A shell starts what it puts in the background deaf to Ctrl-C; a mesh has to end when it is told to.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    except TROUBLE as trouble:
-        typer.echo(f"mesh: {trouble}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _addresses(mesh: EmbeddedMesh) -> Table:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ADDRESS = PROVIDERS[0].address
 OURS = Certificate.of(ADDRESS)
-pytestmark = pytest.mark.xdist_group("akash")
+pytestmark = [pytest.mark.xdist_group("akash"), pytest.mark.again]
 
 
 @pytest.fixture

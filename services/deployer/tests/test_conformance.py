@@ -36,7 +36,7 @@ from mesh_shared.errors import Conflict, Unavailable
         "docker",
         "akash, present line",
         "akash by the console",
-        pytest.param("akash", marks=pytest.mark.xdist_group("akash")),
+        pytest.param("akash", marks=[pytest.mark.xdist_group("akash"), pytest.mark.again]),
     ]
 )
 async def arena(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arena]:

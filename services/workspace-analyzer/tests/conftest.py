@@ -4,8 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from mesh_shared.testing import Issuer, running, with_schema
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
+from mesh_workspace_analyzer.adapters.static.reader import StaticReader
 from mesh_workspace_analyzer.app import create_app
+from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
+from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import SecretStr
@@ -103,6 +107,38 @@ def sources(roots: Path, scratch: Path) -> GitSources:
         timeout_s=30,
         limits=Limits(files=10_000, size_bytes=100_000_000),
     )
+
+
+NOTHING = Comparison(
+    workspace="w", base=Revision("main", None), head=Revision("HEAD", None), tree="t", changes=None
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A working `ports.Source`: files in memory."""
+
+    files: dict[str, str]
+    comparison: Comparison = NOTHING
+
+    async def names(self) -> frozenset[str]:
+        return frozenset(self.files)
+
+    async def texts(self, names: Collection[str]) -> dict[str, str]:
+        return {name: self.files[name] for name in names}
+
+    async def copy(self, *, for_build: bool) -> Path:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def statically() -> Callable[[dict[str, str]], Awaitable[ProjectGraph]]:
+    """Reads files in memory as the static tier does."""
+
+    async def version() -> str:
+        return "2"
+
+    return lambda files: StaticReader(version).graph(Held(files))
 
 
 @pytest.fixture

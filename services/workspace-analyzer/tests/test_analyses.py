@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from mesh_shared.testing import Issuer, running
+from mesh_workspace_analyzer.domain.analysis import Mode
 from sqlalchemy import text
 
 Run = Callable[..., str]
@@ -29,6 +30,10 @@ async def analyze(http: AsyncClient, **body: str) -> dict[str, Any]:
     response = await http.post("/v1/analyses", json={"workspace": "storefront"} | body)
     assert response.status_code == 201, response.text
     return response.json()
+
+
+def no_run_of_nx_survives(app: FastAPI) -> None:
+    app.state.service.analyses.readers[Mode.NX_CORE].tool.timeout_s = 0.001
 
 
 async def refusal(http: AsyncClient, **body: str) -> tuple[int, str]:
@@ -54,10 +59,10 @@ async def test_an_analysis_has_the_six_names_and_says_how_it_came_to_be(
     assert (path["unit"], path["length"], path["totalMs"], path["coverage"]) == ("hops", 6, None, 0)
     assert found["costImpact"]["projectsSkippedPct"] == 40
     assert (found["costImpact"]["currency"], found["costImpact"]["avoided"]) == (None, None)
-    assert (found["affectedStatus"], found["analysisMode"]) == ("exact", "nx-core")
+    assert (found["affectedStatus"], found["analysisMode"]) == ("exact", "static")
     assert found["base"] == {"ref": "main", "sha": git(storefront, "rev-parse", "main")}
     assert found["head"] == {"ref": "HEAD", "sha": git(storefront, "rev-parse", "HEAD")}
-    assert found["tool_versions"].keys() == {"nx", "typescript", "node", "git"}
+    assert found["tool_versions"].keys() == {"git", "mesh-static"}
     assert found["durationMs"] > 0
     assert len(found["graphHash"]) == 64
 
@@ -121,29 +126,31 @@ async def test_an_unchanged_tree_is_not_read_again(
     stored_app: FastAPI, caller: dict[str, str], storefront: Path, nx: Path, git: Run
 ):
     async with running(stored_app, caller) as http:
-        first = await analyze(http)
-        stored_app.state.service.analyses.tool.timeout_s = 0.001  # a run of Nx would not survive this
+        first = await analyze(http, mode="nx-core")
+        stored_app.state.service.analyses.readers[
+            Mode.NX_CORE
+        ].tool.timeout_s = 0.001  # a run of Nx would not survive this
 
-        again = await analyze(http)
+        again = await analyze(http, mode="nx-core")
         git(storefront, "commit", "-q", "--allow-empty", "-m", "Same files")
-        same_files = await analyze(http, base="main")
+        same_files = await analyze(http, base="main", mode="nx-core")
 
         assert again["id"] != first["id"]
         assert again["graphHash"] == same_files["graphHash"] == first["graphHash"]
         (storefront / "libs/ui/src/new.ts").write_text("export {};\n")
         git(storefront, "add", "-A")
         git(storefront, "commit", "-qm", "Other files")
-        assert await refusal(http) == (409, "analysis-timed-out")
+        assert await refusal(http, mode="nx-core") == (409, "analysis-timed-out")
 
 
 async def test_a_read_tree_is_known_after_a_restart(
     stored_app: FastAPI, caller: dict[str, str], storefront: Path, nx: Path
 ):
     async with running(stored_app, caller) as http:
-        await analyze(http)
+        await analyze(http, mode="nx-core")
     async with running(stored_app, caller) as http:
-        stored_app.state.service.analyses.tool.timeout_s = 0.001
-        assert (await analyze(http))["totalProjects"] == 10
+        no_run_of_nx_survives(stored_app)
+        assert (await analyze(http, mode="nx-core"))["totalProjects"] == 10
 
 
 async def test_only_the_newest_trees_are_remembered(
@@ -151,12 +158,12 @@ async def test_only_the_newest_trees_are_remembered(
 ):
     app = make_app(graphs_kept=1)
     async with running(app, caller) as http:
-        await analyze(http, head="main")
-        await analyze(http, head="change")
-        app.state.service.analyses.tool.timeout_s = 0.001
+        await analyze(http, head="main", mode="nx-core")
+        await analyze(http, head="change", mode="nx-core")
+        no_run_of_nx_survives(app)
 
-        assert (await analyze(http, head="change"))["totalProjects"] == 10
-        assert await refusal(http, head="main") == (409, "analysis-timed-out")
+        assert (await analyze(http, head="change", mode="nx-core"))["totalProjects"] == 10
+        assert await refusal(http, head="main", mode="nx-core") == (409, "analysis-timed-out")
 
 
 async def test_a_stored_analysis_is_read_again_and_not_sent_twice(stored: AsyncClient, storefront: Path):
@@ -245,7 +252,7 @@ async def test_many_analyses_at_once_are_all_right(http: AsyncClient, storefront
     ("body", "status", "code"),
     [
         ({"workspace": "nowhere"}, 404, "workspace-not-found"),
-        ({"workspace": "storefront/libs"}, 409, "not-an-nx-workspace"),
+        ({"workspace": "storefront/libs"}, 409, "not-a-workspace"),
         ({"head": "nowhere"}, 404, "revision-not-found"),
         ({"workspace": "../roots/storefront"}, 422, "invalid-request"),
         ({"workspace": "/etc"}, 422, "invalid-request"),
@@ -290,17 +297,17 @@ async def test_without_roots_there_is_no_workspace(
         assert await refusal(http) == (404, "workspace-not-found")
 
 
-async def test_without_nx_nothing_is_accepted_and_its_absence_is_named(
+async def test_without_nx_all_is_well_but_for_who_asks_for_nx(
     make_app: Callable[..., FastAPI], caller: dict[str, str], storefront: Path, tmp_path: Path
 ):
     async with running(make_app(nx_modules_dir=tmp_path), caller) as http:
         readiness = await http.get("/readyz")
-        refused = await http.post("/v1/analyses", json={"workspace": "storefront"})
+        refused = await http.post("/v1/analyses", json={"workspace": "storefront", "mode": "nx-core"})
 
-        assert (readiness.status_code, readiness.json()["down"]) == (503, ["nx"])
+        assert readiness.status_code == 200
+        assert (await analyze(http))["totalProjects"] == 10
         assert (refused.status_code, refused.json()["down"]) == (503, ["nx"])
         assert refused.headers["retry-after"]
-        assert (await http.get("/v1/analyses")).status_code == 200
 
 
 async def test_an_analysis_needs_its_scope_also_to_be_read(app: FastAPI, issuer: Issuer, nx: Path):

@@ -1,7 +1,7 @@
 """The use cases on both databases, with a workspace in memory: what is remembered, queued and announced."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events.outbox import EventRow
 from mesh_workspace_analyzer.domain.affected import Change
-from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision
+from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Mode, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Measured, Run
@@ -25,7 +25,7 @@ from mesh_workspace_analyzer.errors import (
     BuildsNotAllowed,
     WorkspaceNotFound,
 )
-from mesh_workspace_analyzer.ports import Told
+from mesh_workspace_analyzer.ports import Source, Told
 from mesh_workspace_analyzer.repository import Builds, GraphRow
 from mesh_workspace_analyzer.service import id_for
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
@@ -53,6 +53,12 @@ class Open:
     async def copy(self, *, for_build: bool) -> Path:
         return Path(self.comparison.tree)
 
+    async def names(self) -> frozenset[str]:
+        return frozenset()
+
+    async def texts(self, names: Collection[str]) -> dict[str, str]:
+        return {}
+
 
 @dataclass(slots=True)
 class Shelf:
@@ -69,7 +75,7 @@ class Shelf:
 
 @dataclass(slots=True)
 class Abacus:
-    """A working `ports.Tool` that counts what it does."""
+    """A working `ports.Reader` and `ports.Tool` that counts what it does."""
 
     read: list[str] = field(default_factory=list[str])
     built: list[tuple[str | None, str | None]] = field(default_factory=list[tuple[str | None, str | None]])
@@ -80,8 +86,8 @@ class Abacus:
     async def versions(self) -> dict[str, str]:
         return {"abacus": self.version}
 
-    async def graph(self, folder: Path) -> ProjectGraph:
-        self.read.append(str(folder))
+    async def graph(self, source: Source) -> ProjectGraph:
+        self.read.append(str(await source.copy(for_build=False)))
         if self.broken:
             raise BrokenProjectConfiguration("a bead is missing")
         return GRAPH
@@ -116,7 +122,7 @@ def analyses(database: Database, shelf: Shelf, abacus: Abacus) -> AnalysisDesk:
         database=database,
         sources=shelf,
         histories=Diary(),
-        tool=abacus,
+        readers={Mode.STATIC: abacus},
         reading=asyncio.Semaphore(2),
         graphs_kept=2,
     )
@@ -421,3 +427,23 @@ async def test_former_runs_are_those_that_the_workspace_kept_and_those_that_the_
     assert analysis.history.measured == {"app:build": Measured(700, 800, 900, 2)}
     assert analysis.warnings[-1] == "One page is torn."
     assert await analyses.get(analysis.id) == analysis
+
+
+async def test_no_more_analyses_are_kept_than_the_operator_says(analyses: AnalysisDesk):
+    desk = replace(analyses, analyses_kept=2)
+
+    made = [await desk.analyze(Asked(workspace="shop"), uuid4()) for _ in range(4)]
+
+    kept = await desk.newest(10, before=None)
+    assert [row.id for row in kept] == [made[3].id, made[2].id]
+
+
+async def test_no_more_builds_are_kept_than_the_operator_says_but_all_that_wait(
+    analyses: AnalysisDesk, builds: BuildDesk
+):
+    desk = replace(builds, kept=1)
+    analysis = await analyses.analyze(Asked(workspace="shop"), uuid4())
+
+    made = [await desk.request(analysis.id, uuid4()) for _ in range(3)]
+
+    assert [(await desk.get(build.id)).status for build in made] == [BuildStatus.QUEUED] * 3

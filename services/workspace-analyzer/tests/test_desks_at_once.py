@@ -1,7 +1,7 @@
 """The use cases under pressure: many at once, callers that leave, replicas that share a database."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 from mesh_shared.database.engine import Database
-from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
+from mesh_workspace_analyzer.domain.analysis import Comparison, Mode, Revision
 from mesh_workspace_analyzer.domain.build import BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
 from mesh_workspace_analyzer.errors import AnalysisNotFound, TooBusy
-from mesh_workspace_analyzer.ports import Told
+from mesh_workspace_analyzer.ports import Source, Told
 from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
@@ -26,6 +26,12 @@ class Open:
 
     async def copy(self, *, for_build: bool) -> Path:
         return Path(self.comparison.tree)
+
+    async def names(self) -> frozenset[str]:
+        return frozenset()
+
+    async def texts(self, names: Collection[str]) -> dict[str, str]:
+        return {}
 
 
 @dataclass(slots=True)
@@ -56,7 +62,7 @@ class Library:
 
 @dataclass(slots=True)
 class Reader:
-    """A working `ports.Tool` that reads when it is told to, and knows how many it reads at once."""
+    """A working `ports.Reader` and `ports.Tool` that reads when it is told to, and knows how many at once."""
 
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -68,7 +74,8 @@ class Reader:
     async def versions(self) -> dict[str, str]:
         return {"reader": "1"}
 
-    async def graph(self, folder: Path) -> ProjectGraph:
+    async def graph(self, source: Source) -> ProjectGraph:
+        folder = await source.copy(for_build=False)
         await self._work()
         self.read.append(str(folder))
         return ProjectGraph(projects=(Project(name=str(folder), root="."),))
@@ -105,7 +112,7 @@ def analyses(database: Database, library: Library, reader: Reader) -> AnalysisDe
         database=database,
         sources=library,
         histories=library,
-        tool=reader,
+        readers={Mode.STATIC: reader},
         reading=reading,
         graphs_kept=100,
     )

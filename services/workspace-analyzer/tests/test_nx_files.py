@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mesh_workspace_analyzer.adapters.documents import MAX_BYTES
 from mesh_workspace_analyzer.adapters.nx_files import (
     GLOBAL_FILES,
     HARMLESS,
-    MAX_CONFIG_BYTES,
     Configuration,
     defuse,
     graph,
@@ -138,11 +138,11 @@ def test_nesting_is_taken_or_refused_and_never_a_crash(defused: Defuse, depth: i
 
 def test_a_configuration_larger_than_anybody_writes_is_refused(defused: Defuse):
     with pytest.raises(BrokenProjectConfiguration, match="more than 1048576 bytes"):
-        defused('{"affected": "' + "x" * MAX_CONFIG_BYTES + '"}')
+        defused('{"affected": "' + "x" * MAX_BYTES + '"}')
 
 
 def test_so_is_such_a_package_json(defused: Defuse, tmp_path: Path):
-    (tmp_path / "package.json").write_text(" " * (MAX_CONFIG_BYTES + 1))
+    (tmp_path / "package.json").write_text(" " * (MAX_BYTES + 1))
 
     with pytest.raises(BrokenProjectConfiguration, match=r"package\.json"):
         defused("{}")
@@ -153,7 +153,7 @@ def test_no_text_keeps_the_service_busy(defused: Defuse, unit: str):
     started = time.monotonic()
 
     with pytest.raises(BrokenProjectConfiguration):
-        defused(unit * (MAX_CONFIG_BYTES // len(unit) - 1))
+        defused(unit * (MAX_BYTES // len(unit) - 1))
 
     assert time.monotonic() - started < 5
 

@@ -230,7 +230,7 @@ def test_an_answer_has_every_field_under_its_name():
         "warnings": ["careful"],
         "base": {"ref": "main", "sha": "1" * 40},
         "head": {"ref": "HEAD", "sha": "2" * 40},
-        "analysisMode": "nx-core",
+        "analysisMode": "static",
         "fidelity": "complete",
         "affectedDetail": [
             {"project": "a", "reason": "direct", "files": ["libs/a/x.ts"], "via": [], "distance": 0},

@@ -103,7 +103,7 @@ PLUGIN = Plugin(
     actions=[
         Action(
             name="ANALYZE_WORKSPACE",
-            description="Reads an Nx workspace without running its code: its projects, what a change affects "
+            description="Reads a monorepo without running its code: its projects, what a change affects "
             "and why, the longest chain of builds, recommendations, the share that needs no work.",
             parameters=Subject,
             handler=analyze_workspace,

@@ -46,6 +46,7 @@ async def create_analysis(
         workspace=body.workspace,
         base=body.base,
         head=body.head,
+        mode=body.mode,
         runs=body.former_runs(),
         pipeline=body.ci.pipeline(),
         constraints=tuple(constraint.asked() for constraint in body.depConstraints),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,10 +14,12 @@ from mesh_shared.platform import Platform
 from mesh_workspace_analyzer.actions import PLUGIN
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.histories import FolderHistories
-from mesh_workspace_analyzer.adapters.nx import NxTool
+from mesh_workspace_analyzer.adapters.nx import NxReader, NxTool, version
 from mesh_workspace_analyzer.adapters.processes import remove
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
+from mesh_workspace_analyzer.adapters.static.reader import StaticReader
 from mesh_workspace_analyzer.api import router
+from mesh_workspace_analyzer.domain.analysis import Mode
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
@@ -38,7 +41,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         await remove(scratch)  # what an earlier life left when it was killed
         scratch.mkdir(parents=True)
         analyzer = _wired(settings, platform, scratch.resolve())
-        platform.checks.add("nx", analyzer.analyses.tool.versions)
+        platform.checks.add("git", analyzer.analyses.readers[Mode.STATIC].versions)
         platform.run("builds", analyzer.builds.turn)
         yield analyzer
 
@@ -63,7 +66,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         database=platform.database,
         sources=sources,
         histories=FolderHistories(roots),
-        tool=tool,
+        readers={Mode.STATIC: StaticReader(partial(version, "git")), Mode.NX_CORE: NxReader(tool)},
         reading=asyncio.Semaphore(settings.parallel_analyses),
         graphs_kept=settings.graphs_kept,
         analyses_kept=settings.analyses_kept,

@@ -35,6 +35,17 @@ class NotAnNxWorkspace(Conflict, title="Not an Nx workspace"):
         super().__init__("The folder has no nx.json: name the folder of an Nx workspace.")
 
 
+class NotAWorkspace(Conflict, title="Not a workspace"):
+    """The folder has no file that makes it a workspace of a tool that is read here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The folder has no nx.json, turbo.json, .moon/workspace.yml, or manifest that names members "
+            "(package.json, pnpm-workspace.yaml, pyproject.toml, Cargo.toml): name the folder that your tool "
+            "calls the root."
+        )
+
+
 class BrokenProjectConfiguration(Conflict, title="Broken project configuration"):
     """A configuration file of the workspace does not parse, or names what does not exist."""
 

@@ -1,5 +1,6 @@
 """What the use cases ask of foreign systems, in the domain's own words."""
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,14 @@ class Source(Protocol):
         A copy for reading has no secrets, no links and nothing that makes a tool run the workspace's code.
         One for a build has all of it, and its history.
         """
+        ...
+
+    async def names(self) -> frozenset[str]:
+        """The paths of the head's files that may be read. Raises `WorkspaceTooLarge`."""
+        ...
+
+    async def texts(self, names: Collection[str]) -> dict[str, str]:
+        """What is in them, without those that are larger than a person's text is. Raises what `copy` does."""
         ...
 
 
@@ -50,19 +59,24 @@ class Histories(Protocol):
         ...
 
 
-class Tool(Protocol):
-    """The build tool of the workspaces."""
+class Reader(Protocol):
+    """One way to find out what is in a workspace; none of its code runs."""
 
     async def versions(self) -> dict[str, str]:
         """The programs that read a workspace, with their versions."""
         ...
 
-    async def graph(self, folder: Path) -> ProjectGraph:
-        """The projects in a copy for reading; runs none of its code.
+    async def graph(self, source: Source) -> ProjectGraph:
+        """The projects of a source.
 
-        Raises `BrokenProjectConfiguration`, `DuplicateProjectNames` or `AnalysisTimedOut`.
+        Raises `NotAWorkspace`, `BrokenProjectConfiguration`, `DuplicateProjectNames`, `AnalysisTimedOut`, or
+        what the source does.
         """
         ...
+
+
+class Tool(Protocol):
+    """The build tool of the workspaces."""
 
     async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
         """Builds what differs between two commits, everything without them. Runs the workspace's code."""

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,7 @@ class Entry:
     mode: str
     size_bytes: int
     path: bytes
+    sha: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,12 @@ class Git:
         lines = (await self.ask("ls-tree", "-r", "-z", "-l", "--full-tree", tree)).split(b"\0")
         return [_entry(line) for line in lines if line]
 
+    async def contents(self, entries: Sequence[Entry]) -> list[bytes]:
+        """What is in files of a tree, without a copy of any."""
+        wanted = b"".join(entry.sha.encode() + b"\n" for entry in entries)
+        answer = memoryview(await self.ask("cat-file", "--batch", "--buffer", given=wanted))
+        return list(_parts(answer, entries))
+
     async def uncommitted(self, theirs: Repository, folder: str) -> int:
         """How many files of `folder` differ from our HEAD or are in no commit. Raises `GitRefused`."""
         index = self.git_dir.parent / "theirs.index"
@@ -192,6 +199,15 @@ class Git:
         )
 
 
+def _parts(answer: memoryview, entries: Sequence[Entry]) -> Iterator[bytes]:
+    """Each object is a line that ends with its size, the contents, and a line break (git-cat-file(1))."""
+    start = 0
+    for entry in entries:
+        start += len(f"{entry.sha} blob {entry.size_bytes}\n")
+        yield bytes(answer[start : start + entry.size_bytes])
+        start += entry.size_bytes + 1
+
+
 def _total_bytes(folder: Path, paths: list[bytes]) -> int:
     total = 0
     for path in paths:
@@ -210,10 +226,10 @@ def _copy_index(index: Path, copy: Path) -> None:
 
 def _entry(line: bytes) -> Entry:
     facts, _, path = line.partition(b"\t")
-    mode, _, _, size = facts.decode().split()
+    mode, _, sha, size = facts.decode().split()
     if size == "BAD":
         raise GitRefused(f"the contents of {path.decode(errors='replace')} are missing")
-    return Entry(mode, 0 if size == "-" else int(size), path)
+    return Entry(mode, 0 if size == "-" else int(size), path, sha)
 
 
 async def borrowing(theirs: Repository | None, home: Path, timeout_s: float) -> Git:

@@ -26,6 +26,7 @@ from mesh_workspace_analyzer.errors import (
     BrokenProjectConfiguration,
     DuplicateProjectNames,
 )
+from mesh_workspace_analyzer.ports import Source
 
 PACKAGES = ("nx", "typescript")
 MAX_SAID_BYTES = 4 << 20
@@ -67,17 +68,20 @@ class NxTool:
     _versions: dict[str, str] = field(default_factory=dict[str, str])
 
     async def versions(self) -> dict[str, str]:
-        """See `ports.Tool.versions`. Raises `Unavailable` when one of them is not there.
+        """The programs that read a workspace. Raises `Unavailable` when one of them is not there.
 
         typescript is one of them: without it Nx leaves dependencies out, and says nothing.
         """
         if not self._versions:
             packages = {name: self._package(name) for name in PACKAGES}
-            self._versions = packages | {name: await _version(name) for name in ("node", "git")}
+            self._versions = packages | {name: await version(name) for name in ("node", "git")}
         return self._versions
 
     async def graph(self, folder: Path) -> ProjectGraph:
-        """See `ports.Tool.graph`."""
+        """The projects in a copy for reading; runs none of its code.
+
+        Raises `BrokenProjectConfiguration`, `DuplicateProjectNames` or `AnalysisTimedOut`.
+        """
         config = nx_files.defuse(folder)
         self._install(folder)
         beside = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -146,7 +150,22 @@ def _program(name: str) -> Path:
     return Path(found).resolve()
 
 
-async def _version(name: str) -> str:
+@dataclass(frozen=True, slots=True)
+class NxReader:
+    """Implements `ports.Reader`: our Nx reads a copy."""
+
+    tool: NxTool
+
+    async def versions(self) -> dict[str, str]:
+        """See `ports.Reader.versions`. Raises `Unavailable`."""
+        return await self.tool.versions()
+
+    async def graph(self, source: Source) -> ProjectGraph:
+        """See `ports.Reader.graph`."""
+        return await self.tool.graph(await source.copy(for_build=False))
+
+
+async def version(name: str) -> str:
     said = Output(1000, 1000)
     await run([_program(name), "--version"], cwd=Path("/"), env={}, timeout_s=10, output=said, given=b"")
     return said.text.split()[-1].removeprefix("v")

@@ -1,14 +1,14 @@
 """The two files of Nx that we read: `nx.json`, and what `nx graph --file` writes."""
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mesh_workspace_analyzer.adapters.documents import MAX_BYTES, json_object, strict_json_object
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.targets import Target, depends_on
 from mesh_workspace_analyzer.errors import BrokenProjectConfiguration
@@ -43,11 +43,7 @@ GLOBAL_FILES = (
 )
 # The first of them is the one whose paths Nx resolves imports with.
 TSCONFIGS = ("tsconfig.base.json", "tsconfig.json")
-MAX_CONFIG_BYTES = 1 << 20
-# What is not closed goes to the end, so that no part of a hostile file is looked at twice.
-_TEXT = r'("(?:\\.|[^"\\])*"?)'
-_COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
-_TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])")
+UNKNOWN_FORM = "Nx describes the projects in a way that is not known here"
 
 Inputs = list[Any]
 
@@ -92,10 +88,6 @@ class _Graph(msgspec.Struct):
     dependencies: dict[str, list[_Edge]]
 
 
-class _File(msgspec.Struct):
-    graph: _Graph
-
-
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """What matters of an `nx.json` beside what Nx itself still reads of it."""
@@ -107,27 +99,31 @@ class Configuration:
 def defuse(folder: Path) -> Configuration:
     """Rewrites the `nx.json` of a copy so that it starts no program. Raises `BrokenProjectConfiguration`."""
     if (folder / "package.json").exists():
-        _members(folder / "package.json", str)  # a broken one makes Nx say that Nx is not installed
-    members = _members(folder / "nx.json", _without_comments)
+        _members(
+            folder / "package.json", strict_json_object
+        )  # a broken one makes Nx say that Nx is not installed
+    members = _members(folder / "nx.json", json_object)
+    config = configuration(members)
+    kept = {name: value for name, value in members.items() if name in HARMLESS}
+    if members.get("extends") in PRESETS:
+        kept["extends"] = members["extends"]
+    (folder / "nx.json").write_text(json.dumps(kept))
+    return config
+
+
+def configuration(members: Mapping[str, Any]) -> Configuration:
+    """What an `nx.json` says. Raises `BrokenProjectConfiguration`."""
     try:
         config = msgspec.convert(members, _NxJson)
     except msgspec.ValidationError as error:
         raise BrokenProjectConfiguration(f"nx.json: {error}") from None
-    kept = {name: value for name, value in members.items() if name in HARMLESS}
-    if config.extends in PRESETS:
-        kept["extends"] = config.extends
-    (folder / "nx.json").write_text(json.dumps(kept))
     return Configuration(config.named_inputs, tuple(_gaps(config)))
 
 
-def _members(path: Path, clean: Callable[[str], str]) -> dict[str, Any]:
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise BrokenProjectConfiguration(f"{path.name}: more than {MAX_CONFIG_BYTES} bytes")
-    try:
-        text = clean(path.read_text("utf-8-sig", errors="replace"))
-        return msgspec.convert(json.loads(text), dict[str, Any])
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise BrokenProjectConfiguration(f"{path.name}: {error}") from None
+def _members(path: Path, parse: Callable[[str, str], dict[str, Any]]) -> dict[str, Any]:
+    if path.stat().st_size > MAX_BYTES:
+        raise BrokenProjectConfiguration(f"{path.name}: more than {MAX_BYTES} bytes")
+    return parse(path.name, path.read_text("utf-8-sig", errors="replace"))
 
 
 def _gaps(config: _NxJson) -> Iterator[str]:
@@ -142,23 +138,21 @@ def _gaps(config: _NxJson) -> Iterator[str]:
         yield "What nx.json extends was not read, because it can name programs."
 
 
-def _without_comments(text: str) -> str:
-    """JSON as Nx takes it has comments and trailing commas."""
-    return _TRAILING_COMMA.sub(_kept, _COMMENT.sub(_kept, text))
-
-
-def _kept(match: re.Match[str]) -> str:
-    return match[1] or ""
-
-
 def graph(text: bytes, config: Configuration, folder: Path) -> ProjectGraph:
     """What `nx graph --file` wrote, in our words. Raises `BrokenProjectConfiguration`."""
     try:
-        found = msgspec.json.decode(text, type=_File).graph
+        members = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
-        raise BrokenProjectConfiguration(
-            f"Nx describes the projects in a way that is not known here: {error}"
-        ) from None
+        raise BrokenProjectConfiguration(f"{UNKNOWN_FORM}: {error}") from None
+    return described(members.get("graph"), config, [name for name in TSCONFIGS if (folder / name).exists()])
+
+
+def described(members: object, config: Configuration, tsconfigs: Sequence[str]) -> ProjectGraph:
+    """Nodes and dependencies of Nx, in our words. Raises `BrokenProjectConfiguration`."""
+    try:
+        found = msgspec.convert(members, type=_Graph)
+    except msgspec.ValidationError as error:
+        raise BrokenProjectConfiguration(f"{UNKNOWN_FORM}: {error}") from None
     edges = {
         (e.source, e.target, e.type)
         for edges in found.dependencies.values()
@@ -168,7 +162,7 @@ def graph(text: bytes, config: Configuration, folder: Path) -> ProjectGraph:
     return ProjectGraph(
         projects=tuple(_project(found.nodes[name], config) for name in sorted(found.nodes)),
         dependencies=tuple(Dependency(*edge) for edge in sorted(edges)),
-        global_files=(*GLOBAL_FILES, *[name for name in TSCONFIGS if (folder / name).exists()][:1]),
+        global_files=(*GLOBAL_FILES, *tsconfigs[:1]),
         gaps=config.gaps,
     )
 

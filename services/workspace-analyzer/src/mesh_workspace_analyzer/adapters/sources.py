@@ -1,7 +1,7 @@
 """Workspaces in folders under the roots, compared and copied by git."""
 
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,9 @@ from mesh_workspace_analyzer.errors import (
 )
 
 HEAD = "HEAD"
+MAX_TEXT_BYTES = 2 << 20
+"""What is larger was made by a program."""
+PART_BYTES = 32 << 20
 NOT_SOURCE = frozenset({".git", ".nx", "node_modules"})
 # Files that hold a secret, or that make Nx or a package manager run something.
 SECRET_OR_CODE = frozenset(
@@ -61,7 +64,7 @@ class Limits:
             raise WorkspaceTooLarge(files=files, size_bytes=size_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class OpenSource:
     """Implements `ports.Source`."""
 
@@ -72,6 +75,7 @@ class OpenSource:
     prefix: str
     """Where the workspace is in its repository, `.` for its top."""
     limits: Limits
+    readable: dict[str, Entry] | None = None
 
     async def copy(self, *, for_build: bool) -> Path:
         """See `ports.Source.copy`."""
@@ -87,6 +91,37 @@ class OpenSource:
         if for_build:
             self._complete(top, copy)
         return copy
+
+    async def names(self) -> frozenset[str]:
+        """See `ports.Source.names`."""
+        return frozenset(await self._readable())
+
+    async def texts(self, names: Collection[str]) -> dict[str, str]:
+        """See `ports.Source.texts`."""
+        known = await self._readable()
+        found = {
+            name: known[name] for name in names if name in known and known[name].size_bytes <= MAX_TEXT_BYTES
+        }
+        texts: dict[str, str] = {}
+        try:
+            for part in _in_parts(found):
+                contents = await self.git.contents([found[name] for name in part])
+                texts |= zip(part, (content.decode(errors="replace") for content in contents), strict=True)
+        except GitRefused as refused:
+            raise _unreadable(refused) from None
+        return texts
+
+    async def _readable(self) -> dict[str, Entry]:
+        if self.readable is None:
+            try:
+                entries = await self.git.entries(self.comparison.tree)
+            except GitRefused as refused:
+                raise _unreadable(refused) from None
+            self.limits.check(len(entries), sum(entry.size_bytes for entry in entries))
+            self.readable = {
+                entry.path.decode(errors="replace"): entry for entry in entries if _is_readable(entry)
+            }
+        return self.readable
 
     def _complete(self, top: Path, copy: Path) -> None:
         """Adds what a build needs beside the files: their history, and the packages that are installed."""
@@ -198,6 +233,19 @@ class _Reading:
         except (GitRefused, OSError):
             return (UNKNOWN_STATE,)
         return (UNCOMMITTED.format(count=count),) if count else ()
+
+
+def _in_parts(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
+    """As many files at once as git's answer may have bytes."""
+    part: list[str] = []
+    size = 0
+    for name, entry in entries.items():
+        if size + entry.size_bytes > PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(name)
+        size += entry.size_bytes
+    yield part
 
 
 def _is_readable(entry: Entry) -> bool:

@@ -6,7 +6,7 @@ change of them affects everything.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from mesh_workspace_analyzer.domain.globs import effort, matches
 from mesh_workspace_analyzer.domain.graph import Dependency, ProjectGraph, dependents
 
-PROJECT_FILES = frozenset({"project.json", "package.json"})
+PROJECT_FILES = frozenset({"project.json", "package.json", "moon.yml", "pyproject.toml", "Cargo.toml"})
 MOST_FILES = 100
 """So many changed files are named for a project; thousands for each of thousands are no answer."""
 LONGEST_WAY = 50
@@ -94,7 +94,7 @@ def _touched(graph: ProjectGraph, changes: Sequence[Change]) -> dict[str, Affect
 
 def _outside(graph: ProjectGraph, changes: Sequence[Change]) -> dict[str, set[str]]:
     """The changed files that each project reads outside of itself; projects that read none are left out."""
-    everywhere = set(_first(change.path for change in changes if is_global(graph, change)))
+    everywhere = set(_first(_everywhere(graph, changes)))
     matching = _matching({glob for p in graph.projects for glob in p.workspace_inputs}, changes)
     read = {
         p.name: everywhere.union(*(matching[glob] for glob in p.workspace_inputs)) for p in graph.projects
@@ -113,15 +113,17 @@ def _first(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(paths)[:MOST_FILES])
 
 
-def is_global(graph: ProjectGraph, change: Change) -> bool:
-    """True when the change affects every project.
+def _everywhere(graph: ProjectGraph, changes: Sequence[Change]) -> Iterator[str]:
+    """The changes that affect every project.
 
-    That is a change of the workspace's own configuration, or a deleted project file: the graph of the head no
-    longer knows the project that it described.
+    Those are of the workspace's own configuration, and deleted project files: the graph of the head no longer
+    knows the project that one described.
     """
-    if change.path in graph.global_files:
-        return True
-    return change.is_deleted and PurePosixPath(change.path).name in PROJECT_FILES
+    for paths in _matching(set(graph.global_files), changes).values():
+        yield from paths
+    for change in changes:
+        if change.is_deleted and PurePosixPath(change.path).name in PROJECT_FILES:
+            yield change.path
 
 
 def _owner(path: str, by_root: Mapping[str, str]) -> str | None:

@@ -16,8 +16,15 @@ from mesh_workspace_analyzer.domain.graph import Hotspot, ProjectGraph, hotspots
 from mesh_workspace_analyzer.domain.history import History, Run, summarize
 from mesh_workspace_analyzer.domain.tasks import derive
 
-MODE = "nx-core"
-"""The tier: our own Nx reads a copy of the workspace without its plugins; none of its code runs."""
+
+class Mode(StrEnum):
+    """Who reads: `static` the files alone; `nx-core` our own Nx, in a copy without the workspace's plugins.
+
+    In neither does any code of the workspace run.
+    """
+
+    STATIC = "static"
+    NX_CORE = "nx-core"
 
 
 TOO_MANY_WAITS = "The tasks wait for each other in too many ways: some are left out of the critical path."
@@ -82,7 +89,7 @@ class Analysis:
     duration_ms: int
     tool_versions: dict[str, str]
     created_at: datetime
-    mode: str = MODE
+    mode: Mode = Mode.STATIC
     fidelity: Fidelity
 
     @property
@@ -104,6 +111,7 @@ def conclude(
     comparison: Comparison,
     *,
     id: UUID,
+    mode: Mode = Mode.STATIC,
     tool_versions: dict[str, str],
     duration_ms: int,
     created_at: datetime,
@@ -146,5 +154,6 @@ def conclude(
         duration_ms=duration_ms,
         tool_versions=tool_versions,
         created_at=created_at,
+        mode=mode,
         fidelity=Fidelity.PARTIAL if graph.gaps else Fidelity.COMPLETE,
     )

@@ -33,6 +33,22 @@ def matches(glob: str, path: str) -> bool:
     return len(patterns) > MOST_CHOICES or any(_fits(pattern, parts) for pattern in patterns)
 
 
+def fits(glob: str, path: str, *, dot: bool = True) -> bool:
+    """True when `glob` names exactly this path, as minimatch has it; without `dot`, `*` leaves `.x` alone.
+
+    What would cost too much to follow names nothing.
+    """
+    patterns = () if len(glob) > LONGEST else _patterns(glob)
+    if len(patterns) > MOST_CHOICES or (not dot and _hides(glob, path)):
+        return False
+    return any(_fits(pattern, path.split("/")) for pattern in patterns)
+
+
+def _hides(glob: str, path: str) -> bool:
+    hidden = {part for part in path.split("/") if part.startswith(".")}
+    return not hidden <= set(glob.split("/"))
+
+
 def effort(glob: str) -> int:
     """How many steps a comparison may take for each folder of a path."""
     return 1 if len(glob) > LONGEST else sum(map(len, _patterns(glob)))

@@ -63,7 +63,7 @@ class ProjectGraph:
     """Whose projects these are."""
     dependencies: tuple[Dependency, ...] = ()
     global_files: tuple[str, ...] = ()
-    """Files whose change affects every project."""
+    """Globs of files whose change affects every project."""
     gaps: tuple[str, ...] = ()
     """What the reader of the workspace could not know, one sentence each."""
 

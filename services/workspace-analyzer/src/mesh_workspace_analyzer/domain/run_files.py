@@ -12,7 +12,8 @@ from pydantic.alias_generators import to_camel
 from mesh_workspace_analyzer.domain.history import Run
 
 HITS = frozenset({"local-cache-hit", "remote-cache-hit"})
-MOST_TASKS = 10_000
+MOST_TASKS = 3_000
+"""As many as fit into a request with all that Nx says of each."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NX_EXAMPLE = {
     "tasks": [

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mesh_workspace_analyzer.domain.advice import MOST_FLAKY, Estimate, Recommendation, Severity
 from mesh_workspace_analyzer.domain.affected import Affected, Reason
-from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Revision
+from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Mode, Revision
 from mesh_workspace_analyzer.domain.boundaries import Violation
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.domain.cuts import Circle
@@ -179,7 +179,7 @@ class AnalysisView(WorkspaceResult):
     warnings: list[str]
     base: RevisionView = Field(description="`sha` is what the head was compared with: their merge base.")
     head: RevisionView
-    analysisMode: str = Field(examples=["nx-core"])
+    analysisMode: Mode
     fidelity: Fidelity = Field(description="`partial`: the workspace has more than was read; see `warnings`.")
     affectedDetail: list[AffectedView]
     cycles: list[CircleView]

@@ -5,6 +5,7 @@ from typing import Annotated
 from mesh_shared.wire import WireModel
 from pydantic import Field, StringConstraints
 
+from mesh_workspace_analyzer.domain.analysis import Mode
 from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.history import Run
@@ -21,7 +22,7 @@ Workspace = Annotated[
     str,
     StringConstraints(max_length=512, pattern=rf"^(\.|{_SEGMENT}(/{_SEGMENT}){{0,15}})$"),
     Field(
-        description="Folder of an Nx workspace, relative to one of the configured roots; `.` for a root "
+        description="Folder of a workspace, relative to one of the configured roots; `.` for a root "
         "itself. No other part of it starts with a dot.",
         examples=["storefront"],
     ),
@@ -83,6 +84,11 @@ class AnalysisRequest(WireModel):
     workspace: Workspace
     base: Annotated[Ref, Field(examples=["main"])] = "main"
     head: Annotated[Ref, Field(examples=["HEAD"])] = "HEAD"
+    mode: Mode = Field(
+        default=Mode.STATIC,
+        strict=False,
+        description="Who reads: `static` our readers of files, for every tool; `nx-core` the real Nx.",
+    )
 
     depConstraints: Annotated[list[DepConstraint], Field(max_length=100)] = Field(
         default=[],

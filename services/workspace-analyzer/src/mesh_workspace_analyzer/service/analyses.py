@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from mesh_shared.database.engine import Database
 from mesh_shared.events import outbox
 from sqlalchemy.exc import IntegrityError
 
-from mesh_workspace_analyzer.domain.analysis import MODE, Analysis, conclude
+from mesh_workspace_analyzer.domain.analysis import Analysis, Mode, conclude
 from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.errors import TooBusy
 from mesh_workspace_analyzer.events import AnalysisCompleted
-from mesh_workspace_analyzer.ports import Histories, Source, Sources, Tool
+from mesh_workspace_analyzer.ports import Histories, Reader, Source, Sources
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
 
 FORM = "2"
@@ -36,6 +36,7 @@ class Asked:
     workspace: str
     base: str = "main"
     head: str = "HEAD"
+    mode: Mode = Mode.STATIC
     pipeline: Pipeline = field(default_factory=Pipeline)
     constraints: tuple[Constraint, ...] = ()
     runs: tuple[Run, ...] = ()
@@ -49,7 +50,7 @@ class AnalysisDesk:
     database: Database
     sources: Sources
     histories: Histories
-    tool: Tool
+    readers: Mapping[Mode, Reader]
     reading: asyncio.Semaphore
     """As many copies are read at once as it lets in."""
     graphs_kept: int
@@ -69,16 +70,17 @@ class AnalysisDesk:
         if (known := await self._known(id)) is not None:
             return known
         started = time.perf_counter()
-        versions = await self.tool.versions()
+        versions = await self.readers[asked.mode].versions()
         opening = self.sources.open(asked.workspace, base=asked.base, head=asked.head)
         async with self._place(), opening as source:
-            graph = await self._graph(source, versions)
+            graph = await self._graph(source, asked.mode, versions)
             kept = await self.histories.runs(asked.workspace)
         analysis = await asyncio.to_thread(
             conclude,
             graph,
             source.comparison,
             id=id,
+            mode=asked.mode,
             tool_versions=versions,
             duration_ms=round((time.perf_counter() - started) * 1000),
             created_at=datetime.now(UTC),
@@ -119,21 +121,21 @@ class AnalysisDesk:
         async with self.database.read() as session:
             return await Analyses(session).find(id)
 
-    async def _graph(self, source: Source, versions: dict[str, str]) -> ProjectGraph:
+    async def _graph(self, source: Source, mode: Mode, versions: dict[str, str]) -> ProjectGraph:
         """The graph of the source's tree; from the store when any replica has read that tree before."""
-        key = _key(source.comparison.tree, versions)
+        key = _key(source.comparison.tree, mode, versions)
         async with self.reading:
             async with self.database.read() as session:
                 known = await Graphs(session).find(key)
             if known is not None:
                 return known
-            graph = await self.tool.graph(await source.copy(for_build=False))
+            graph = await self.readers[mode].graph(source)
             with suppress(IntegrityError):  # another replica was first
                 async with self.database.write() as session:
                     await Graphs(session).keep(key, graph, at=datetime.now(UTC), kept=self.graphs_kept)
             return graph
 
 
-def _key(tree: str, versions: dict[str, str]) -> str:
-    parts = [FORM, MODE, tree, *(f"{name}={version}" for name, version in sorted(versions.items()))]
+def _key(tree: str, mode: Mode, versions: dict[str, str]) -> str:
+    parts = [FORM, mode, tree, *(f"{name}={version}" for name, version in sorted(versions.items()))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

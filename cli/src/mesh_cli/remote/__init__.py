@@ -1,0 +1,1 @@
+"""Commands that talk to a running mesh through its public interface, as everybody may."""

@@ -1,0 +1,82 @@
+"""Configuration files of a workspace: JSON with comments, YAML and TOML, none of them trusted."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import yaml
+
+from mesh_workspace_analyzer.errors import BrokenProjectConfiguration
+
+MAX_BYTES = 1 << 20
+# What is not closed goes to the end, so that no part of a hostile file is looked at twice.
+_TEXT = r'("(?:\\.|[^"\\])*"?)'
+_COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])")
+_YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def json_object(name: str, text: str) -> dict[str, Any]:
+    """An object as Nx and TypeScript take it, with comments and trailing commas.
+
+    Raises `BrokenProjectConfiguration`, as do the others.
+    """
+    return _object(name, text, _json)
+
+
+def strict_json_object(name: str, text: str) -> dict[str, Any]:
+    """An object as package managers take it."""
+    return _object(name, text, json.loads)
+
+
+def yaml_object(name: str, text: str) -> dict[str, Any]:
+    """A mapping; an empty file is an empty one."""
+    return _object(name, text, lambda text: yaml.load(text, _YAML) or {})  # noqa: S506 - a safe loader
+
+
+def toml_object(name: str, text: str) -> dict[str, Any]:
+    """The tables of a file."""
+    return _object(name, text, tomllib.loads)
+
+
+def table(value: object) -> dict[str, Any]:
+    """The value where it is an object, else an empty one: what has another shape says nothing."""
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def items(value: object) -> list[Any]:
+    """The value where it is a list, else an empty one."""
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def strings(value: object) -> list[str]:
+    """The strings of a list, no others."""
+    return [item for item in items(value) if isinstance(item, str)]
+
+
+def string(value: object) -> str:
+    """The value where it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def _object(name: str, text: str, parse: Callable[[str], object]) -> dict[str, Any]:
+    if len(text) > MAX_BYTES:
+        raise BrokenProjectConfiguration(f"{name}: more than {MAX_BYTES} bytes")
+    try:
+        return msgspec.convert(parse(text.removeprefix("\ufeff")), dict[str, Any])
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise BrokenProjectConfiguration(f"{name}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(_TRAILING_COMMA.sub(_kept, _COMMENT.sub(_kept, text)))
+
+
+def _kept(match: re.Match[str]) -> str:
+    return match[1] or ""

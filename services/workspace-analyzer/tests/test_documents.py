@@ -1,0 +1,163 @@
+"""Configuration files that nobody trusts: what they say, and how they are refused."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mesh_workspace_analyzer.adapters.documents import (
+    MAX_BYTES,
+    items,
+    json_object,
+    strict_json_object,
+    string,
+    strings,
+    table,
+    toml_object,
+    yaml_object,
+)
+from mesh_workspace_analyzer.errors import BrokenProjectConfiguration
+
+Parse = Callable[[str, str], dict[str, Any]]
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+objects = st.dictionaries(st.text(max_size=5), values, max_size=4)
+
+
+@given(objects)
+def test_plain_json_is_read_as_it_is(value: dict[str, Any]):
+    assert json_object("a.json", json.dumps(value)) == value
+    assert strict_json_object("a.json", json.dumps(value)) == value
+
+
+plain = st.text(alphabet="abc: -#{}[]'", max_size=8)
+
+
+@given(st.dictionaries(plain, st.lists(plain | st.integers() | st.none(), max_size=3), max_size=4))
+def test_json_is_yaml(value: dict[str, Any]):
+    assert yaml_object("a.yml", json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1}',
+        '{"a": 1,}',
+        '{"a": 1} // end',
+        '/* start */ {"a": /* here */ 1}',
+        '\ufeff{"a": 1}',
+        '{\n// "b": 2\n"a": 1\n}',
+        '{"a": 1 /* not closed */ , }',
+    ],
+)
+def test_json_may_have_comments_and_trailing_commas(text: str):
+    assert json_object("nx.json", text) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": "// no comment"},
+        {"a": "/* none */"},
+        {"a": 'quoted " // still'},
+        {"a": ",}"},
+        {"a": "\\"},
+    ],
+)
+def test_what_looks_like_a_comment_in_a_text_is_none(value: dict[str, Any]):
+    assert json_object("nx.json", json.dumps(value) + " // end") == value
+
+
+def test_package_managers_take_no_comments():
+    with pytest.raises(BrokenProjectConfiguration):
+        strict_json_object("package.json", '{"a": 1} // end')
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (json_object, ""),
+        (json_object, "{"),
+        (json_object, "[]"),
+        (json_object, "null"),
+        (json_object, '{"a": 1'),
+        (json_object, "[" * 100_000),
+        (json_object, '{"a":' * 100_000),
+        (json_object, " " * (MAX_BYTES + 1)),
+        (strict_json_object, "x"),
+        (yaml_object, "a: b: c"),
+        (yaml_object, "["),
+        (yaml_object, "- a"),
+        (yaml_object, "text"),
+        (yaml_object, "!!python/object/apply:os.system ['true']"),
+        (yaml_object, "a: !!python/name:os.system"),
+        (yaml_object, "a: *nowhere"),
+        (yaml_object, "1: a"),
+        (toml_object, "="),
+        (toml_object, "a = 1\na = 2"),
+        (toml_object, "[a"),
+    ],
+)
+def test_what_cannot_be_read_names_the_file(parse: Parse, text: str):
+    with pytest.raises(BrokenProjectConfiguration, match=r"deep/the\.file: "):
+        parse("deep/the.file", text)
+
+
+def test_a_problem_says_where_in_the_file():
+    with pytest.raises(BrokenProjectConfiguration, match="line 2 column 6"):
+        json_object("a/project.json", '{\n"a": nope\n}')
+
+
+def test_a_problem_does_not_repeat_the_file():
+    with pytest.raises(BrokenProjectConfiguration) as refused:
+        yaml_object("moon.yml", "a: [" + "x" * 5000)
+
+    assert len(refused.value.detail) < 400
+
+
+def test_an_empty_yaml_file_says_nothing():
+    assert yaml_object("moon.yml", "") == yaml_object("moon.yml", "# only a word\n") == {}
+
+
+def test_a_yaml_file_that_names_itself_again_and_again_is_no_larger_for_it():
+    rows = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))]
+    started = time.process_time()
+
+    assert len(yaml_object("moon.yml", "\n".join(rows))) == 30
+    assert time.process_time() - started < 2
+
+
+def test_toml_has_tables():
+    assert toml_object("Cargo.toml", '[package]\nname = "a"\n') == {"package": {"name": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "as_table", "as_strings", "as_string"),
+    [
+        (None, {}, [], ""),
+        (5, {}, [], ""),
+        ("x", {}, [], "x"),
+        ({"a": 1}, {"a": 1}, [], ""),
+        (["a", 1, None, "b"], {}, ["a", "b"], ""),
+        ([], {}, [], ""),
+        (True, {}, [], ""),
+    ],
+)
+def test_a_value_of_another_shape_says_nothing(
+    value: object, as_table: dict[str, Any], as_strings: list[str], as_string: str
+):
+    assert table(value) == as_table
+    assert strings(value) == as_strings
+    assert string(value) == as_string
+
+
+def test_a_list_keeps_what_is_in_it():
+    assert items([1, "a", {}]) == [1, "a", {}]
+    assert items({"a": 1}) == []
