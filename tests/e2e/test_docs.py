@@ -14,11 +14,17 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "client" / "README.md",
     ROOT / "contracts" / "README.md",
+    ROOT / "docs" / "README.md",
     ROOT / "docs" / "command-line.md",
+    ROOT / "docs" / "tutorials" / "your-own-agent.md",
     *sorted(ROOT.glob("services/*/README.md")),
 ]
 # A page that is one journey has a test of its own that makes it.
-PASTED = [page for page in PAGES if not (page.parent / "tests" / "test_readme.py").exists()]
+PASTED = [
+    page
+    for page in PAGES
+    if page.parent.name != "tutorials" and not (page.parent / "tests" / "test_readme.py").exists()
+]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TARGETS = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")

@@ -14,7 +14,7 @@ from mesh_cli.remote.way import plain
 
 app = typer.Typer(no_args_is_help=True, help="What the services would be started with.")
 PREFIX = "MESH_"
-OURS = frozenset({"MESH_API_KEY_FILE"})
+OURS = frozenset({"MESH_API_KEY_FILE", "MESH_FIRST_PORT"})
 LOAD_S = 30
 # In a process of its own: the command line knows no service's code. Settings mask their secrets themselves.
 REPORT = """

@@ -12,6 +12,7 @@ from mesh_client import Addresses, Mesh
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from stamina.instrumentation import set_on_retry_hooks
 
 from mesh_cli.parts import ROOT, PartMissing
 from mesh_cli.trouble import one_clear_line
@@ -19,7 +20,12 @@ from mesh_cli.trouble import one_clear_line
 T = TypeVar("T")
 ADMIN_KEY = ROOT / ".mesh" / "dev" / "security-gateway" / "admin.key"
 
-FirstPort = Annotated[int, typer.Option(help="Where the row of the mesh's ports begins.", min=1, max=65_000)]
+FirstPort = Annotated[
+    int,
+    typer.Option(
+        help="Where the row of the mesh's ports begins.", min=1, max=65_000, envvar="MESH_FIRST_PORT"
+    ),
+]
 KeyFile = Annotated[
     Path, typer.Option(help="File with an API key of the gateway.", envvar="MESH_API_KEY_FILE")
 ]
@@ -33,6 +39,7 @@ def ask(work: Callable[[Mesh], Awaitable[T]], first_port: int, key_file: Path) -
         async with Mesh.connect(key_file, Addresses.row(first_port)) as mesh:
             return await work(mesh)
 
+    set_on_retry_hooks([])  # a repetition is no news to whoever waits for the answer
     with one_clear_line():
         if not key_file.is_file():
             raise PartMissing(f"No API key in {key_file}: start `mesh dev`, or name one by --key-file.")

@@ -1,12 +1,13 @@
 """A workspace as its tool describes it: projects, and which of them needs which."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nsmallest
+
+import msgspec
 
 from mesh_workspace_analyzer.domain.digraph import condense, inverse, reach
 from mesh_workspace_analyzer.domain.targets import Target
@@ -74,8 +75,7 @@ class ProjectGraph:
 
     def fingerprint(self) -> str:
         """SHA-256 in hex; equal graphs have equal fingerprints."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
 def dependents(graph: ProjectGraph) -> Mapping[str, list[Dependency]]:
