@@ -1,4 +1,4 @@
-"""10,000 projects with 100,000 dependencies: critical path with slack, affected projects, circles, blast radius.
+"""10,000 projects, 100,000 dependencies: critical path with slack, affected projects, circles, blast radius.
 
 python benchmarks/bench_workspace_graph.py
 
