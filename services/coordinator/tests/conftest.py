@@ -444,6 +444,15 @@ class Caller:
         )
         return first(run)
 
+    async def listed_when(self, path: str, is_so: Callable[[list[Body]], bool]) -> list[Body]:
+        """What a list has once it has something, and `is_so` of it."""
+
+        async def look() -> list[Body]:
+            items = (await self.http.get(path)).json()["items"]
+            return items if items and is_so(items) else []
+
+        return await eventually(look)
+
     async def ended(self, run_id: str) -> Body:
         return await self.run_when(run_id, lambda run: run["status"] != "running")
 

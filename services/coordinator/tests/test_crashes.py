@@ -57,6 +57,7 @@ BODY: dict[str, Any] = {
                 "review": {"validators": {"capability": "review", "count": 2}},
             },
         },
+        {"id": "small", "capability": "small", "max_price": "50", "payment": "ledger"},
         {
             "id": "report",
             "capability": "free",
@@ -141,6 +142,16 @@ class Customer:
         if answer.is_success:
             self.started[key] = answer.json()["id"]
 
+    async def all_paid_out(self) -> dict[str, int]:
+        """What is on each account once nobody is owed anything."""
+        async with asyncio.timeout(60):
+            while True:
+                listed = (await self.http.get("/v1/ledger/accounts")).json()["items"]
+                found = {item["name"]: int(item["balance"]) for item in listed if item["balance"] != "0"}
+                if found.keys() == {"payer", "chain"}:
+                    return found
+                await asyncio.sleep(0.1)
+
     async def all_ended(self) -> list[Body]:
         """Every run that was ever accepted, when none is open any more."""
         async with asyncio.timeout(60):
@@ -169,6 +180,7 @@ def told(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict
         "MESH_GATEWAY_URL": f"{town.url}/gateway",
         "MESH_REGISTRY_URL": f"{town.url}/registry",
         "MESH_ALLOW_PRIVATE_AGENTS": "true",
+        "MESH_LEDGER_PERIOD_S": "0.5",
         "MESH_LOG_LEVEL": "WARNING",
     }
 
@@ -192,6 +204,7 @@ async def effects(town: Town) -> Effects:
     await town.settle_down("worse", plugin("worse", "contested", effects), price=700, reputation=0.9)
     await town.settle_down("better", plugin("better", "contested", effects), price=900, reputation=0.1)
     await town.settle_down("clerk", plugin("clerk", "free", effects), price=0)
+    await town.settle_down("petty", plugin("petty", "small", effects), price=30)
     await town.settle_down("fair", plugin("fair", "grey", effects), price=600)
     for name in VALIDATORS:
         await town.settle_down(name, plugin(name, "review", effects, score=0.9), price=0)
@@ -204,6 +217,7 @@ class Aftermath:
 
     customer: Customer
     runs: list[Body]
+    accounts: dict[str, int]
     facts: list[Body]
 
     @property
@@ -233,8 +247,9 @@ async def survived(mortal: Coordinator, http: httpx.AsyncClient, points: int) ->
             assert await asyncio.to_thread(life.wait, LIFETIME_S) == -signal.SIGKILL
     await mortal.begin(dies_after=None)
     runs = await customer.all_ended()
+    accounts = await customer.all_paid_out()
     facts = (await http.get("/v1/events", params={"limit": 1000})).json()["items"]
-    return Aftermath(customer, runs, facts)
+    return Aftermath(customer, runs, accounts, facts)
 
 
 async def test_killed_again_and_again_everything_still_happens_once(
@@ -257,17 +272,19 @@ async def test_killed_again_and_again_everything_still_happens_once(
         left = await survived(mortal, http, points)
 
     count = len(left.runs)
+    assert [gap for run in left.runs for gap in run["gaps"]] == []
     assert {run["status"] for run in left.runs} == {"succeeded"}
     assert set(left.customer.started.values()) <= {run["id"] for run in left.runs}
     assert count <= len(left.customer.started) + 1
-    assert await chain.units(payer) == 1_000_000 - 2_500 * count
+    assert await chain.units(payer) == 1_000_000 - 2_530 * count
     assert await chain.units("MeshEscrow") == in_escrow_before
-    unpaid = dict.fromkeys(("worse", "clerk", *VALIDATORS), 0)
     earned = {name: await chain.units(agent.wallet.address) for name, agent in town.agents.items()}
-    assert earned == {"solid": 1_000 * count, "better": 900 * count, "fair": 600 * count} | unpaid
+    prices = {"solid": 1_000, "better": 900, "fair": 600, "petty": 30}
+    assert earned == {name: prices.get(name, 0) * count for name in town.agents}
+    assert left.accounts == {"payer": -30 * count, "chain": 30 * count}
     ratings = {name: await chain.ratings(agent.token_id) for name, agent in town.agents.items()}
     expected = {"solid": (count, 100), "worse": (count, 0), "better": (count, 100), "fair": (count, 90)}
-    assert ratings == expected | dict.fromkeys(("clerk", *VALIDATORS), (0, 0))
+    assert ratings == expected | dict.fromkeys(("clerk", "petty", *VALIDATORS), (0, 0))
     assert effects == Counter(left.work)
     await each_escrow_ended_once(chain, left)
     each_fact_was_told_once(left)
