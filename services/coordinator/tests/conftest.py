@@ -29,6 +29,8 @@ from mesh_shared.chain import deployment, keys
 from mesh_shared.chain.abi import Function
 from mesh_shared.chain.deployment import Deployment
 from mesh_shared.chain.rpc import Rpc
+from mesh_shared.database import engine, migrate
+from mesh_shared.database.engine import Database
 from mesh_shared.events.outbox import EventLog
 from mesh_shared.testing import Issuer, running, served, with_schema
 from paid_agent import SUBMISSION, Offer, PaidAgent
@@ -318,6 +320,16 @@ class Town:
         escrow = bytes.fromhex((escrow_id or "00" * 32).removeprefix("0x"))
         message = {"escrowId": escrow, "resultHash": json_hash(data)}
         return agent.wallet.sign_typed_data(domain, SUBMISSION, message).signature.to_0x_hex()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database, of each kind in turn."""
+    database = engine.connect(database_url)
+    folders = [*Settings.extra_migrations, Settings.model_fields["migrations_dir"].default]
+    await migrate.upgrade(database, folders)
+    yield database
+    await database.engine.dispose()
 
 
 @pytest.fixture

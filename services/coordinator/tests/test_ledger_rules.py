@@ -15,29 +15,16 @@ from mesh_coordinator.domain import ledger
 from mesh_coordinator.domain.ledger import CHAIN, HELD, PAYER, TRANSIT, Transfer
 from mesh_coordinator.repository.ledger import Ledger
 from mesh_coordinator.repository.tables import PayoutRow
-from mesh_coordinator.settings import Settings
-from mesh_shared.database import engine, migrate
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from mesh_shared.database.engine import Database
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 ANNA, BERT = "0x" + "aA" * 20, "0x" + "bb" * 20
 MANY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 serial = count()
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = engine.connect(database_url)
-    folders = [*Settings.extra_migrations, Settings.model_fields["migrations_dir"].default]
-    await migrate.upgrade(database, folders)
-    yield database
-    await database.engine.dispose()
 
 
 async def post(database: Database, transfer: Transfer) -> bool:

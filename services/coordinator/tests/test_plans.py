@@ -168,7 +168,11 @@ class Shelf:
 async def test_what_many_steps_ask_for_is_looked_up_once():
     shelf = Shelf()
     planner = Planner(
-        directory=shelf, own_accounts=frozenset(), own_endpoint="http://me.example", max_budget_units=10_000
+        directory=shelf,
+        own_accounts=frozenset(),
+        own_endpoint="http://me.example",
+        max_budget_units=10_000,
+        ledger_limit_units=0,
     )
     steps = tuple(Requirement(id=f"s{n}", capability="work") for n in range(500))
 

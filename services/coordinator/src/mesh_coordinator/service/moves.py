@@ -192,7 +192,7 @@ def _attempt(made: Record, step: StepRow, number: int, parameters: dict[str, Any
         candidate=candidate,
         parameters=parameters,
         price_units=candidate["price_units"],
-        is_on_ledger=step.requirement["paid_by"] == PaidBy.LEDGER and candidate["price_units"] > 0,
+        is_on_ledger=step.requirement.get("paid_by") == PaidBy.LEDGER and candidate["price_units"] > 0,
         created_at=made.now,
         called_at=made.now if state is State.INVOKING else None,
     )
