@@ -13,9 +13,12 @@ from fastapi import Response
 from mesh_shared.chain.abi import Function
 
 if TYPE_CHECKING:
+    from callers import Caller
+    from chains import Chain
     from fastapi import Request
+    from towns import Agent, Body, Town
 
-    from conftest import Agent, Body, Caller, Calling, Chain, Town
+    from conftest import Calling
 
 ON_CHAIN = pytest.mark.asyncio(loop_scope="module")
 PRICE = 40

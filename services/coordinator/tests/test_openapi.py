@@ -9,9 +9,11 @@ from mesh_coordinator.domain.quality import Op
 from mesh_shared.testing import fuzz, served
 
 if TYPE_CHECKING:
+    from callers import Caller
     from fastapi import FastAPI
+    from towns import Town
 
-    from conftest import Caller, MakeApp, Town
+    from conftest import MakeApp
 
 ROUTES = {
     ("/v1/plans", "post"): "create_plan",

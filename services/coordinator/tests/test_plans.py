@@ -13,7 +13,9 @@ from mesh_coordinator.schemas.requests import RequirementBody
 from mesh_coordinator.service.planning import Planner, Task
 
 if TYPE_CHECKING:
-    from conftest import Caller, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Town
 
 STEP = {"id": "summary", "capability": "text.summarize", "parameters": {"text": "A. B."}}
 
