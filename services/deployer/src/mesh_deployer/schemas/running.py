@@ -7,13 +7,8 @@ from mesh_shared.wire import WireModel
 from pydantic import BaseModel, Field, StringConstraints
 
 from mesh_deployer.ports import LogLine, Output
+from mesh_deployer.schemas.money import Deposit
 from mesh_deployer.schemas.sdl import HELLO, Sdl, Text
-
-Deposit = Annotated[
-    str,
-    StringConstraints(pattern=r"^[1-9][0-9]{0,14}$"),
-    Field(description="uact, as a decimal string.", examples=["1000000"]),
-]
 
 
 class UpdateRequest(WireModel):
@@ -32,10 +27,22 @@ class DepositRequest(WireModel):
     )
 
 
-class CommandRequest(WireModel):
-    service: Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")] = Field(
-        examples=["web"]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+
+
+class ScaleRequest(WireModel):
+    """Replicas by service; those that are not named keep theirs."""
+
+    replicas: dict[ServiceName, Annotated[int, Field(ge=1, le=1_000)]] = Field(
+        min_length=1,
+        max_length=100,
+        examples=[{"web": 2}],
+        json_schema_extra={"additionalProperties": False},
     )
+
+
+class CommandRequest(WireModel):
+    service: ServiceName = Field(examples=["web"])
     command: list[Text] = Field(min_length=1, max_length=50, examples=[["uptime"]])
 
 
