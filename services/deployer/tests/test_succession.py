@@ -125,7 +125,17 @@ async def test_replicas_are_bounded_and_for_services_that_there_are(
     assert (refused.status_code, refused.json()["code"]) == (409, code)
 
 
-@pytest.mark.parametrize("replicas", [{}, {"web": 0}, {"web": -1}, {"web": "2"}, {"WEB": 2}])
+async def test_a_whole_number_may_be_written_with_a_point(tenant: Tenant):
+    first = await tenant.deploy(wait=20)
+
+    answer = await act(tenant, first, "scale", replicas={"web": 1.0})
+
+    assert (answer.status_code, answer.json()["deploymentId"]) == (202, first["deploymentId"])
+
+
+@pytest.mark.parametrize(
+    "replicas", [{}, {"web": 1.5}, {"web": True}, {"web": 0}, {"web": -1}, {"web": "2"}, {"WEB": 2}]
+)
 async def test_what_is_no_number_of_replicas_does_not_fit(tenant: Tenant, replicas: dict[str, Any]):
     first = await tenant.deploy()
 

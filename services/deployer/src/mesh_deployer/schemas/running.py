@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from mesh_shared.wire import WireModel
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from mesh_deployer.ports import LogLine, Output
 from mesh_deployer.schemas.money import Deposit
@@ -30,10 +30,18 @@ class DepositRequest(WireModel):
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
 
 
+def _whole(value: object) -> object:
+    """2.0 is the integer 2 in JSON Schema, inside of a mapping, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Replicas = Annotated[int, Field(ge=1, le=1_000), BeforeValidator(_whole)]
+
+
 class ScaleRequest(WireModel):
     """Replicas by service; those that are not named keep theirs."""
 
-    replicas: dict[ServiceName, Annotated[int, Field(ge=1, le=1_000)]] = Field(
+    replicas: dict[ServiceName, Replicas] = Field(
         min_length=1,
         max_length=100,
         examples=[{"web": 2}],
