@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("candidate", sa.JSON(), nullable=False),
         sa.Column("parameters", sa.JSON(), nullable=False),
         sa.Column("price_units", sa.BigInteger(), nullable=False),
+        sa.Column("is_on_ledger", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("failure", sa.String(40), nullable=True),
         sa.Column("detail", sa.String(300), nullable=True),

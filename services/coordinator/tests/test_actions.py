@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Town
+    from callers import Caller
+    from towns import Agent, Town
 
 STEP = {"id": "a", "capability": "work"}
 TASK: dict[str, Any] = {"task": "t", "requirements": [STEP]}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from conftest import Town
+    from towns import Town
 
 LIMIT_BYTES = 10_000
 PAID = "https://tools.example/v2"

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from conftest import Agent, Body, Caller, Town
+    from callers import Caller
+    from towns import Agent, Body, Town
 
 PRICE = 100
 

@@ -74,6 +74,13 @@ def test_who_is_free_never_comes_near_the_chain():
     }
 
 
+def test_what_is_held_by_the_ledger_is_settled_in_the_same_states():
+    held = [life for life in PAID if State.FUNDED in life and State.OPENING not in life]
+
+    assert held
+    assert all(len(ENDINGS.intersection(life)) == 1 for life in held)
+
+
 def test_who_is_paid_has_handed_in_before_the_work_is_reviewed():
     for life in PAID:
         assert State.REVIEWING not in life or life.index(State.DELIVERED) < life.index(State.REVIEWING)

@@ -12,7 +12,8 @@ from mesh_cli import parts
 from mesh_coordinator.adapters.bids import BID
 
 if TYPE_CHECKING:
-    from conftest import Agent, Body, Caller, Town
+    from callers import Caller
+    from towns import Agent, Body, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LISTED = 900

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from conftest import Caller
+    from callers import Caller
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -193,3 +193,53 @@ async def test_what_is_no_escrow_id_is_refused(steady: Caller, id: str):
     answer = await steady.http.get(f"/v1/escrows/{id}")
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/escrow_id")
+
+
+@pytest.mark.parametrize(
+    ("review", "pointer"),
+    [
+        ({"validators": {}}, "/validators/capability"),
+        ({"validators": {"capability": "review", "count": 0}}, "/validators/count"),
+        ({"validators": {"capability": "review", "count": 10}}, "/validators/count"),
+        ({"validators": {"capability": "review", "quorum": 0}}, "/validators/quorum"),
+        ({"validators": {"capability": "review", "timeout_s": 301}}, "/validators/timeout_s"),
+        ({"validators": {"capability": "review", "agents": ["me"]}}, "/validators/agents/0"),
+        ({"validators": {"capability": "review", "price": "5"}}, "/validators/price"),
+        ({"person": "maybe"}, "/person"),
+        ({"deadline_s": 604_801}, "/deadline_s"),
+        ({"otherwise": "keep"}, "/otherwise"),
+    ],
+)
+async def test_a_review_that_makes_no_sense_is_pointed_at(steady: Caller, review: Any, pointer: str):
+    step = {"id": "a", "capability": "c", "quality": {"review": review}}
+
+    answer = await steady.post("/v1/plans", {"task": "t", "requirements": [step]})
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [
+        f"/requirements/0/quality/review{pointer}"
+    ]
+
+
+@pytest.mark.parametrize("payment", ["cash", None, 1])
+async def test_there_are_two_ways_to_pay(steady: Caller, payment: Any):
+    step = {"id": "a", "capability": "c", "payment": payment}
+
+    answer = await steady.post("/v1/plans", {"task": "t", "requirements": [step]})
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/requirements/0/payment"]
+
+
+@pytest.mark.parametrize("account", ["nobody", "payee:me", "held;", "payee:0x" + "A" * 40])
+async def test_an_account_that_cannot_be_is_refused(steady: Caller, account: str):
+    answer = await steady.http.get("/v1/ledger/transfers", params={"account": account})
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("what", ["accounts", "transfers", "payouts"])
+async def test_a_cursor_of_nobody_s_is_refused(steady: Caller, what: str):
+    answer = await steady.http.get(f"/v1/ledger/{what}", params={"cursor": "abc"})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "cursor-not-found")

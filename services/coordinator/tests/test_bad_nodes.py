@@ -17,7 +17,10 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from conftest import Agent, Calling, Chain, Town
+    from chains import Chain
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 RUN: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
 PRICE_UNITS = 1_000

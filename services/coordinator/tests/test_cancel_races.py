@@ -76,7 +76,7 @@ class Race:
         if self.is_cancelled and self.state in BEFORE_THE_CALL:
             ways = [Happening.WITHDRAWN]
         happening = self.dice.choice([way for way in ways if way not in ONLY_FREE])
-        self.opened += happening is Happening.OPENED
+        self.opened += happening in (Happening.OPENED, Happening.HELD)
         self.calls += happening is Happening.CALLED
         self.calls_after_cancelling += self.is_cancelled and happening is Happening.CALLED
         self.endings += happening in (Happening.RELEASED, Happening.REFUNDED)

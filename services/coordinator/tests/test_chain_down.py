@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Agent, Caller, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
 
 BODY: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
 

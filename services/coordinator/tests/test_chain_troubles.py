@@ -22,7 +22,11 @@ from sqlalchemy import select, update
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Agent, Caller, Calling, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 PURSE_UNITS = 1_000_000
 STEP = {"id": "a", "capability": "work", "timeout_s": 10}

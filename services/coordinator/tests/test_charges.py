@@ -29,10 +29,11 @@ from mesh_shared.x402.wire import (
 
 if TYPE_CHECKING:
     import httpx
+    from callers import Caller
+    from chains import Chain
     from eth_account.signers.local import LocalAccount
     from fastapi import Request, Response
-
-    from conftest import Agent, Body, Caller, Chain, Town
+    from towns import Agent, Body, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PRICE = 7

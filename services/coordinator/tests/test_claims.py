@@ -12,8 +12,7 @@ from mesh_coordinator.domain.run import OnFailure, RunStatus
 from mesh_coordinator.repository.runs import Facts, Runs
 from mesh_coordinator.repository.tables import RunRow
 from mesh_coordinator.service.claims import Claims
-from mesh_coordinator.settings import Settings
-from mesh_shared.database import engine, migrate
+from mesh_shared.database import engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
     from mesh_shared.database.engine import Database
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = engine.connect(database_url)
-    folders = [*Settings.extra_migrations, Settings.model_fields["migrations_dir"].default]
-    await migrate.upgrade(database, folders)
-    yield database
-    await database.engine.dispose()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from conftest import Agent, Body, Caller, Town
+    from callers import Caller
+    from towns import Agent, Body, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PRICE = 100

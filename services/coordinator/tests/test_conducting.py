@@ -16,9 +16,11 @@ from sqlalchemy import event, update
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from callers import Caller
     from mesh_shared.database.engine import Database
+    from towns import Agent, Body, Town
 
-    from conftest import Agent, Body, Caller, Calling, Town
+    from conftest import Calling
 
 pytestmark = pytest.mark.usefixtures("free")
 

@@ -20,9 +20,9 @@ from mesh_shared.chain.abi import Function
 from mesh_shared.chain.rpc import Rpc
 
 if TYPE_CHECKING:
+    from chains import Chain
     from mesh_shared.chain.journal import Call
-
-    from conftest import Agent, Chain, Town
+    from towns import Agent, Town
 
 ARTIFACTS = Path(__file__).parents[3] / "contracts" / "artifacts"
 TERMS = "(address,address,uint256,address,address,bytes32,uint64,uint64,uint64,uint256,uint8,bool,bytes32)"

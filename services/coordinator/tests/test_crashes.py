@@ -13,28 +13,37 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from eth_account import Account
 from eth_utils.crypto import keccak
 from mesh_cli import parts
 from mesh_cli.zygote import Life, Zygote
+from mesh_coordinator.adapters.purse import TokenPurse
+from mesh_coordinator.app import TOKEN_DOMAIN
+from mesh_coordinator.ports import Demand
 from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime, State, Turn, succeeded
 from mesh_shared.background import beside
 from mesh_shared.wire import WireModel
+from mesh_shared.x402.wire import REQUIRED, SIGNATURE
 from pydantic import ConfigDict
+from shops import PRICE, Shop, open_shop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from chains import Chain
     from fastapi import Request, Response
-
-    from conftest import Agent, Body, Chain, Town
+    from towns import Agent, Body, Town
 
 POINTS = {"sqlite": 9, "postgresql": 4}
 SEED = 371
 OPEN_AT_ONCE = 3
 LIFETIME_S = 300
+PURSE_UNITS = 1_000_000
+RUN_PRICE = 7
 VALIDATORS = ("judge", "jury")
 ANNOUNCED = {
     "opened": "EscrowOpened(bytes32,address,address,address,uint256,address,bytes32,bytes32)",
@@ -57,6 +66,8 @@ BODY: dict[str, Any] = {
                 "review": {"validators": {"capability": "review", "count": 2}},
             },
         },
+        {"id": "small", "capability": "small", "max_price": "50", "payment": "ledger"},
+        {"id": "ahead", "capability": "shop", "max_price": "50"},
         {
             "id": "report",
             "capability": "free",
@@ -120,9 +131,12 @@ async def coordinator(environment: dict[str, str], folder: Path) -> AsyncGenerat
 
 @dataclass(slots=True)
 class Customer:
-    """Keeps a few runs open, whatever becomes of the coordinator."""
+    """Keeps a few runs open, whatever becomes of the coordinator, and pays for each (x402)."""
 
     http: httpx.AsyncClient
+    purse: TokenPurse
+    payments: dict[str, str] = field(default_factory=dict[str, str])
+    """What was signed for each order; sent again until there is a run for it."""
     started: dict[str, str] = field(default_factory=dict[str, str])
     """Run ids by idempotency key, as they were answered."""
 
@@ -136,10 +150,36 @@ class Customer:
         listed = await self.http.get("/v1/runs", params={"status": "running"})
         if listed.status_code != HTTPStatus.OK or len(listed.json()["items"]) >= OPEN_AT_ONCE:
             return
-        key = f"order-{len(self.started)}"
-        answer = await self.http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": key})
+        await self._start(f"order-{len(self.started)}")
+
+    async def _start(self, key: str) -> None:
+        paid = {SIGNATURE: self.payments[key]} if key in self.payments else {}
+        answer = await self.http.post("/v1/runs", json=BODY, headers={"Idempotency-Key": key} | paid)
         if answer.is_success:
             self.started[key] = answer.json()["id"]
+        elif answer.status_code == HTTPStatus.PAYMENT_REQUIRED:
+            demand, nonce = Demand(answer.headers[REQUIRED]), "0x" + uuid4().hex * 2
+            signed = self.purse.sign(demand, most_units=RUN_PRICE, nonce=nonce)
+            assert signed is not None
+            self.payments[key] = signed.header
+
+    async def settle_up(self) -> None:
+        """Has a run for everything that was paid."""
+        async with asyncio.timeout(60):
+            while missing := self.payments.keys() - self.started.keys():
+                with suppress(httpx.TransportError):
+                    await self._start(missing.pop())
+                await asyncio.sleep(0.05)
+
+    async def all_paid_out(self) -> dict[str, int]:
+        """What is on each account once nobody is owed anything."""
+        async with asyncio.timeout(60):
+            while True:
+                listed = (await self.http.get("/v1/ledger/accounts")).json()["items"]
+                found = {item["name"]: int(item["balance"]) for item in listed if item["balance"] != "0"}
+                if found.keys() == {"payer", "chain"}:
+                    return found
+                await asyncio.sleep(0.1)
 
     async def all_ended(self) -> list[Body]:
         """Every run that was ever accepted, when none is open any more."""
@@ -155,7 +195,7 @@ class Customer:
 
 @pytest.fixture
 def environment(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
-    return told(database_url, state_dir, redis_url, town)
+    return told(database_url, state_dir, redis_url, town) | {"MESH_RUN_PRICE": str(RUN_PRICE)}
 
 
 def told(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
@@ -169,6 +209,7 @@ def told(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict
         "MESH_GATEWAY_URL": f"{town.url}/gateway",
         "MESH_REGISTRY_URL": f"{town.url}/registry",
         "MESH_ALLOW_PRIVATE_AGENTS": "true",
+        "MESH_LEDGER_PERIOD_S": "0.5",
         "MESH_LOG_LEVEL": "WARNING",
     }
 
@@ -192,10 +233,25 @@ async def effects(town: Town) -> Effects:
     await town.settle_down("worse", plugin("worse", "contested", effects), price=700, reputation=0.9)
     await town.settle_down("better", plugin("better", "contested", effects), price=900, reputation=0.1)
     await town.settle_down("clerk", plugin("clerk", "free", effects), price=0)
+    await town.settle_down("petty", plugin("petty", "small", effects), price=30)
     await town.settle_down("fair", plugin("fair", "grey", effects), price=600)
     for name in VALIDATORS:
         await town.settle_down(name, plugin(name, "review", effects, score=0.9), price=0)
     return effects
+
+
+@pytest.fixture
+async def shop(town: Town) -> Shop:
+    """Gives us time to live again before the payment lapses."""
+    return await open_shop(town, "shop", max_timeout_seconds=300)
+
+
+@pytest.fixture
+async def purse(chain: Chain) -> TokenPurse:
+    """The customer's."""
+    purse = TokenPurse(chain.rpc, chain.deployed.address("MeshToken"), TOKEN_DOMAIN, Account.create())
+    await chain.enrich(purse.account.address, PURSE_UNITS)
+    return purse
 
 
 @dataclass(slots=True)
@@ -204,6 +260,7 @@ class Aftermath:
 
     customer: Customer
     runs: list[Body]
+    accounts: dict[str, int]
     facts: list[Body]
 
     @property
@@ -215,7 +272,7 @@ class Aftermath:
     @property
     def work(self) -> list[tuple[str, str, str]]:
         """What was done once each, reviews included."""
-        done = [(run, step, attempt["agent"]) for run, step, attempt in self.attempts]
+        done = [(run, step, one["agent"]) for run, step, one in self.attempts if one["agent"] != "shop"]
         return done + [(run["id"], "reviewed", name) for run in self.runs for name in VALIDATORS]
 
     @property
@@ -224,17 +281,19 @@ class Aftermath:
         return {attempt["escrow_id"]: attempt for _, _, attempt in self.attempts if attempt["escrow_id"]}
 
 
-async def survived(mortal: Coordinator, http: httpx.AsyncClient, points: int) -> Aftermath:
+async def survived(mortal: Coordinator, customer: Customer, points: int) -> Aftermath:
     """Kills the coordinator at so many points while orders come in, and lets it finish."""
-    customer, dice = Customer(http), random.Random(SEED)  # noqa: S311 - the same points each time
+    dice = random.Random(SEED)  # noqa: S311 - the same points each time
     async with beside(customer.order_on()):
         for _ in range(points):
             life = await mortal.begin(dies_after=dice.randint(10, 300))
             assert await asyncio.to_thread(life.wait, LIFETIME_S) == -signal.SIGKILL
     await mortal.begin(dies_after=None)
+    await customer.settle_up()
     runs = await customer.all_ended()
-    facts = (await http.get("/v1/events", params={"limit": 1000})).json()["items"]
-    return Aftermath(customer, runs, facts)
+    accounts = await customer.all_paid_out()
+    facts = (await customer.http.get("/v1/events", params={"limit": 1000})).json()["items"]
+    return Aftermath(customer, runs, accounts, facts)
 
 
 async def test_killed_again_and_again_everything_still_happens_once(
@@ -244,6 +303,8 @@ async def test_killed_again_and_again_everything_still_happens_once(
     chain: Chain,
     payer: str,
     effects: Effects,
+    purse: TokenPurse,
+    shop: Shop,
     tmp_path: Path,
 ):
     in_escrow_before = await chain.units("MeshEscrow")
@@ -254,20 +315,24 @@ async def test_killed_again_and_again_everything_still_happens_once(
         coordinator(environment, tmp_path) as mortal,
         httpx.AsyncClient(base_url=url, headers=client, timeout=5) as http,
     ):
-        left = await survived(mortal, http, points)
+        left = await survived(mortal, Customer(http, purse), points)
 
     count = len(left.runs)
+    assert [gap for run in left.runs for gap in run["gaps"]] == []
     assert {run["status"] for run in left.runs} == {"succeeded"}
-    assert set(left.customer.started.values()) <= {run["id"] for run in left.runs}
-    assert count <= len(left.customer.started) + 1
-    assert await chain.units(payer) == 1_000_000 - 2_500 * count
+    assert set(left.customer.started.values()) == {run["id"] for run in left.runs}
+    assert await chain.units(purse.account.address) == PURSE_UNITS - RUN_PRICE * count
+    assert await chain.units(payer) == PURSE_UNITS - (2_530 + PRICE - RUN_PRICE) * count
+    assert await chain.units(shop.wallet) == PRICE * count
+    assert len(set(shop.payments)) == count
     assert await chain.units("MeshEscrow") == in_escrow_before
-    unpaid = dict.fromkeys(("worse", "clerk", *VALIDATORS), 0)
     earned = {name: await chain.units(agent.wallet.address) for name, agent in town.agents.items()}
-    assert earned == {"solid": 1_000 * count, "better": 900 * count, "fair": 600 * count} | unpaid
+    prices = {"solid": 1_000, "better": 900, "fair": 600, "petty": 30}
+    assert earned == {name: prices.get(name, 0) * count for name in town.agents}
+    assert left.accounts == {"payer": -30 * count, "chain": 30 * count}
     ratings = {name: await chain.ratings(agent.token_id) for name, agent in town.agents.items()}
     expected = {"solid": (count, 100), "worse": (count, 0), "better": (count, 100), "fair": (count, 90)}
-    assert ratings == expected | dict.fromkeys(("clerk", *VALIDATORS), (0, 0))
+    assert ratings == expected | dict.fromkeys(("clerk", "petty", "shop", *VALIDATORS), (0, 0))
     assert effects == Counter(left.work)
     await each_escrow_ended_once(chain, left)
     each_fact_was_told_once(left)

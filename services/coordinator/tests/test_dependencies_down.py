@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from callers import Caller
+    from chains import Chain
     from httpx import AsyncClient
     from httpx import Response as Answer
+    from towns import Agent, Town
 
-    from conftest import Agent, Caller, Chain, MakeApp, Town
+    from conftest import MakeApp
 
 BODY: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
 

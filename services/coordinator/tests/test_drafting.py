@@ -20,7 +20,10 @@ from sqlalchemy import delete
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from conftest import Agent, Caller, Calling, Town
+    from callers import Caller
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 WORDS = "Sing me something about the sea."
 STEP = {"id": "song", "capability": "song.write", "parameters": {"about": {"$ref": "#/input/theme"}}}

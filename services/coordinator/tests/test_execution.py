@@ -12,7 +12,9 @@ from mesh_coordinator.api import execution
 from mesh_shared.chain.abi import Function
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
 
 CALL: dict[str, Any] = {
     "capability": "text.summarize",

@@ -9,7 +9,8 @@ import pytest_asyncio
 from fastapi import Request, Response
 
 if TYPE_CHECKING:
-    from conftest import Agent, Body, Caller, Town
+    from callers import Caller
+    from towns import Agent, Body, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PRICE = 100

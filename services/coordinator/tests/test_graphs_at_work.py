@@ -14,7 +14,11 @@ from fastapi.responses import JSONResponse
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from conftest import Agent, Caller, Calling, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 
 class Crew:

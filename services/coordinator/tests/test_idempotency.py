@@ -13,7 +13,11 @@ from mesh_shared.web.idempotency import IdempotencyRow
 from sqlalchemy import delete, update
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Calling, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 STEP = {"id": "a", "capability": "work"}
 BODY: dict[str, Any] = {"task": "t", "requirements": [STEP]}

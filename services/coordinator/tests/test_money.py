@@ -11,7 +11,11 @@ from mesh_shared.canonical import json_hash
 from mesh_shared.chain.abi import Function
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Calling, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 NEWS = "Agents met on a chain this week. They agreed on prices. Money was locked. Good work was paid."
 SUBMIT = Function("submit", ["bytes32", "bytes32"])

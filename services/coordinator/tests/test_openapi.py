@@ -9,9 +9,11 @@ from mesh_coordinator.domain.quality import Op
 from mesh_shared.testing import fuzz, served
 
 if TYPE_CHECKING:
+    from callers import Caller
     from fastapi import FastAPI
+    from towns import Town
 
-    from conftest import Caller, MakeApp, Town
+    from conftest import MakeApp
 
 ROUTES = {
     ("/v1/plans", "post"): "create_plan",
@@ -29,6 +31,9 @@ ROUTES = {
     ("/v1/budgets", "post"): "create_budget",
     ("/v1/budgets", "get"): "list_budgets",
     ("/v1/budgets/{name}", "get"): "get_budget",
+    ("/v1/ledger/accounts", "get"): "list_ledger_accounts",
+    ("/v1/ledger/transfers", "get"): "list_ledger_transfers",
+    ("/v1/ledger/payouts", "get"): "list_ledger_payouts",
     ("/v1/execute", "post"): "execute",
     ("/v1/escrows/{escrow_id}", "get"): "get_escrow",
     ("/actions/COORDINATE_AGENTS", "post"): "invoke_coordinate_agents",

@@ -10,7 +10,10 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from conftest import Agent, Body, Caller, Calling, Town
+    from callers import Caller
+    from towns import Agent, Body, Town
+
+    from conftest import Calling
 
 STEPS = [{"id": "a", "capability": "gated"}, {"id": "b", "capability": "gated", "needs": ["a"]}]
 BODY = {"task": "t", "requirements": STEPS}

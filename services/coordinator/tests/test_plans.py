@@ -13,7 +13,9 @@ from mesh_coordinator.schemas.requests import RequirementBody
 from mesh_coordinator.service.planning import Planner, Task
 
 if TYPE_CHECKING:
-    from conftest import Caller, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Town
 
 STEP = {"id": "summary", "capability": "text.summarize", "parameters": {"text": "A. B."}}
 
@@ -168,7 +170,11 @@ class Shelf:
 async def test_what_many_steps_ask_for_is_looked_up_once():
     shelf = Shelf()
     planner = Planner(
-        directory=shelf, own_accounts=frozenset(), own_endpoint="http://me.example", max_budget_units=10_000
+        directory=shelf,
+        own_accounts=frozenset(),
+        own_endpoint="http://me.example",
+        max_budget_units=10_000,
+        ledger_limit_units=0,
     )
     steps = tuple(Requirement(id=f"s{n}", capability="work") for n in range(500))
 

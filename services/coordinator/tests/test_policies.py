@@ -10,7 +10,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Town
+    from callers import Caller
+    from towns import Agent, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

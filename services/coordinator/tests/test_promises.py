@@ -10,7 +10,9 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
 
 ANALYSIS = {
     "workspaceRoot": "storefront",

@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mesh_shared.platform import Platform
-
-    from conftest import Town
+    from towns import Town
 
 LIMIT_BYTES = 10_000
 SIGNATURE = "0x" + "ab" * 65

@@ -17,9 +17,9 @@ from mesh_shared.chain.journal import Call, Journal
 from mesh_shared.chain.journal import State as TransactionState
 
 if TYPE_CHECKING:
+    from callers import Caller
     from fastapi import FastAPI, Request, Response
-
-    from conftest import Agent, Caller, Town
+    from towns import Agent, Town
 
 RESULT = "0x" + "11" * 32
 OTHER = "0x" + "22" * 32

@@ -15,7 +15,11 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from conftest import Agent, Caller, Calling, Chain, Town
+    from callers import Caller
+    from chains import Chain
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 BODY: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
 

@@ -18,27 +18,14 @@ from mesh_coordinator.repository.charges import Charges
 from mesh_coordinator.repository.runs import Facts, Runs
 from mesh_coordinator.repository.tables import AttemptRow, BudgetRow, ChargeRow, RunRow, StepRow
 from mesh_coordinator.service.moves import record
-from mesh_coordinator.settings import Settings
-from mesh_shared.database import engine, migrate
 from sqlalchemy.exc import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from mesh_shared.database.engine import Database
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 US = uuid4()
 """Who conducts."""
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = engine.connect(database_url)
-    folders = [*Settings.extra_migrations, Settings.model_fields["migrations_dir"].default]
-    await migrate.upgrade(database, folders)
-    yield database
-    await database.engine.dispose()
 
 
 def run_row(**more: Any) -> RunRow:

@@ -14,9 +14,11 @@ from mesh_coordinator.domain.attempt import State
 from starlette.responses import Response
 
 if TYPE_CHECKING:
+    from callers import Caller
     from fastapi import Request
+    from towns import Agent, Body, Town
 
-    from conftest import Agent, Body, Caller, Calling, Town
+    from conftest import Calling
 
 ON_CHAIN = pytest.mark.asyncio(loop_scope="module")
 PRICE = 500

@@ -15,7 +15,8 @@ from fastapi.responses import JSONResponse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from conftest import Agent, Caller, Town
+    from callers import Caller
+    from towns import Agent, Town
 
 STEPS = [
     {"id": "a", "capability": "free"},

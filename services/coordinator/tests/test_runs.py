@@ -12,7 +12,10 @@ from fastapi.responses import JSONResponse
 from mesh_coordinator.api.runs import preferred_wait_s
 
 if TYPE_CHECKING:
-    from conftest import Agent, Caller, Calling, Town
+    from callers import Caller
+    from towns import Agent, Town
+
+    from conftest import Calling
 
 
 def free(id: str, **more: Any) -> dict[str, Any]:

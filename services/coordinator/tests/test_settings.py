@@ -15,7 +15,8 @@ from pydantic import ValidationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Caller, Town
+    from callers import Caller
+    from towns import Town
 
 
 def told(state_dir: Path, **more: Any) -> Settings:

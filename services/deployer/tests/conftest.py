@@ -25,6 +25,7 @@ from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.app import create_app
 from mesh_deployer.domain.cost import Inputs
 from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import Bid, BidBook, Terms
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group
@@ -354,6 +355,9 @@ class Line:
     async def status(self, order_id: UUID) -> Condition:
         condition = await self._ask("status", self.market.status(order_id))
         return self.condition or condition
+
+    async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        return await self._ask("observed", self.market.observed(order_id))
 
     async def quote(self, order: Order) -> BidBook:
         return await self._ask("quote", self.market.quote(order))

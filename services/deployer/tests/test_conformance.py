@@ -14,6 +14,7 @@ import console
 import pytest
 from arenas import BIGGER, DEPOSIT, GREETS_OTHERWISE, GROUP, Arena
 from mesh_deployer.domain.deployment import Lease
+from mesh_deployer.domain.drift import drift, unreported
 from mesh_deployer.domain.market import Bid, CloseReason
 from mesh_deployer.errors import (
     BidLost,
@@ -336,6 +337,7 @@ async def test_a_closed_order_takes_no_further_step(arena: Arena, market: Market
         market.status(wanted.id),
         market.deposit(wanted.id, 2 * DEPOSIT),
         written(market, wanted.id),
+        market.observed(wanted.id),
     ):
         with pytest.raises(OrderNotOpen):
             await step
@@ -392,6 +394,25 @@ async def test_what_a_workload_writes_can_be_read_the_last_lines_or_none(arena: 
     assert lines
     assert {line.service for line in lines} == {"web"}
     assert await written(market, wanted.id, tail=0) == []
+
+
+async def test_what_runs_is_reported_as_far_as_a_market_knows_it(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await leased(arena, wanted)
+    await running(market, wanted.id)
+
+    observed = await market.observed(wanted.id)
+
+    assert [found.service for found in observed] == ["web"]
+    assert drift(GROUP, observed) == ()
+    assert "replicas" not in unreported(observed)
+
+
+async def test_nothing_is_reported_of_what_was_not_started(arena: Arena, market: Marketplace):
+    wanted = arena.order()
+    await market.create(wanted)
+
+    assert list(await market.observed(wanted.id)) == []
 
 
 async def test_a_command_runs_beside_the_workload_or_is_refused_by_name(arena: Arena, market: Marketplace):

@@ -19,7 +19,7 @@ from mesh_deployer.adapters.console.api import NAME, Console, Refused
 from mesh_deployer.adapters.console.market import ConsoleMarketplace
 from mesh_deployer.domain.market import Cause
 from mesh_deployer.domain.workload import Params
-from mesh_deployer.errors import ConsoleNotConnected, ManifestRefused, NotWritten, OrderRefused
+from mesh_deployer.errors import ConsoleNotConnected, ManifestRefused, NotWritten, OrderNotOpen, OrderRefused
 from mesh_deployer.ports import Order
 from mesh_deployer.repository.orders import RemoteOrders
 from mesh_shared.errors import Unavailable
@@ -331,3 +331,64 @@ async def test_a_refusal_without_a_reason_says_its_status(arena: ConsoleArena):
 async def test_an_order_of_somebody_else_is_not_held(market: ConsoleMarketplace):
     assert list(await market.held()) == []
     assert (await market.close(uuid4())).spent_uact == 0
+
+
+async def test_what_must_hold_is_in_the_sdl_that_goes_out(arena: ConsoleArena):
+    order = replace(arena.order(), requirements={"region": "eu-west"})
+
+    await arena.market.create(order)
+
+    (found,) = arena.server.ledger.deployments.values()
+    assert found.group["requirements"]["attributes"] == [{"key": "region", "value": "eu-west"}]
+
+
+async def test_a_deposit_is_locked_to_the_uact(arena: ConsoleArena):
+    order = arena.order(deposit_uact=1_234_567)
+    await arena.market.create(order)
+    await arena.market.deposit(order.id, 1_234_568)
+
+    (found,) = arena.server.ledger.deployments.values()
+    assert found.escrow.deposited_uact == 1_234_568
+
+
+async def test_what_a_lost_lease_has_cost_is_in_the_bill_of_the_order(arena: ConsoleArena):
+    order = arena.order(fault="reclaim")
+    await arena.market.create(order)
+    bid = (await arena.market.bids(order.id)).bids[0]
+    await arena.market.accept(order.id, bid)
+    await arena.market.send_manifest(order.id, GROUP)
+    await arena.market.create(replace(order, number=2))
+    again = (await arena.market.bids(order.id)).bids[1]
+    await arena.market.accept(order.id, again)
+    await arena.market.send_manifest(order.id, GROUP)
+
+    closed = await arena.market.close(order.id)
+
+    spent = [found.escrow.spent_uact for found in arena.server.ledger.deployments.values()]
+    assert len(spent) == 2
+    assert all(spent)
+    assert closed.spent_uact == sum(spent)
+
+
+async def test_a_session_that_the_gateway_does_not_know_is_told_apart_from_a_console_that_is_down(
+    arena: ConsoleArena,
+):
+    arena.server.session = "Bearer somebody-else"
+
+    with pytest.raises(ConsoleNotConnected, match="unauthenticated"):
+        await arena.market.capabilities(GROUP)
+    with pytest.raises(Unavailable) as down:
+        await arena.market.console.deployments()
+
+    assert down.value.members["down"] == ["security-gateway"]
+
+
+async def test_a_deployment_that_was_closed_by_hand_takes_no_further_step(arena: ConsoleArena):
+    order = await opened(arena)
+    bid = (await arena.market.bids(order.id)).bids[0]
+    await arena.market.console.close(await arena.dseq(order.id))
+
+    with pytest.raises(OrderNotOpen):
+        await arena.market.accept(order.id, bid)
+
+    assert (await arena.market.close(order.id)).spent_uact == 0

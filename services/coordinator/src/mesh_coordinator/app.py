@@ -25,8 +25,9 @@ from mesh_coordinator.adapters.chain import ChainEscrows
 from mesh_coordinator.adapters.drafting import ChatDrafter
 from mesh_coordinator.adapters.purse import TokenPurse
 from mesh_coordinator.adapters.registry import RegistryDirectory
+from mesh_coordinator.adapters.till import TokenTill
 from mesh_coordinator.adapters.ways import Ways
-from mesh_coordinator.api import approvals, auctions, budgets, execution, runs
+from mesh_coordinator.api import approvals, auctions, budgets, execution, ledger, runs
 from mesh_coordinator.domain.limits import Limits
 from mesh_coordinator.schemas.quality import MAX_TIMEOUT_S
 from mesh_coordinator.service import Coordinator
@@ -41,6 +42,8 @@ from mesh_coordinator.service.conductor import Conductor
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.forking import ForkDesk
 from mesh_coordinator.service.funding import Funding
+from mesh_coordinator.service.ledger import LedgerDesk
+from mesh_coordinator.service.payouts import Payouts
 from mesh_coordinator.service.planning import Planner
 from mesh_coordinator.service.reconciling import Reconciler
 from mesh_coordinator.service.reviews import Reviews
@@ -56,7 +59,7 @@ ABOUT = About(
 PAYMENT_TIME_S = 120
 TOKEN_DOMAIN = {"name": "Mesh Test Token", "version": "1"}
 """EIP-712 domain of MeshToken; see `contracts/src/MeshToken.sol`."""
-ROUTERS = (runs.router, approvals.router, auctions.router, budgets.router, execution.router)
+ROUTERS = (runs.router, approvals.router, auctions.router, budgets.router, ledger.router, execution.router)
 
 
 def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
@@ -87,15 +90,15 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                     database=platform.database,
                     purse=TokenPurse(rpc, escrows.token, TOKEN_DOMAIN, sender.account),
                 ),
-                reviews=Reviews(
-                    database=platform.database, agents=agents, escrows=escrows, settling=settling, news=news
-                ),
+                reviews=Reviews(database=platform.database, agents=agents, escrows=escrows, news=news),
                 news=news,
             )
             conductor = _conductor(settings, platform, claims, attempts, news)
             # Not `platform.run`: these must have ended before what they use is closed, so that no agent is
             # blamed for a call that our own end cut off.
-            for name, turn in (("sender", sender.turn), ("runs", conductor.turn)):
+            payouts = _payouts(settings, platform, rpc, sender, escrows)
+            turns = {"sender": sender.turn, "payouts": payouts.turn, "runs": conductor.turn}
+            for name, turn in turns.items():
                 await stack.enter_async_context(beside(forever(name, turn)))
             desk = EscrowDesk(database=platform.database, escrows=escrows)
             cashier = _cashier(settings, platform, rpc, sender, escrows)
@@ -113,6 +116,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                     signatures=TypedBids(settings.chain_id, contracts.address("MeshEscrow")),
                 ),
                 budgets=BudgetDesk(database=platform.database),
+                ledger=LedgerDesk(database=platform.database),
                 escrows=desk,
                 reconciler=Reconciler(
                     database=platform.database, desk=desk, funding=funding, settling=settling
@@ -162,6 +166,17 @@ def _money(
     return funding, Settling(database=database, escrows=escrows, transactions=transactions)
 
 
+def _payouts(
+    settings: Settings, platform: Platform, rpc: Rpc, sender: TransactionSender, escrows: ChainEscrows
+) -> Payouts:
+    return Payouts(
+        database=platform.database,
+        till=TokenTill(rpc, escrows.token, TOKEN_DOMAIN, sender.account),
+        sender=sender,
+        every_s=settings.ledger_period_s,
+    )
+
+
 def _conductor(
     settings: Settings, platform: Platform, claims: Claims, attempts: AttemptRunner, news: Bell
 ) -> Conductor:
@@ -194,6 +209,7 @@ def _desks(
         own_accounts=frozenset({escrows.payer.lower(), escrows.evaluator.lower()}),
         own_endpoint=platform.public_url,
         max_budget_units=settings.max_run_budget,
+        ledger_limit_units=settings.ledger_limit,
         drafter=_drafter(settings, platform),
     )
     return planner, RunDesk(

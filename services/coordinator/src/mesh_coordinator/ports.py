@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from mesh_shared.chain.journal import Call
 
@@ -125,6 +126,18 @@ class Signatures(Protocol):
 
     def signer(self, bid: Bid, signature: str) -> str | None:
         """The account whose signature over `bid` it is; None when it is nobody's."""
+        ...
+
+
+class Till(Protocol):
+    """Where what the ledger owes is paid out."""
+
+    def payout(self, id: UUID, payee: str, units: int) -> Call:
+        """Pays base units to an address; however often it is sent, the chain does it once for each `id`."""
+        ...
+
+    async def is_paid(self, id: UUID) -> bool:
+        """True when the chain has done it. Raises `ChainUnavailable`."""
         ...
 
 

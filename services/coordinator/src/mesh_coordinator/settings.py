@@ -49,6 +49,15 @@ class Settings(ChainServiceSettings):
         le=MAX_UNITS,
         description="Most base units a run may spend; the budget of a run that names none.",
     )
+    ledger_limit: int = Field(
+        default=10_000,
+        ge=0,
+        le=MAX_UNITS,
+        description="Most base units of one step that is paid by the ledger; 0 for no ledger.",
+    )
+    ledger_period_s: float = Field(
+        default=3600, gt=0, description="How often what the ledger owes is paid out on the chain."
+    )
     run_price: int = Field(
         default=0,
         ge=0,

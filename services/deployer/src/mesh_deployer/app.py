@@ -19,7 +19,7 @@ from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.gateway import GatewayProfiles
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
-from mesh_deployer.api import costs, deployments, running, sdl, secure
+from mesh_deployer.api import costs, deployments, running, sdl, secure, succession
 from mesh_deployer.domain.cost import Inputs
 from mesh_deployer.domain.deployment import Backend, Deadlines
 from mesh_deployer.ports import Marketplace
@@ -49,7 +49,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             async with driver.working(), beside(forever("leftovers", leftovers.turn)):
                 yield _deployer(settings, platform, markets, news)
 
-    routers = [sdl.router, deployments.router, running.router, secure.router, costs.router]
+    routers = [sdl.router, deployments.router, running.router, succession.router, secure.router, costs.router]
     return build(ABOUT, settings, routers=routers, plugin=plugin, start=start, keys=keys)
 
 
@@ -113,6 +113,7 @@ def _driver(
         parallel=settings.parallel_deployments,
         step_timeout_s=settings.step_timeout_s,
         watch_s=settings.watch_s,
+        fail_over_s=settings.fail_over_s,
     )
 
 
@@ -141,6 +142,7 @@ def _deployer(
                 start_s=settings.manifest_deadline_s,
             ),
             deposit_uact=settings.deposit_uact,
+            max_replicas=settings.max_replicas,
         ),
         news=news,
         snapshot=prices.newest(),

@@ -164,6 +164,20 @@ class NotRunning(Conflict, title="Not running"):
         super().__init__(f"The deployment is {state}.", state=state)
 
 
+class BeingReplaced(Conflict, title="Being replaced"):
+    """Another deployment is on its way to take its place; when that fails, it can be asked for again."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(f"{by} is about to take its place.", by=by)
+
+
+class TooManyReplicas(Conflict, title="Too many replicas"):
+    """The operator bounds how many replicas a service has."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A service has at most {most} replicas here.", most=most)
+
+
 class UpdateNeedsDeployment(Conflict, title="Update needs a deployment"):
     """An update replaces the manifest only; `changes` has all that is different and what each takes."""
 

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from mesh_deployer.domain.deployment import Lease, SecurityProfile
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason
 from mesh_deployer.domain.workload import Group
 
@@ -109,6 +110,10 @@ class Marketplace(Protocol):
 
     async def status(self, order_id: UUID) -> Condition:
         """How the leased workload is."""
+        ...
+
+    async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        """What of the workload is there, as far as it is reported; empty where nothing is."""
         ...
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:

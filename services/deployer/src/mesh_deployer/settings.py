@@ -54,6 +54,10 @@ class Settings(ServiceSettings):
     )
     watch_s: float = Field(default=60, gt=0, description="How often a running workload is looked at.")
     sweep_s: float = Field(default=60, gt=0, description="How often markets are searched for leftovers.")
+    fail_over_s: float = Field(
+        default=300, gt=0, description="How long replicas may be missing before another provider is sought."
+    )
+    max_replicas: int = Field(default=10, ge=1, le=1_000, description="To which a service can be scaled.")
     deposit_uact: int = Field(default=500_000, ge=500_000, description="Akash's least deposit, 0.5 ACT.")
     block_time_s: Decimal = Field(default=Decimal("6.098"), gt=0, description="Seconds per Akash block.")
     usd_per_act: Decimal = Field(default=Decimal(1), gt=0, description="1 ACT is 1,000,000 uact.")

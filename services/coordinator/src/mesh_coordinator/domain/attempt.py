@@ -8,6 +8,10 @@
                                 └───────────────┘ ▼
                                rated ◀── released | refunded ──▶ closed
 
+What is paid by the ledger is held there, and settled in one commit, without the chain:
+
+    reserving ── held ──▶ funded ── … ──▶ settling ──▶ released | refunded ──▶ closed
+
 A result that the checks find neither good nor bad is reviewed, where the plan says so:
 
     delivered | submitting ── doubted ──▶ reviewing ── unruled ──▶ awaiting ── ruled ──▶ settling | closed
@@ -50,6 +54,7 @@ class Happening(StrEnum):
     """What moves an attempt on."""
 
     RESERVED = "reserved"
+    HELD = "held"
     OPENED = "opened"
     NOT_OPENED = "not-opened"
     CALLED = "called"
@@ -132,6 +137,7 @@ _NOT_THE_AGENTS = frozenset(
 NEXT: Mapping[State, Mapping[Happening, State]] = {
     State.RESERVING: {
         Happening.RESERVED: State.OPENING,
+        Happening.HELD: State.FUNDED,
         Happening.UNAFFORDABLE: State.CLOSED,
         Happening.WITHDRAWN: State.CLOSED,
     },

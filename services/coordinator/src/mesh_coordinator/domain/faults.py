@@ -8,7 +8,7 @@ from mesh_coordinator.domain import quality, references, schema_rules
 from mesh_coordinator.domain.plan import Cycle, closure
 from mesh_coordinator.domain.quality import Assertion
 from mesh_coordinator.domain.references import PointerMissing, Reference
-from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.requirements import PaidBy, Requirement
 
 MAX_STEPS = 500
 """Of a run, those that `for_each` makes included."""
@@ -33,18 +33,31 @@ def faults(
     *,
     output: Mapping[str, Any] | None = None,
     quorum: int | None = None,
+    ledger_units: int = 0,
 ) -> list[Fault]:
-    """Everything wrong with the requirements of a run whose input is `given`; empty when they are a plan."""
+    """Everything wrong with the requirements of a run whose input is `given`; empty when they are a plan.
+
+    A step that is paid by the ledger costs at most `ledger_units`.
+    """
     if references.depth(given) > MAX_DEPTH:
         return [Fault("/input", f"nested deeper than {MAX_DEPTH} levels")]
     found = [*_shape_faults(requirements), *_output_faults(requirements, output or {}, given)]
     if quorum is not None and quorum > sum(not requirement.optional for requirement in requirements):
         found.append(Fault("/on_failure/quorum", "more than there are required steps"))
     for index, requirement in enumerate(requirements):
-        found += _own_faults(requirement, f"/requirements/{index}", given)
+        place = f"/requirements/{index}"
+        found += _own_faults(requirement, place, given)
+        if requirement.paid_by is PaidBy.LEDGER and not _is_small(requirement, ledger_units):
+            found.append(
+                Fault(f"{place}/max_price", f"what is paid by the ledger costs at most {ledger_units}")
+            )
     if not found:
         found += _order_faults(requirements)
     return found
+
+
+def _is_small(requirement: Requirement, ledger_units: int) -> bool:
+    return requirement.max_price_units is not None and requirement.max_price_units <= ledger_units
 
 
 def _shape_faults(requirements: Sequence[Requirement]) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ work that the mesh's own agents and its samples do; everything else has to be na
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
@@ -43,6 +44,13 @@ class Preference:
     auction_s: int | None = None
 
 
+class PaidBy(StrEnum):
+    """Where the price of a step is kept until its work is judged."""
+
+    ESCROW = "escrow"
+    LEDGER = "ledger"
+
+
 @dataclass(frozen=True, slots=True)
 class Compensation:
     """A call, free of charge, by which the agent that did a step takes it back."""
@@ -70,6 +78,7 @@ class Requirement:
     needs: tuple[str, ...] = ()
     quality: Expectation = field(default_factory=Expectation)
     max_price_units: int | None = None
+    paid_by: PaidBy = PaidBy.ESCROW
     optional: bool = False
     timeout_s: int = DEFAULT_TIMEOUT_S
     select: Preference = Preference()

@@ -5,7 +5,17 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from mesh_shared.database.types import TYPES, BigId, metadata
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from mesh_coordinator.domain.run import RunStatus, StepStatus
@@ -102,6 +112,59 @@ class ChargeRow(Base):
     created_at: Mapped[datetime]
 
 
+class LedgerAccountRow(Base):
+    """`balance_units` is what was given to the account less what was taken: a trigger keeps it."""
+
+    __tablename__ = "ledger_accounts"
+    __table_args__ = (CheckConstraint("balance_units >= 0 OR name = 'payer'", name="balance"),)
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    balance_units: Mapped[int] = mapped_column(BigInteger)
+
+
+class LedgerTransferRow(Base):
+    """`units` from the account `debit` to the account `credit`; a row is never changed or removed."""
+
+    __tablename__ = "ledger_transfers"
+    __table_args__ = (
+        CheckConstraint("units > 0", name="units"),
+        CheckConstraint("debit <> credit", name="accounts"),
+        Index("ix_ledger_transfers_debit", "debit"),
+        Index("ix_ledger_transfers_credit", "credit"),
+    )
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    key: Mapped[str] = mapped_column(String(60), unique=True)
+    debit: Mapped[str] = mapped_column(ForeignKey("ledger_accounts.name"))
+    credit: Mapped[str] = mapped_column(ForeignKey("ledger_accounts.name"))
+    units: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+
+
+class PayoutRow(Base):
+    """What was owed to `payee`, as one transfer on the chain, sent for the `sends`th time after the first."""
+
+    __tablename__ = "payouts"
+    __table_args__ = (
+        Index(
+            "uq_payouts_open",
+            "payee",
+            unique=True,
+            sqlite_where=text("paid_at IS NULL"),
+            postgresql_where=text("paid_at IS NULL"),
+        ),
+    )
+
+    position: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    payee: Mapped[str] = mapped_column(String(42))
+    units: Mapped[int] = mapped_column(BigInteger)
+    transaction_id: Mapped[UUID]
+    sends: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+
+
 class StepRow(Base):
     """`requirement` and `candidates` are the plan's; `agents` are the first candidates' ids, in order.
 
@@ -158,6 +221,7 @@ class AttemptRow(Base):
     `transaction_id` is what its state waits for on the chain, sent for the `sends`th time after the first;
     `retries` is how often the agent was called again, `doubted_id` the last transaction of which it was
     announced that its outcome is unknown. `advance` is what the agent was given before it worked.
+    With `is_on_ledger` its price is held and paid there, and it has no escrow.
     `approval` is what a person was asked about its result, until `review_until`, and has said.
     """
 
@@ -176,6 +240,7 @@ class AttemptRow(Base):
     candidate: Mapped[dict[str, Any]]
     parameters: Mapped[dict[str, Any]]
     price_units: Mapped[int] = mapped_column(BigInteger)
+    is_on_ledger: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(String(10))
     failure: Mapped[str | None] = mapped_column(String(40))
     detail: Mapped[str | None] = mapped_column(String(300))

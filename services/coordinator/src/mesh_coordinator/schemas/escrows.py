@@ -23,7 +23,7 @@ class ExecutionView(WireModel):
     economicOutcome: Outcome = Field(description="`refunded`: the payer has, or kept, its money.")
     failure: Failure | None
     run_id: Uuid
-    escrow_id: str | None = Field(description="Null when no money was at stake.")
+    escrow_id: str | None = Field(description="Null when nothing was escrowed.")
 
     @classmethod
     def of_record(cls, record: RunRecord) -> Self:

@@ -6,6 +6,7 @@ from mesh_shared.wire import Units, WireModel
 from pydantic import Field
 
 from mesh_coordinator.domain.plan import Plan, PlannedStep
+from mesh_coordinator.domain.requirements import PaidBy
 from mesh_coordinator.domain.selection import Candidate, Protocol
 from mesh_coordinator.schemas.requests import (
     ApprovalBody,
@@ -58,6 +59,7 @@ class PlannedStepView(WireModel):
     timeout_s: int
     select: SelectBody
     policy: PolicyBody
+    payment: PaidBy = Field(description="Where the price is kept until the work is judged.")
     approval: ApprovalBody | None = Field(description="When a person has to approve; null for never.")
     for_each: dict[str, Any] | None = Field(description="The array for whose elements it is done.")
     compensate: CompensationBody | None = Field(description="The call that takes it back.")
@@ -85,6 +87,7 @@ class PlannedStepView(WireModel):
                 fallback_agents=wanted.policy.fallback_agents,
                 hedge_after_s=wanted.policy.hedge_after_s,
             ),
+            payment=wanted.paid_by,
             approval=approval_of(wanted),
             for_each=wanted.for_each,
             compensate=None if wanted.compensate is None else CompensationBody.of(wanted.compensate),

@@ -18,6 +18,7 @@ from mesh_coordinator.domain.references import MARK, STEP_ID
 from mesh_coordinator.domain.requirements import (
     DEFAULT_TIMEOUT_S,
     Compensation,
+    PaidBy,
     Policy,
     Preference,
     Requirement,
@@ -41,6 +42,14 @@ ActionName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"),
     Field(description="The action to invoke; without it the agent's cheapest tool for the capability."),
+]
+PaymentBody = Annotated[
+    PaidBy,
+    Field(
+        strict=False,
+        description="`ledger`: the price is kept in the coordinator's ledger and paid out with others; only "
+        "with a small `max_price`. The agent is not rated for it.",
+    ),
 ]
 Parameters = Annotated[
     dict[str, Any],
@@ -182,6 +191,7 @@ class RequirementBody(WireModel):
     )
     quality: QualityBody = QualityBody()
     max_price: Units | None = None
+    payment: PaymentBody = PaidBy.ESCROW
     optional: bool = Field(default=False, description="The run can succeed without it.")
     timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S, description="For one call.")
     select: SelectBody = SelectBody()
@@ -214,6 +224,7 @@ class RequirementBody(WireModel):
             needs=tuple(self.needs),
             quality=self.quality.expectation(),
             max_price_units=None if self.max_price is None else int(self.max_price),
+            paid_by=self.payment,
             optional=self.optional,
             timeout_s=self.timeout_s,
             select=self.select.preference(),
@@ -366,6 +377,7 @@ class ExecutionBody(WireModel):
     parameters: Parameters = Field(default={})
     quality: QualityBody = QualityBody()
     max_price: Units | None = None
+    payment: PaymentBody = PaidBy.ESCROW
     timeout_s: int = Field(default=DEFAULT_TIMEOUT_S, ge=1, le=MAX_TIMEOUT_S)
 
     @model_validator(mode="after")
@@ -383,6 +395,7 @@ class ExecutionBody(WireModel):
             parameters=self.parameters,
             quality=self.quality.expectation(),
             max_price_units=None if self.max_price is None else int(self.max_price),
+            paid_by=self.payment,
             timeout_s=self.timeout_s,
             policy=Policy(fallback_agents=0),
         )

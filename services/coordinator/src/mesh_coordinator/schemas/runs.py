@@ -55,6 +55,7 @@ class AttemptView(WireModel):
     agent: str
     action: str
     price: Units
+    on_ledger: bool = Field(description="Its price is kept in the ledger, and not in an escrow.")
     advance: Units | None = Field(description="What it was given before it worked, by x402.")
     state: State
     outcome: Outcome | None
@@ -78,6 +79,7 @@ class AttemptView(WireModel):
             agent=row.candidate["name"],
             action=row.candidate["action"],
             price=str(row.price_units),
+            on_ledger=row.is_on_ledger,
             advance=str(row.advance["units"]) if row.advance else None,
             state=State(row.state),
             outcome=Outcome(row.outcome) if row.outcome else None,

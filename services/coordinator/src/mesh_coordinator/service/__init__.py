@@ -11,6 +11,7 @@ from mesh_coordinator.service.budgets import BudgetDesk
 from mesh_coordinator.service.charges import Cashier
 from mesh_coordinator.service.escrows import EscrowDesk
 from mesh_coordinator.service.forking import ForkDesk
+from mesh_coordinator.service.ledger import LedgerDesk
 from mesh_coordinator.service.planning import Planner
 from mesh_coordinator.service.reconciling import Reconciler
 from mesh_coordinator.service.runs import RunDesk
@@ -32,6 +33,7 @@ class Coordinator:
     approvals: ApprovalDesk
     auctions: AuctionDesk
     budgets: BudgetDesk
+    ledger: LedgerDesk
     escrows: EscrowDesk
     reconciler: Reconciler
 

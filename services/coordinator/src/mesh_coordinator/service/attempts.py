@@ -163,7 +163,7 @@ class AttemptRunner:
 
     async def _call(self, work: Work) -> Delivery | Refusal | Demand:
         attempt = work.attempt
-        if work.is_paid and work.terms.submit_by <= time.time():
+        if work.attempt.terms is not None and work.terms.submit_by <= time.time():
             return Refusal(Failure.NOT_CALLED_IN_TIME, "the escrow's time for the result is over")
         invocation = Invocation(
             candidate=work.candidate,
@@ -171,7 +171,7 @@ class AttemptRunner:
             key=str(attempt.id),
             escrow_id=attempt.escrow_id,
             timeout_s=work.requirement.timeout_s,
-            context={"run_id": str(attempt.run_id), "step_id": attempt.step_id},
+            context={"run_id": str(attempt.run_id), "step_id": attempt.step_id} | _price(work),
             payment=None if work.advance is None else work.advance.header,
         )
         return await self.agents.invoke(invocation)
@@ -191,6 +191,11 @@ class AttemptRunner:
             return
         async with self.database.write() as session:
             _conclude(session, work, await Attempts(session).locked(work.attempt.id, work.state), report)
+
+
+def _price(work: Work) -> dict[str, str]:
+    """Who is paid by the ledger sees no escrow: they are told what they will be owed."""
+    return {"ledger_price": str(work.attempt.price_units)} if work.is_on_ledger else {}
 
 
 async def _report(requirement: Requirement, result: Any) -> Report:

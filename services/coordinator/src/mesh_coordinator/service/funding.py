@@ -11,13 +11,14 @@ from mesh_shared.chain.journal import Journal
 from mesh_shared.database.engine import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_coordinator.domain import settlement
+from mesh_coordinator.domain import ledger, settlement
 from mesh_coordinator.domain.attempt import Failure, Happening, salt
 from mesh_coordinator.domain.settlement import Next, Terms
 from mesh_coordinator.ports import Escrows
 from mesh_coordinator.repository.attempts import Attempts
 from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import EXPECTATION, TERMS, dumped
+from mesh_coordinator.repository.ledger import Ledger
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work, move_on, moved
@@ -73,7 +74,11 @@ class Funding:
         async with self.database.write() as session:
             row = await Attempts(session).locked(attempt.id, work.state)
             if await Budgets(session).reserve(attempt.run_id, attempt.price_units):
-                await self._order(session, row, self._terms_for(work, now), now)
+                if row.is_on_ledger:
+                    move_on(session, row, Happening.HELD, now)
+                    await Ledger(session).post(ledger.hold(row.id, row.price_units), now)
+                else:
+                    await self._order(session, row, self._terms_for(work, now), now)
                 return True
             if await Budgets(session).may_fit(attempt.run_id, attempt.price_units):
                 return False

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_coordinator.domain import references
 from mesh_coordinator.domain.attempt import State, first
-from mesh_coordinator.domain.requirements import Requirement
+from mesh_coordinator.domain.requirements import PaidBy, Requirement
 from mesh_coordinator.domain.run import (
     Approval,
     Ask,
@@ -192,6 +192,7 @@ def _attempt(made: Record, step: StepRow, number: int, parameters: dict[str, Any
         candidate=candidate,
         parameters=parameters,
         price_units=candidate["price_units"],
+        is_on_ledger=step.requirement.get("paid_by") == PaidBy.LEDGER and candidate["price_units"] > 0,
         created_at=made.now,
         called_at=made.now if state is State.INVOKING else None,
     )

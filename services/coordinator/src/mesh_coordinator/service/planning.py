@@ -61,6 +61,7 @@ class Planner:
     own_accounts: frozenset[str]
     own_endpoint: str
     max_budget_units: int
+    ledger_limit_units: int
     drafter: Drafter | None = None
     """Asked when no rule knows the words."""
 
@@ -108,7 +109,14 @@ class Planner:
     async def check(self, task: Task, needed: Sequence[Requirement]) -> None:
         """Raises `InvalidPlan` when `needed` is no plan for the task."""
         # A megabyte of schemas and patterns takes a while to check; others are served meanwhile.
-        find = partial(faults, needed, task.input, output=task.output, quorum=task.quorum)
+        find = partial(
+            faults,
+            needed,
+            task.input,
+            output=task.output,
+            quorum=task.quorum,
+            ledger_units=self.ledger_limit_units,
+        )
         if found := await asyncio.to_thread(find):
             places = [(fault.pointer.removeprefix(task.implied), fault.detail) for fault in found]
             raise InvalidPlan([FieldError("body", pointer, detail) for pointer, detail in places])

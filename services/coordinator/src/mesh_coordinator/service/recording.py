@@ -54,6 +54,11 @@ class Work:
         return self.attempt.price_units > 0
 
     @property
+    def is_on_ledger(self) -> bool:
+        """True when the money is kept without the chain."""
+        return self.attempt.is_on_ledger
+
+    @property
     def result(self) -> Any:
         """What was delivered; only for states in which something was."""
         return (self.attempt.delivery or {})["result"]

@@ -25,8 +25,7 @@ from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work, move_on, moved
-from mesh_coordinator.service.settling import Settling
-from mesh_coordinator.service.transactions import put
+from mesh_coordinator.service.settling import order_verdict
 
 LOOK_AGAIN_S = 1.0
 """Somebody may decide at another replica, which rings no bell here."""
@@ -39,7 +38,6 @@ class Reviews:
     database: Database
     agents: Agents
     escrows: Escrows
-    settling: Settling
     news: Bell
     """Rings when a person has decided."""
 
@@ -134,7 +132,7 @@ class Reviews:
             move_on(session, row, happening, datetime.now(UTC), failure=quality.failing(report))
             recording.scored(session, row, report)
             if work.is_paid:
-                await put(session, row, self.escrows.payer, self.settling.verdict(row))
+                await order_verdict(session, row, self.escrows)
         return not work.is_paid
 
 

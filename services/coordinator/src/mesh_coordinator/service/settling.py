@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from mesh_shared.canonical import json_hash
 from mesh_shared.chain.journal import Call
 from mesh_shared.database.engine import Database
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from mesh_coordinator.domain import quality, settlement
+from mesh_coordinator.domain import ledger, quality, settlement
 from mesh_coordinator.domain.attempt import Failure, Happening, Outcome
+from mesh_coordinator.domain.ledger import Transfer
 from mesh_coordinator.domain.quality import Report
 from mesh_coordinator.domain.settlement import NO_RESULT, Escrow, EscrowState, Next, Wish
 from mesh_coordinator.ports import Escrows, Rating, Refusal
 from mesh_coordinator.repository.budgets import Budgets
 from mesh_coordinator.repository.codec import REPORT
+from mesh_coordinator.repository.ledger import Ledger
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service import recording
 from mesh_coordinator.service.recording import Work, moved
@@ -36,13 +39,17 @@ class Settling:
         changes = {"failure": refusal.failure, "detail": refusal.detail}
         async with self.database.write() as session:
             row = await moved(session, work, happening, datetime.now(UTC), **changes)
-            await put(session, row, self.escrows.payer, self.verdict(row))
+            await order_verdict(session, row, self.escrows)
 
     async def hand_in(self, work: Work, report: Report) -> None:
         """Hands in what was delivered, under the provider's signature; without a good one it is no delivery.
 
-        A provider may have handed it in by itself. Raises `ChainUnavailable`.
+        A provider may have handed it in by itself. The ledger is ours, and needs no signature. Raises
+        `ChainUnavailable`.
         """
+        if work.is_on_ledger:
+            await self._judged(work, work.judged(report, Happening.SUBMITTED), report, None)
+            return
         submission = self._submission(work)
         if submission is not None and await self.escrows.takes(submission):
             await self._judged(work, Happening.SIGNED, report, submission)
@@ -71,7 +78,10 @@ class Settling:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
     async def settle(self, work: Work) -> None:
-        """Follows the verdict until the escrow has ended. Raises `ChainUnavailable`."""
+        """Follows the verdict until the escrow has ended; the ledger is quick. Raises `ChainUnavailable`."""
+        if work.is_on_ledger:
+            await self.booked(work, Happening.REFUNDED if work.failure else Happening.RELEASED)
+            return
         if (seen := await self.transactions.seen(work)) is None:
             return
         sent, escrow = seen
@@ -79,7 +89,7 @@ class Settling:
             case Happening() as happening:
                 await self.booked(work, happening)
             case Next.REPEAT:
-                await self.transactions.again(work, self.verdict(work.attempt))
+                await self.transactions.again(work, verdict(self.escrows, work.attempt))
             case Next.FORCE:
                 await self._force(work, escrow)
             case _:
@@ -98,12 +108,6 @@ class Settling:
             case _:
                 await self.transactions.again(work, self._rating(work))
 
-    def verdict(self, row: AttemptRow) -> Call:
-        """The same verdict whenever it is asked for: it follows from the row."""
-        wish = Wish.RELEASE if row.failure is None else Wish.REFUND
-        reason = json_hash({"failure": row.failure, "report": row.report})
-        return self.escrows.verdict(row.escrow_id or "", wish, _score_bps(row), reason)
-
     async def _judged(self, work: Work, happening: Happening, report: Report, call: Call | None) -> None:
         """Puts the verdict on record with the transaction that is next; None is the verdict itself.
 
@@ -114,8 +118,10 @@ class Settling:
         async with self.database.write() as session:
             row = await moved(session, work, happening, datetime.now(UTC), failure=failure)
             recording.scored(session, row, report)
-            if happening is not Happening.DOUBTED:
-                await put(session, row, self.escrows.payer, call or self.verdict(row))
+            if call is not None:
+                await put(session, row, self.escrows.payer, call)
+            elif happening is not Happening.DOUBTED:
+                await order_verdict(session, row, self.escrows)
 
     async def _refusal(self, work: Work, escrow: Escrow) -> Refusal:
         """Why the contract does not hold the result: the agent's fault, unless it was we who were late."""
@@ -131,7 +137,7 @@ class Settling:
 
     async def _force(self, work: Work, escrow: Escrow) -> None:
         """Sends whichever way out the contract takes now; there will be one when the deadline has passed."""
-        for call in (self.verdict(work.attempt), self._claim(work, escrow)):
+        for call in (verdict(self.escrows, work.attempt), self._claim(work, escrow)):
             if await self.escrows.takes(call):
                 await self.transactions.again(work, call)
                 return
@@ -143,19 +149,22 @@ class Settling:
         async with self.database.write() as session:
             row = await moved(session, work, happening, datetime.now(UTC))
             if happening is Happening.SUBMITTED:
-                await put(session, row, self.escrows.payer, self.verdict(row))
+                await order_verdict(session, row, self.escrows)
 
     async def booked(self, work: Work, happening: Happening) -> None:
         """The escrow has ended: the budget is settled, and the agent rated unless it is not to blame.
 
-        Raises `Outrun`.
+        Without an escrow there is no proof that money was at stake, so that nobody is rated. Raises `Outrun`.
         """
         released = happening is Happening.RELEASED
         outcome = Outcome.SUCCESS if released else Outcome.REFUNDED
-        price = work.attempt.price_units
+        price, now = work.attempt.price_units, datetime.now(UTC)
         async with self.database.write() as session:
-            row = await moved(session, work, happening, datetime.now(UTC), outcome=outcome)
+            row = await moved(session, work, happening, now, outcome=outcome)
             await Budgets(session).give_back(row.run_id, price, spent_units=price if released else 0)
+            if row.is_on_ledger:
+                await Ledger(session).post(_ended(work, released=released), now)
+                return
             recording.settled(session, row, _score_bps(row))
             if work.failure is None or work.failure.is_the_agents:
                 await put(session, row, self.escrows.payer, self._rating(work))
@@ -188,3 +197,23 @@ def _score_bps(row: AttemptRow) -> int:
     """The score that counts: 0 for what was not delivered, whatever it would have been worth."""
     judged = row.failure in (None, Failure.POOR_QUALITY)
     return REPORT.validate_python(row.report).score_bps if judged else 0
+
+
+def verdict(escrows: Escrows, row: AttemptRow) -> Call:
+    """The same verdict whenever it is asked for: it follows from the row."""
+    wish = Wish.RELEASE if row.failure is None else Wish.REFUND
+    reason = json_hash({"failure": row.failure, "report": row.report})
+    return escrows.verdict(row.escrow_id or "", wish, _score_bps(row), reason)
+
+
+async def order_verdict(session: AsyncSession, row: AttemptRow, escrows: Escrows) -> None:
+    """Orders the verdict that follows from the row; the ledger needs none."""
+    if not row.is_on_ledger:
+        await put(session, row, escrows.payer, verdict(escrows, row))
+
+
+def _ended(work: Work, *, released: bool) -> Transfer:
+    attempt = work.attempt
+    if released:
+        return ledger.release(attempt.id, work.candidate.owner, attempt.price_units)
+    return ledger.refund(attempt.id, attempt.price_units)

@@ -19,6 +19,7 @@ from requests.exceptions import RequestException
 
 from mesh_deployer.adapters import transcripts
 from mesh_deployer.adapters.transcripts import Reading
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import version_hash
 from mesh_deployer.domain.workload import Group, Service
 from mesh_deployer.errors import ImageNotPresent, ManifestRefused, NotOnDocker, OrderNotOpen, ServiceUnknown
@@ -95,6 +96,13 @@ class Containers:
             return Condition("starting", "The containers are starting.")
         uris = tuple(uri for container in containers for uri in _uris(container))
         return Condition("running", f"{len(containers)} container(s) run on the local Docker engine.", uris)
+
+    def observed(self, order_id: UUID) -> Sequence[Observed]:
+        """What the containers of an order are, by service; those that do not run are no replicas."""
+        by_service: dict[str, list[Container]] = {}
+        for name, container in self._replicas(order_id):
+            by_service.setdefault(name, []).append(container)
+        return [_observed(name, several) for name, several in by_service.items()]
 
     def remove(self, order_id: UUID) -> None:
         """Removes every container and network of an order, running or not."""
@@ -192,6 +200,20 @@ class Containers:
         aliases = self.docker.api.create_endpoint_config(aliases=[service.name])
         ports = {f"{e.port}/{e.protocol.lower()}": (LOOPBACK, 0) for e in service.exposes if e.is_global}
         return {"network": network.name, "networking_config": {network.name: aliases}, "ports": ports}
+
+
+def _observed(service: str, containers: Sequence[Container]) -> Observed:
+    """The replicas of a service; of several that are not alike, the first one's limits and ports."""
+    limits: dict[str, Any] = containers[0].attrs["HostConfig"]
+    images = dict.fromkeys(container.attrs["Config"]["Image"] for container in containers)
+    return Observed(
+        service=service,
+        image=" and ".join(images),
+        replicas=sum(container.status == "running" for container in containers),
+        cpu_millis=limits["NanoCpus"] // 10**6,
+        memory_bytes=limits["Memory"],
+        ports=tuple(sorted(int(port.partition("/")[0]) for port in limits["PortBindings"] or ())),
+    )
 
 
 def _process(service: Service) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mesh_shared.errors import Unavailable
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.domain.deployment import Lease
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import Bid, BidBook
 from mesh_deployer.domain.workload import Group
 from mesh_deployer.errors import DockerNotAvailable, NotOffered
@@ -66,6 +67,9 @@ class DockerMarketplace:
     async def status(self, order_id: UUID) -> Condition:
         await self.market.status(order_id)
         return await self.engine.ask(lambda containers: containers.condition(order_id))
+
+    async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        return await self.engine.ask(lambda containers: containers.observed(order_id))
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         await self.market.deposit(order_id, total_uact)

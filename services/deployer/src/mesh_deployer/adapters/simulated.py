@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mesh_deployer.adapters.inventions import PROVIDERS, SLOWEST_BLOCKS, Inventions, Offer
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.deployment import Lease
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.escrow import Escrow
 from mesh_deployer.domain.manifest import manifest, resources_digest
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined
@@ -126,6 +127,11 @@ class SimulatedMarketplace:
             return Condition("starting", "The provider waits for the manifest.")
         return Condition("running", "Leased on the simulated market; nothing really runs.")
 
+    async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        async with self.database.read() as session:
+            row = await _usable(session, order_id)
+        return [_observed(service) for service in row.manifest[0]["services"]] if row.manifest else []
+
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         async with self.database.write() as session:
             row = await _usable(session, order_id)
@@ -179,6 +185,19 @@ class SimulatedMarketplace:
             fault_fired=False,
             resources=resources_digest(order.group),
         )
+
+
+def _observed(service: dict[str, Any]) -> Observed:
+    """A service of a manifest: what the provider was told is what it runs."""
+    resources = service["resources"]
+    return Observed(
+        service=service["name"],
+        image=service["image"],
+        replicas=service["count"],
+        cpu_millis=int(resources["cpu"]["units"]["val"]),
+        memory_bytes=int(resources["memory"]["size"]["val"]),
+        ports=tuple(sorted(expose["port"] for expose in service["expose"] if expose["global"])),
+    )
 
 
 async def _answer(stalls: bool) -> None:

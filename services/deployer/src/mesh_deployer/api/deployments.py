@@ -102,6 +102,8 @@ async def create_deployment(
         provider=body.provider,
         reputation_floor=body.floor(),
         strategy=body.strategy,
+        top_up_to_uact=body.top_up_to,
+        fails_over=body.fail_over,
     )
     deployment = await service.wait(await service.submit(wish), wait_s(prefer))
     response.headers["Location"] = f"/v1/deployments/{deployment.id}"

@@ -14,6 +14,7 @@ from mesh_shared.web.security import allow
 from mesh_deployer.api.deployments import Caller, DeploymentId, Prefer, deployer, owner, view, wait_s
 from mesh_deployer.domain.deployment import Deployment
 from mesh_deployer.schemas.deployments import DeploymentView
+from mesh_deployer.schemas.drift import DriftsView
 from mesh_deployer.schemas.running import (
     CommandRequest,
     DepositRequest,
@@ -64,6 +65,21 @@ async def raise_deposit(
     top_up_to = None if body.top_up_to_uact is None else int(body.top_up_to_uact)
     total = int(body.deposit_uact)
     return view(service, await Running(service).deposit(deployment_id, owner(caller), total, top_up_to))
+
+
+@router.get(
+    "/drift",
+    operation_id="compare_deployment",
+    responses={409: {"description": "There is no lease."}},
+    summary="Compare what runs with its SDL",
+)
+async def compare_deployment(request: Request, deployment_id: DeploymentId, caller: Caller) -> DriftsView:
+    """Every difference between what the backend reports and the SDL; nothing is changed.
+
+    What a backend does not report is named in `not_reported`: Akash's providers say how many replicas there
+    are, and nothing else. 409 `not-running` without a lease.
+    """
+    return DriftsView.of(await Running(deployer(request)).compare(deployment_id, owner(caller)))
 
 
 async def _leased(request: Request, deployment_id: DeploymentId, caller: Caller) -> Deployment:

@@ -151,7 +151,10 @@ class Deployment:
 
     `revision` counts its changes, `traceparent` is the trace of whoever asked for it (W3C Trace Context).
     `deposit_uact` is what is locked, `deposit_goal_uact` what is to be when it is more, and `top_up_to_uact`
-    how far it may be raised by itself, None for not at all.
+    how far it may be raised by itself, None for not at all. `replaces` is the deployment that is closed once
+    this one runs, `replaced_by` the one that is to take its place. `unready_since` is when replicas were
+    found missing, None while all are there. `fail_overs` counts how often it was begun elsewhere by itself,
+    and is None for a deployment that stays where it is.
     """
 
     id: UUID
@@ -185,6 +188,10 @@ class Deployment:
     leased_at: datetime | None = None
     deposit_goal_uact: int = 0
     top_up_to_uact: int | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    unready_since: datetime | None = None
+    fail_overs: int | None = None
 
     @property
     def uact_per_block(self) -> Decimal | None:
@@ -269,6 +276,13 @@ class Deployment:
         former = Version(sdl=self.sdl, version_hash=self.version_hash, security=self.security)
         return replace(changed, sdl=sdl, version_hash=version_hash, security=security, former=former)
 
+    def seen(self, is_ready: bool, now: datetime) -> "Deployment":
+        """All of its replicas are there, or some are not; unchanged when that is known."""
+        if is_ready is (self.unready_since is None):
+            return self
+        note = "All replicas are there again." if is_ready else "Not all replicas are there."
+        return replace(self._noted(self.state, now, note), unready_since=None if is_ready else now)
+
     def funded(self, goal_uact: int, top_up_to_uact: int | None) -> "Deployment":
         """Its owner wants so much of a deposit, and lets it be raised so far; unchanged when that is so."""
         goal = max(goal_uact, self.deposit_goal_uact)
@@ -331,6 +345,13 @@ class Deployment:
         if self.state is State.CLOSING or self.state in ENDED:
             return self
         text = "Closed by its owner."
+        return replace(self._to(State.CLOSING, now, text), ending=Ending(code=None, text=text))
+
+    def replaced(self, by: UUID, now: datetime) -> "Deployment":
+        """Another one runs in its place; unchanged when it is closing or ended already."""
+        if self.state is State.CLOSING or self.state in ENDED:
+            return self
+        text = f"Replaced by {by}."
         return replace(self._to(State.CLOSING, now, text), ending=Ending(code=None, text=text))
 
     def ended(self, spent_uact: int, now: datetime, reason: CloseReason | None = None) -> "Deployment":

@@ -14,7 +14,7 @@ from mesh_deployer.domain.generation import generate_sdl
 from mesh_deployer.domain.market import Cause, CloseReason, Declined, ScoredBid, Strategy, tally
 from mesh_deployer.errors import EitherSdlOrConfig
 from mesh_deployer.schemas.costs import CostReductionView
-from mesh_deployer.schemas.money import UactPerBlock, usd
+from mesh_deployer.schemas.money import Deposit, UactPerBlock, usd
 from mesh_deployer.schemas.sdl import HELLO, ConfigModel, Sdl
 
 ONE_OF: dict[str, JsonValue] = {
@@ -43,6 +43,18 @@ class DeploymentOptions(WireModel):
         examples=["cheapest"],
     )
 
+    top_up_to_uact: Deposit | None = Field(
+        default=None,
+        description="How far the deposit is raised by itself when it lasts less than 24 hours, so that "
+        "it lasts 48; null for never. `POST …/deposit` changes it.",
+        examples=[None],
+    )
+    fail_over: bool = Field(
+        default=False,
+        description="Whether it is begun at another provider by itself when replicas are missing for long; "
+        "at most three times in a row.",
+    )
+
     @field_validator("sdl", "config", mode="before")
     @classmethod
     def _is_there(cls, value: object) -> object:
@@ -60,6 +72,11 @@ class DeploymentOptions(WireModel):
         if not self.is_clear:
             raise EitherSdlOrConfig
         return generate_sdl(self.config.config()) if self.config is not None else self.sdl or ""
+
+    @property
+    def top_up_to(self) -> int | None:
+        """uact."""
+        return None if self.top_up_to_uact is None else int(self.top_up_to_uact)
 
     def floor(self) -> Decimal | None:
         """The floor as it was written."""
@@ -199,6 +216,9 @@ class DeploymentView(BaseModel):
     close_reason: CloseReason | None = Field(
         description="Why the market closed it, in Akash's words: what came first counts."
     )
+    replaces: Uuid | None = Field(description="Which deployment is closed once this one runs.")
+    replaced_by: Uuid | None = Field(description="Which one is to take its place, or has.")
+    unready_since: datetime | None = Field(description="Since when replicas are missing; else null.")
     funds: FundsView | None = Field(description="How long the deposit lasts; null without a lease.")
     history: list[StepView]
     created_at: datetime
@@ -224,6 +244,9 @@ class DeploymentView(BaseModel):
             deposit_uact=str(deployment.deposit_uact),
             refunded_uact=None if refund is None else str(refund),
             close_reason=deployment.close_reason,
+            replaces=deployment.replaces,
+            replaced_by=deployment.replaced_by,
+            unready_since=deployment.unready_since,
             funds=FundsView.of(deployment, inputs) if refund is None else None,
             history=[StepView(at=s.at, status=s.state, note=s.note) for s in deployment.history],
             created_at=deployment.created_at,

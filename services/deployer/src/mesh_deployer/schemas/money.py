@@ -17,6 +17,11 @@ PriceCeiling = Annotated[
     StringConstraints(pattern=r"^[1-9][0-9]{0,6}(\.[0-9]{1,6})?$"),
     Field(description="The most to pay for one replica, in uact per block; at least 1.", examples=["100"]),
 ]
+Deposit = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,14}$"),
+    Field(description="uact, as a decimal string.", examples=["1000000"]),
+]
 Usd = Annotated[str, Field(description="US dollars per month of 30.437 days.", examples=["5.83"])]
 Percent = Annotated[
     str | None,

@@ -4,16 +4,11 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from mesh_shared.wire import WireModel
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from mesh_deployer.ports import LogLine, Output
+from mesh_deployer.schemas.money import Deposit
 from mesh_deployer.schemas.sdl import HELLO, Sdl, Text
-
-Deposit = Annotated[
-    str,
-    StringConstraints(pattern=r"^[1-9][0-9]{0,14}$"),
-    Field(description="uact, as a decimal string.", examples=["1000000"]),
-]
 
 
 class UpdateRequest(WireModel):
@@ -32,10 +27,30 @@ class DepositRequest(WireModel):
     )
 
 
-class CommandRequest(WireModel):
-    service: Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")] = Field(
-        examples=["web"]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+
+
+def _whole(value: object) -> object:
+    """2.0 is the integer 2 in JSON Schema, inside of a mapping, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Replicas = Annotated[int, Field(ge=1, le=1_000), BeforeValidator(_whole)]
+
+
+class ScaleRequest(WireModel):
+    """Replicas by service; those that are not named keep theirs."""
+
+    replicas: dict[ServiceName, Replicas] = Field(
+        min_length=1,
+        max_length=100,
+        examples=[{"web": 2}],
+        json_schema_extra={"additionalProperties": False},
     )
+
+
+class CommandRequest(WireModel):
+    service: ServiceName = Field(examples=["web"])
     command: list[Text] = Field(min_length=1, max_length=50, examples=[["uptime"]])
 
 

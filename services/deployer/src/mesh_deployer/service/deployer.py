@@ -50,6 +50,7 @@ class Policy:
     reputation_floor: Decimal
     deadlines: Deadlines
     deposit_uact: int
+    max_replicas: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class Wish:
     reputation_floor: Decimal | None = None
     strategy: Strategy = Strategy.CHEAPEST
     security: Security | None = None
+    top_up_to_uact: int | None = None
+    fails_over: bool = False
 
     @property
     def id(self) -> UUID:
@@ -82,7 +85,15 @@ class Wish:
     @property
     def digest(self) -> str:
         """Tells another request under the same key from a repetition."""
-        asked = (self.sdl, self.provider, self.reputation_floor, self.strategy.value, self.security)
+        asked = (
+            self.sdl,
+            self.provider,
+            self.reputation_floor,
+            self.strategy.value,
+            self.security,
+            self.top_up_to_uact,
+            self.fails_over,
+        )
         return sha256(repr(asked).encode()).hexdigest()
 
 
@@ -297,4 +308,6 @@ class Deployer:
             created_at=now,
             traceparent=telemetry.traceparent(),
             security=security,
+            top_up_to_uact=wish.top_up_to_uact,
+            fail_overs=0 if wish.fails_over else None,
         )

@@ -21,10 +21,12 @@ from mesh_shared.errors import Unavailable
 from mesh_shared.events import outbox
 
 from mesh_deployer import events
+from mesh_deployer.domain import succession
 from mesh_deployer.domain.deployment import ENDED, SETTLED, Deployment, State
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
 from mesh_deployer.service.steps import Steps, now
+from mesh_deployer.service.succeeding import begin, retire
 
 log = structlog.get_logger()
 
@@ -48,6 +50,7 @@ class Driver:
     parallel: int
     step_timeout_s: float
     watch_s: float
+    fail_over_s: float = 300
     _tasks: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, asyncio.Task[None]])
     _broken: set[UUID] = field(default_factory=set[UUID])
 
@@ -125,10 +128,23 @@ class Driver:
                 async with self.database.read() as session:
                     deployment = await Deployments(session).find(deployment.id)
             elif lets_go:
+                await self._succeed(after)
                 return
             else:
                 await asyncio.sleep(pause_s)
                 deployment, attempts = after, 0 if has_moved else attempts + 1
+
+    async def _succeed(self, deployment: Deployment) -> None:
+        """Closes what it has taken the place of, or begins its own successor; each look does so again."""
+        if deployment.state is not State.ACTIVE:
+            return
+        rescue = succession.rescued(deployment, timedelta(seconds=self.fail_over_s), now())
+        if rescue is not None or deployment.replaces is not None:
+            async with self.database.write() as session:
+                await retire(session, deployment)
+                if rescue is not None:
+                    await begin(session, deployment, rescue)
+            self.news.due.ring()
 
     async def _attempt(self, deployment: Deployment) -> Deployment:
         """The deployment after a step, or after its deadline when that brought nothing."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from mesh_shared.errors import Unavailable
 from mesh_shared.events import outbox
 
 from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.deployment import Deployment, SecurityProfile, State
 from mesh_deployer.domain.difference import Carrier, difference
+from mesh_deployer.domain.drift import Drift, drift, unreported
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group
 from mesh_deployer.errors import CommandNotFinished, DepositNotLowered, NotRunning, UpdateNeedsDeployment
@@ -20,11 +22,22 @@ from mesh_deployer.ports import LogLine, Output
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.deployer import Deployer
 from mesh_deployer.service.following import closable
-from mesh_deployer.service.workloads import deployable
+from mesh_deployer.service.workloads import deployable, group_of
 
+LOOK_S = 10
+"""How long a market may take to say what runs."""
 COMMAND_S = 30
 """How long a command may take."""
 _LEASED = frozenset({State.LEASED, State.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What runs against what should, and what of it nobody reports."""
+
+    deployment: Deployment
+    drift: tuple[Drift, ...]
+    unreported: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,24 @@ class Running:
         if deployment.state not in _LEASED:
             raise NotRunning(deployment.state)
         return deployment
+
+    async def compare(self, id: UUID, owner: str | None) -> Comparison:
+        """What the market reports, against the SDL. Nothing is changed.
+
+        Raises `DeploymentNotFound`, `NotRunning`, what the market raises for an order that has ended, and
+        `Unavailable`.
+        """
+        deployment = await self.leased(id, owner)
+        try:
+            async with asyncio.timeout(LOOK_S):
+                observed = await self.deployer.market(deployment.provider).observed(id)
+        except TimeoutError:
+            raise Unavailable("the market") from None
+        return Comparison(
+            deployment=deployment,
+            drift=drift(group_of(deployment.sdl), observed),
+            unreported=unreported(observed),
+        )
 
     async def logs(self, deployment: Deployment, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
         """What its services write; whatever looks like a credential is left out.

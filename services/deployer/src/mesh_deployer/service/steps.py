@@ -104,6 +104,8 @@ async def _watch(deployment: Deployment, market: Marketplace) -> Deployment:
         return deployment.not_started("workload-exited", condition.note, now())
     if condition.phase == "running" and deployment.state is State.LEASED:
         return deployment.running(condition.uris, condition.note, now())
+    if deployment.state is State.ACTIVE:
+        return deployment.seen(condition.phase == "running", now())
     return deployment
 
 

@@ -12,9 +12,10 @@ from mesh_shared.errors import Unavailable
 
 from mesh_deployer.adapters.akash.chain import LOOK_S, VALID_BLOCKS, Chain, Overtaken, Refused
 from mesh_deployer.adapters.akash.gateway import ProviderGateway, Tenancy
-from mesh_deployer.adapters.akash.views import DeploymentAnswer, LeaseView, ProviderView
+from mesh_deployer.adapters.akash.views import DeploymentAnswer, LeaseState, LeaseView, ProviderView
 from mesh_deployer.adapters.akash.wire import Coin, Message
 from mesh_deployer.domain.deployment import Lease
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import group_specs, manifest, resources_digest, version_hash
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined, misses
 from mesh_deployer.domain.workload import Group
@@ -165,10 +166,16 @@ class AkashMarketplace:
         found = await self._usable(order_id)
         if found.lease is None or found.lease.state != "active":
             return Condition("starting", "No provider has it yet.")
-        state = await self.gateway.status(await self._tenancy(found.lease))
+        state = await self._state(found.lease)
         if state is None or not state.is_running:
             return Condition("starting", "The provider has not started all of it.")
         return Condition("running", f"{found.lease.id.provider} runs it.", state.uris)
+
+    async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        found = await self._usable(order_id)
+        is_leased = found.lease is not None and found.lease.state == "active"
+        state = await self._state(found.lease) if found.lease and is_leased else None
+        return [] if state is None else state.observed
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         found = await self._usable(order_id)
@@ -257,6 +264,9 @@ class AkashMarketplace:
         if not orders:
             raise Unavailable("akash")
         return orders[-1].id.oseq
+
+    async def _state(self, lease: LeaseView) -> LeaseState | None:
+        return await self.gateway.status(await self._tenancy(lease))
 
     async def _tenancy(self, lease: LeaseView) -> Tenancy:
         provider, certificates = await asyncio.gather(

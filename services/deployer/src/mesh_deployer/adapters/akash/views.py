@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 from mesh_shared.wire import ReadModel
 from pydantic import AliasChoices, Base64Bytes, Field, field_validator
 
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import CloseReason
 
 Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
@@ -175,6 +176,11 @@ class LeaseState(ReadModel):
     def is_running(self) -> bool:
         """True when every replica is there."""
         return bool(self.services) and all(s.total and s.available >= s.total for s in self.services.values())
+
+    @property
+    def observed(self) -> list[Observed]:
+        """Its services; a provider says how many replicas there are, and nothing of what they are."""
+        return [Observed(service=name, replicas=s.available) for name, s in self.services.items()]
 
     @property
     def uris(self) -> tuple[str, ...]:

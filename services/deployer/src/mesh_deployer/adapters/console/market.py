@@ -20,6 +20,7 @@ from mesh_deployer.adapters.akash.views import BidView
 from mesh_deployer.adapters.console.api import NAME, Console, Refused
 from mesh_deployer.adapters.console.views import UNKNOWN_REPUTATION, Deployment, Provider
 from mesh_deployer.domain.deployment import Lease
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import canonical, resources_digest, version_hash
 from mesh_deployer.domain.market import Bid, BidBook, Cause, CloseReason, Declined, misses
 from mesh_deployer.domain.workload import Group
@@ -119,6 +120,10 @@ class ConsoleMarketplace:
         if state is None or not state.is_running:
             return Condition("starting", "The provider has not started all of it.")
         return Condition("running", f"{found.lease.id.provider} runs it.", state.uris)
+
+    async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        _, found = await self._usable(order_id)
+        return found.lease.status.observed if found.lease and found.lease.status else []
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         row, found = await self._usable(order_id)
