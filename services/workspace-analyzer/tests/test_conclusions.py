@@ -26,6 +26,7 @@ from mesh_workspace_analyzer.domain.analysis import (
 )
 from mesh_workspace_analyzer.domain.cost import calculate_cost_optimization, cost_impact
 from mesh_workspace_analyzer.domain.critical import critical_path
+from mesh_workspace_analyzer.domain.cuts import circles
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.domain.tasks import derive
@@ -43,7 +44,7 @@ def chain(*names: str, target: str = "build") -> ProjectGraph:
 
 
 def advice(graph: ProjectGraph) -> tuple[Recommendation, ...]:
-    return recommend(graph, critical_path(derive(graph), {}))
+    return recommend(graph, critical_path(derive(graph), {}), found=circles(graph))
 
 
 def rules(graph: ProjectGraph) -> list[str]:

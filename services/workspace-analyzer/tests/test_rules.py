@@ -11,6 +11,7 @@ from mesh_workspace_analyzer.domain.affected import Change, Reason, find_affecte
 from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Comparison, Revision, conclude
 from mesh_workspace_analyzer.domain.cost import calculate_cost_optimization
 from mesh_workspace_analyzer.domain.critical import CriticalPath, critical_path
+from mesh_workspace_analyzer.domain.cuts import circles
 from mesh_workspace_analyzer.domain.globs import matches
 from mesh_workspace_analyzer.domain.graph import (
     Dependency,
@@ -136,7 +137,7 @@ def test_whoever_needs_a_project_is_in_its_radius_and_has_no_larger_one(graph: P
 def test_every_piece_of_advice_is_borne_out_by_its_evidence(graph: ProjectGraph):
     radius, total = blast_radius(graph), len(graph.projects)
 
-    for advice in recommend(graph, path(graph)):
+    for advice in recommend(graph, path(graph), found=circles(graph)):
         evidence = advice.evidence
         assert 0 < evidence.count <= evidence.of <= total
         assert set(evidence.projects) <= set(graph.names)
@@ -149,7 +150,7 @@ def test_every_piece_of_advice_is_borne_out_by_its_evidence(graph: ProjectGraph)
 
 @given(graphs())
 def test_advice_is_worst_first_and_hubs_are_few_and_largest_first(graph: ProjectGraph):
-    advice = recommend(graph, path(graph))
+    advice = recommend(graph, path(graph), found=circles(graph))
 
     severities = [list(Severity).index(found.severity) for found in advice]
     hubs = [found.evidence.count for found in advice if found.rule == "hub"]
@@ -161,7 +162,9 @@ def test_advice_is_worst_first_and_hubs_are_few_and_largest_first(graph: Project
 @given(graphs())
 def test_every_circle_is_an_error_and_nothing_else_is(graph: ProjectGraph):
     errors = [
-        found.evidence.projects for found in recommend(graph, path(graph)) if found.severity is Severity.ERROR
+        found.evidence.projects
+        for found in recommend(graph, path(graph), found=circles(graph))
+        if found.severity is Severity.ERROR
     ]
 
     assert errors == cycles(graph)
