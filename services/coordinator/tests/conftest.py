@@ -11,9 +11,14 @@ from callers import Caller
 from chains import Chain, connected
 from fastapi import FastAPI
 from httpx import AsyncClient
+from invocations import LIMIT_BYTES
 from mesh_cli import parts
+from mesh_coordinator.adapters.agents import HttpAgents
+from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.app import create_app
 from mesh_coordinator.settings import Settings
+from mesh_shared import dial
+from mesh_shared.auth.session import Sessions
 from mesh_shared.chain import keys
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
@@ -86,6 +91,15 @@ def with_key(folder: Path) -> Path:
     folder.mkdir()
     (folder / "service.key").write_text(API_KEY)
     return folder
+
+
+@pytest.fixture
+async def agents(town: Town, state_dir: Path) -> AsyncIterator[HttpAgents]:
+    """The adapter alone."""
+    async with AsyncClient() as http, dial.session(allow_private=True, timeout_s=300) as session:
+        sessions = Sessions(http, f"{town.url}/gateway", state_dir / "service.key")
+        ways = Ways(strangers=session, gateway=session, gateway_url="", connections={})
+        yield HttpAgents(ways, sessions, LIMIT_BYTES)
 
 
 @pytest.fixture

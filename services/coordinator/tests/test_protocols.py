@@ -1,4 +1,4 @@
-"""Agents are called over A2A 1.0 and MCP as they are over REST: once per key, within the same limits."""
+"""Agents are called over A2A 1.0 as they are over REST: once per key, within the same limits."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import httpx
 import orjson
 import pytest
 from compat_agent import ANYBODY
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
-from hypothesis import given
-from hypothesis import strategies as st
+from fastapi.responses import JSONResponse
+from invocations import ESCROW, KEY, LIMIT_BYTES, SIGNATURE, call
 from mesh_coordinator.adapters.agents import HttpAgents
-from mesh_coordinator.adapters.mcp import Events
-from mesh_coordinator.adapters.ways import Ways
 from mesh_coordinator.domain.attempt import Failure
-from mesh_coordinator.domain.selection import Candidate, Protocol
-from mesh_coordinator.ports import Delivery, Invocation, Refusal
-from mesh_shared import dial
+from mesh_coordinator.domain.selection import Protocol
+from mesh_coordinator.ports import Delivery, Refusal
 from mesh_shared.a2a import jsonrpc, rest
 from mesh_shared.a2a.card import AgentCard as A2aCard
 from mesh_shared.a2a.card import Capabilities, Interface, Skill
@@ -35,7 +29,6 @@ from mesh_shared.agents.plugin import Action, Callback, Plugin, Runtime, failed,
 from mesh_shared.agents.plugin import Message as Said
 from mesh_shared.agents.plugin import State as Context
 from mesh_shared.app import About, build
-from mesh_shared.auth.session import Sessions
 from mesh_shared.database import engine, migrate
 from mesh_shared.settings import ServiceSettings
 from mesh_shared.testing import Issuer, with_schema
@@ -48,41 +41,6 @@ if TYPE_CHECKING:
 
     from mesh_shared.platform import Platform
     from towns import Town
-
-LIMIT_BYTES = 10_000
-SIGNATURE = "0x" + "ab" * 65
-KEY = "5f0c0f3e-0000-4000-8000-000000000001"
-ESCROW = "0x" + "cd" * 32
-
-
-@pytest.fixture
-async def agents(town: Town, state_dir: Path) -> AsyncIterator[HttpAgents]:
-    async with httpx.AsyncClient() as http, dial.session(allow_private=True, timeout_s=300) as session:
-        sessions = Sessions(http, f"{town.url}/gateway", state_dir / "service.key")
-        ways = Ways(strangers=session, gateway=session, gateway_url="", connections={})
-        yield HttpAgents(ways, sessions, LIMIT_BYTES)
-
-
-def call(endpoint: str, protocol: Protocol, action: str = "WORK", **more: Any) -> Invocation:
-    candidate = Candidate(
-        agent_id="0x",
-        token_id=1,
-        name="agent",
-        owner="0x",
-        endpoint=endpoint,
-        action=action,
-        price_units=0,
-        reputation=0.5,
-        protocol=protocol,
-    )
-    told: dict[str, Any] = {
-        "parameters": {"word": "hello"},
-        "key": KEY,
-        "escrow_id": None,
-        "timeout_s": 10,
-        "context": {},
-    }
-    return Invocation(candidate=candidate, **(told | more))
 
 
 # A service of the mesh, as every one of them is built.
@@ -380,140 +338,3 @@ async def test_the_id_of_a_task_leads_to_no_other_address(town: Town, agents: Ht
     answered = await agents.invoke(call(rogue(town, {"task": TASK}, "HTTP+JSON"), Protocol.A2A))
 
     assert answered == Refusal(Failure.ANSWER_MALFORMED, "the task's id cannot be part of an address")
-
-
-# The Model Context Protocol: a server as its specification has it (2025-06-18, transports and tools).
-
-STRUCTURED = {"content": [{"type": "text", "text": "{}"}], "structuredContent": {"word": "HELLO"}}
-
-
-@dataclass(slots=True)
-class McpServer:
-    """Answers as JSON or as a stream that it leaves open; keeps sessions strictly."""
-
-    result: dict[str, Any] = field(default_factory=lambda: STRUCTURED)
-    is_stream: bool = False
-    version: str = "2025-06-18"
-    session: str = "s-1"
-    seen: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-
-    async def answer(self, request: Request) -> Response:
-        if request.method == "DELETE":
-            self.seen.append(("DELETE", request.headers["mcp-session-id"]))
-            return Response(status_code=204)
-        asked = await request.json()
-        self.seen.append((asked["method"], asked.get("params")))
-        if asked["method"] == "initialize":
-            told = {"protocolVersion": self.version, "capabilities": {}, "serverInfo": {}}
-            return self._said(asked["id"], told, {"Mcp-Session-Id": self.session})
-        if request.headers.get("mcp-session-id") != self.session:
-            return Response(status_code=404)
-        if request.headers.get("mcp-protocol-version") != self.version:
-            return Response(status_code=400)
-        if asked["method"] == "notifications/initialized":
-            return Response(status_code=202)
-        self.headers = dict(request.headers)
-        return self._said(asked["id"], self.result, {})
-
-    def _said(self, id: str, result: dict[str, Any], headers: dict[str, str]) -> Response:
-        answer = {"jsonrpc": "2.0", "id": id} | (result if "error" in result else {"result": result})
-        if not self.is_stream:
-            return JSONResponse(answer, headers=headers)
-
-        async def events() -> AsyncIterator[bytes]:
-            yield b": hello\r\n\r\n"
-            yield b'event: message\ndata: {"jsonrpc":"2.0","method":"notifications/progress"}\n\n'
-            yield b"data: " + orjson.dumps(answer) + b"\n\n"
-            await asyncio.sleep(60)
-
-        return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
-
-
-def open_mcp(town: Town, server: McpServer) -> str:
-    town.app.add_route("/tools/mcp", server.answer, methods=["POST", "DELETE"])
-    return f"{town.url}/tools"
-
-
-@pytest.mark.parametrize("is_stream", [False, True])
-async def test_a_tool_is_called_in_a_session_that_is_ended(town: Town, agents: HttpAgents, is_stream: bool):
-    server = McpServer(is_stream=is_stream)
-
-    answer = await agents.invoke(call(open_mcp(town, server), Protocol.MCP, "work", escrow_id=ESCROW))
-
-    assert answer == Delivery({"word": "HELLO"}, None)
-    assert [method for method, _ in server.seen] == [
-        "initialize",
-        "notifications/initialized",
-        "tools/call",
-        "DELETE",
-    ]
-    assert server.seen[2][1] == {
-        "name": "work",
-        "arguments": {"word": "hello"},
-        "_meta": {"mesh/idempotency-key": KEY, "mesh/escrow-id": ESCROW},
-    }
-    assert (server.headers["idempotency-key"], server.headers["x-escrow-id"]) == (KEY, ESCROW)
-
-
-@pytest.mark.parametrize(
-    ("result", "delivery"),
-    [
-        ({"content": [{"type": "image"}, {"type": "text", "text": '{"a": 1}'}]}, Delivery({"a": 1}, None)),
-        ({"content": [{"type": "text", "text": "plain"}]}, Delivery("plain", None)),
-        (
-            STRUCTURED | {"_meta": {"mesh/delivery-signature": SIGNATURE}},
-            Delivery({"word": "HELLO"}, SIGNATURE),
-        ),
-    ],
-)
-async def test_what_a_tool_returns_is_the_result(
-    town: Town, agents: HttpAgents, result: dict[str, Any], delivery: Delivery
-):
-    assert await agents.invoke(call(open_mcp(town, McpServer(result)), Protocol.MCP)) == delivery
-
-
-@pytest.mark.parametrize(
-    ("server", "failure"),
-    [
-        (
-            McpServer({"content": [{"type": "text", "text": "broken"}], "isError": True}),
-            Failure.ACTION_FAILED,
-        ),
-        (McpServer({"error": {"code": -32602, "message": "Unknown tool"}}), Failure.ACTION_FAILED),
-        (McpServer({"content": []}), Failure.NOTHING_DELIVERED),
-        (McpServer({"content": "all of it"}), Failure.ANSWER_MALFORMED),
-        (McpServer({"content": [{"text": "x" * LIMIT_BYTES}]}, is_stream=True), Failure.ANSWER_TOO_LARGE),
-        (McpServer(version="2024-11-05"), Failure.ACTION_FAILED),
-        (McpServer(session="with space"), Failure.ANSWER_MALFORMED),
-    ],
-)
-async def test_every_misdeed_over_mcp_has_the_name_that_it_has_over_rest(
-    town: Town, agents: HttpAgents, server: McpServer, failure: Failure
-):
-    answered = await agents.invoke(call(open_mcp(town, server), Protocol.MCP))
-
-    assert isinstance(answered, Refusal)
-    assert answered.failure is failure
-
-
-EVENT = (
-    b': c\r\n\r\nevent: message\r\ndata: {"id":\r\ndata: "x", "result": {}}\r\n\r\n'
-    b'data: {"id": "x", "result": 2}\n\n'
-)
-
-
-@given(st.lists(st.integers(0, len(EVENT)), max_size=8))
-def test_an_event_is_understood_however_it_is_cut_to_pieces(cuts: list[int]):
-    events, places = Events("x"), [0, *sorted(cuts), len(EVENT)]
-
-    enough = [events.feed(EVENT[start:end]) for start, end in pairwise(places)]
-
-    assert enough[-1]
-    assert events.answer == {"id": "x", "result": {}}
-
-
-def test_a_request_of_the_server_s_is_no_answer_to_ours():
-    events = Events("x")
-
-    assert not events.feed(b'data: {"id": "x", "method": "ping"}\n\ndata: [1]\n\ndata: no\n\n')

@@ -24,7 +24,6 @@ from mesh_coordinator.domain.run import (
     Invite,
     Move,
     OnFailure,
-    RunFacts,
     RunStatus,
     Start,
     StepFacts,
@@ -36,25 +35,13 @@ from mesh_coordinator.domain.run import (
     decide,
     waited_for,
 )
+from run_facts import DONE, POOR, ROOM, run, step
 
-ROOM = Room(1_000, 1_000)
-DONE = AttemptFacts(state=State.RATED)
-POOR = AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY)
 WORKING = AttemptFacts(state=State.INVOKING)
-
-
-def step(id: str, *needs: str, **more: Any) -> StepFacts:
-    told: dict[str, Any] = {"status": StepStatus.PENDING, "is_optional": False, "agents": ("x", "y")}
-    return StepFacts(id=id, needs=needs, **(told | more))
 
 
 def running(id: str, *attempts: AttemptFacts, **more: Any) -> StepFacts:
     return step(id, status=StepStatus.RUNNING, attempts=attempts, **more)
-
-
-def run(*steps: StepFacts, **more: Any) -> RunFacts:
-    told: dict[str, Any] = {"on_failure": OnFailure.PARTIAL, "stopping": None, "parallel": 8}
-    return RunFacts(steps=steps, **(told | more))
 
 
 def moves(*steps: StepFacts, room: Room = ROOM, **more: Any) -> list[Move]:

@@ -33,20 +33,7 @@ from mesh_coordinator.domain.run import (
     decide,
     is_open,
 )
-
-ROOM = Room(1_000, 1_000)
-DONE = AttemptFacts(state=State.RATED)
-POOR = AttemptFacts(state=State.RATED, failure=Failure.POOR_QUALITY)
-
-
-def step(id: str, *needs: str, **more: Any) -> StepFacts:
-    told: dict[str, Any] = {"status": StepStatus.PENDING, "is_optional": False, "agents": ("x", "y")}
-    return StepFacts(id=id, needs=needs, **(told | more))
-
-
-def run(*steps: StepFacts, **more: Any) -> RunFacts:
-    told: dict[str, Any] = {"on_failure": OnFailure.PARTIAL, "stopping": None, "parallel": 8}
-    return RunFacts(steps=steps, **(told | more))
+from run_facts import DONE, POOR, ROOM, run, step
 
 
 @dataclass
