@@ -24,6 +24,13 @@ PACKAGES = {
     "security-gateway": "mesh_security_gateway",
     "workspace-analyzer": "mesh_workspace_analyzer",
 }
+CONSOLE_KNOWS = {
+    "registry": "MESH_REGISTRY_URL",
+    "coordinator": "MESH_COORDINATOR_URL",
+    "deployer": "MESH_DEPLOYER_URL",
+    "security-gateway": "MESH_GATEWAY_URL",
+    "workspace-analyzer": "MESH_ANALYZER_URL",
+}
 ON_CHAIN = ("registry", "coordinator")
 # What each on-chain service gets of the test token: the coordinator pays, the registry only relays.
 TOKENS = {"registry": 0, "coordinator": 1_000_000_000}
@@ -31,7 +38,7 @@ TOKENS = {"registry": 0, "coordinator": 1_000_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Eight ports in a row from `first` on: the five services at 1 to 5, as their READMEs say."""
+    """Eight ports in a row from `first` on: the services at 1 to 5 and the console at 6, as READMEs say."""
 
     first: int = 8370
 
@@ -40,8 +47,12 @@ class Ports:
         return self.first
 
     @property
-    def redis(self) -> int:
+    def console(self) -> int:
         return self.first + 6
+
+    @property
+    def redis(self) -> int:
+        return self.first + 7
 
     @property
     def services(self) -> dict[str, int]:
@@ -67,6 +78,10 @@ class EmbeddedMesh:
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports.services[service]}"
+
+    @property
+    def console_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.console}"
 
     @property
     def rpc_url(self) -> str:
@@ -104,6 +119,14 @@ class EmbeddedMesh:
         argv = [sys.executable, "-m", PACKAGES[name]]
         log = self.state_dir / "logs" / f"{name}.log"
         self.running[name] = processes.start(name, argv, log, self._environment(name))
+
+    def start_console(self) -> None:
+        """Starts what a person looks at the services with; returns when it is ready."""
+        where = {variable: self.url(service) for service, variable in CONSOLE_KNOWS.items()}
+        own = {"MESH_PORT": str(self.ports.console), "MESH_STATE_DIR": str(self.home("console"))}
+        argv, log = [sys.executable, "-m", "mesh_console"], self.state_dir / "logs" / "console.log"
+        self.running["console"] = processes.start("console", argv, log, inherited() | where | own)
+        self.running["console"].wait_until(lambda: is_ready(self.console_url), READY_S)
 
     def wait_ready(self, name: str) -> None:
         self.running[name].wait_until(lambda: is_ready(self.url(name)), READY_S)
@@ -162,7 +185,7 @@ def embedded(
 
     Raises `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one clear text.
     """
-    for port in (ports.anvil, ports.redis, *ports.services.values()):
+    for port in (ports.anvil, ports.redis, ports.console, *ports.services.values()):
         if not parts.is_port_free(port):
             raise PortTaken(
                 f"Port {port} is in use: stop what uses it, or choose another row with --first-port."

@@ -60,7 +60,11 @@ def demo(
             typer.echo(json.dumps(figures, indent=2))
         _show_recipes(console, figures["curl"])
         if sys.stdout.isatty() and not as_json if keep is None else keep:
-            console.print("\nThe mesh keeps running: paste a line, open a page. Ctrl-C stops it.")
+            mesh.start_console()
+            console.print(
+                f"\nThe mesh keeps running: paste a line, or open {mesh.console_url}. Ctrl-C stops it."
+            )
+            console.print(f"Admin key: {mesh.admin_key_file}")
             _wait_for_interrupt()
 
 
@@ -73,10 +77,10 @@ def dev(
     """Run the mesh and keep it running until Ctrl-C."""
     console = Console()
     with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
+        mesh.start_console()
         console.print(_addresses(mesh))
-        console.print(
-            f"Admin key: {mesh.admin_key_file}\nLogs:      {state_dir / 'logs'}\nCtrl-C stops the mesh."
-        )
+        console.print(f"Console:   {mesh.console_url}\nAdmin key: {mesh.admin_key_file}")
+        console.print(f"Logs:      {state_dir / 'logs'}\nCtrl-C stops the mesh.")
         _wait_for_interrupt()
 
 

@@ -1,0 +1,1 @@
+"""One module per panel: parse, ask the services, shape the page."""

@@ -1,0 +1,35 @@
+"""A page for every outcome that is not the page that was asked for."""
+
+from http import HTTPStatus
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from mesh_console.api.page import visit
+from mesh_console.errors import ConsoleError, SignedOut
+
+
+async def show(request: Request, raised: Exception) -> Response:
+    """What happened, in a page; who is not signed in is led to where they can."""
+    if isinstance(raised, SignedOut):
+        return _to_login(request)
+    trouble = raised if isinstance(raised, ConsoleError) else _of_framework(raised)
+    status = trouble.status if trouble.status < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.BAD_GATEWAY
+    return visit(request).show("trouble.html", status, trouble=trouble)
+
+
+def _to_login(request: Request) -> Response:
+    back = request.url.path if request.method == "GET" else "/"
+    login = f"/login?next={quote(back)}"
+    if "hx-request" in request.headers:  # htmx would put the whole page into a part of this one
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": login})
+    return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": login})
+
+
+def _of_framework(raised: Exception) -> ConsoleError:
+    status = HTTPStatus(raised.status_code) if isinstance(raised, HTTPException) else HTTPStatus.NOT_FOUND
+    trouble = ConsoleError("The console has no such page, or not in this way.")
+    trouble.status, trouble.title = status, status.phrase
+    return trouble

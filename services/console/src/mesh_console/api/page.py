@@ -1,0 +1,151 @@
+"""What every page has: its visitor, their way to the services, and how it looks."""
+
+import secrets
+import time
+from collections.abc import Awaitable
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from itsdangerous import BadData, URLSafeSerializer
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mesh_console.adapters.mesh import Mesh
+from mesh_console.domain import words
+from mesh_console.domain.session import Session
+from mesh_console.errors import ConsoleError, Forged, SignedOut
+
+COOKIE = "mesh_console"
+MAX_FIELDS = 100
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(slots=True)
+class Page:
+    """One request of a visitor; `form` has the fields that they sent."""
+
+    request: Request
+    session: Session
+    mesh: Mesh
+    form: dict[str, str] = field(default_factory=dict[str, str])
+
+    def show(self, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+        """The page `template` with `values`, all of which it escapes."""
+        environment: Environment = self.request.app.state.environment
+        return HTMLResponse(
+            environment.get_template(template).render(
+                path=self.request.url.path,
+                session=self.session,
+                is_signed_in=self.session.is_signed_in(time.time()),
+                asked=self.mesh.asked,
+                new_key=lambda: str(uuid4()),
+                **values,
+            ),
+            code,
+        )
+
+    def go(self, path: str) -> Response:
+        """Leads the browser to another page, after something was done."""
+        return RedirectResponse(path, 303)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[ValueT]):
+    """What a service answered, or why it did not."""
+
+    value: ValueT | None = None
+    trouble: ConsoleError | None = None
+
+
+async def attempt(call: Awaitable[ValueT]) -> Answer[ValueT]:
+    """For a page that has other things to show as well. Raises `SignedOut`, as then it has not."""
+    try:
+        return Answer(await call)
+    except SignedOut:
+        raise
+    except ConsoleError as trouble:
+        return Answer(trouble=trouble)
+
+
+def environment() -> Environment:
+    """Templates that escape everything and stumble over what a service does not say."""
+    made = Environment(
+        loader=PackageLoader("mesh_console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(words.FILTERS)
+    return made
+
+
+def visit(request: Request) -> Page:
+    """The page of anybody, signed in or not."""
+    session = _read(request) or Session(csrf=secrets.token_urlsafe(16))
+    return Page(request, session, Mesh(request.app.state.http, request.app.state.urls))
+
+
+def signed_in(request: Request) -> Page:
+    """The page of somebody whom the gateway knows. Raises `SignedOut`."""
+    page = visit(request)
+    if not page.session.is_signed_in(time.time()):
+        raise SignedOut("Sign in to see this page.")
+    page.mesh.token = page.session.token
+    return page
+
+
+async def sent(request: Request) -> Page:
+    """The page of anybody who sent one of our forms. Raises `Forged` for any other form."""
+    page = visit(request)
+    form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    page.form = {name: value for name, value in form.items() if isinstance(value, str)}
+    if not secrets.compare_digest(page.form.pop("csrf", "").encode(), page.session.csrf.encode()):
+        raise Forged("Open the page anew and send it again.")
+    return page
+
+
+async def acting(request: Request) -> Page:
+    """`sent` by somebody whom the gateway knows. Raises `SignedOut` and `Forged`."""
+    known = signed_in(request)
+    page = await sent(request)
+    page.mesh = known.mesh
+    return page
+
+
+Anybody = Annotated[Page, Depends(visit)]
+Signed = Annotated[Page, Depends(signed_in)]
+Sent = Annotated[Page, Depends(sent)]
+Acting = Annotated[Page, Depends(acting)]
+
+
+def keep(request: Request, response: Response, session: Session) -> None:
+    """Puts the session into a cookie that no script reads and no other site sends."""
+    response.set_cookie(
+        COOKIE,
+        _serializer(request).dumps(asdict(session)),
+        httponly=True,
+        samesite="strict",
+        secure=request.app.state.is_tls,
+    )
+
+
+def _read(request: Request) -> Session | None:
+    try:
+        values = _serializer(request).loads(request.cookies.get(COOKIE, ""))
+    except BadData:
+        return None
+    return Session(**values | {"scopes": tuple(values["scopes"])})
+
+
+def _serializer(request: Request) -> URLSafeSerializer:
+    return URLSafeSerializer(request.app.state.secret, salt=COOKIE)
+
+
+def segment(text: str) -> str:
+    """`text` as one step of a path, whatever is in it."""
+    return quote(text, safe="")
