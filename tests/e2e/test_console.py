@@ -87,7 +87,9 @@ async def run(stage: Stage, players: list[Player]) -> dict[str, Any]:
     text = "Agents met on a chain. They agreed on a price. Everyone was paid for good work."
     step = {"capability": "text.summarize", "max_price": "50000"}
     words = {"first": text, "second": {"$ref": "#/steps/first/result/summary"}}
-    steps = [step | {"id": id, "parameters": {"text": said, "sentences": 1}} for id, said in words.items()]
+    steps: list[dict[str, Any]] = [
+        step | {"id": id, "parameters": {"text": said, "sentences": 1}} for id, said in words.items()
+    ]
     steps[1]["needs"] = ["first"]
     body = {"task": HOSTILE, "requirements": steps, "budget": "200000"}
     headers = {"Prefer": "wait=30"}

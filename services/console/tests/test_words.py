@@ -18,7 +18,12 @@ def test_thousands_stand_apart(amount: str | int | None, text: str):
 
 @pytest.mark.parametrize(
     ("at", "text"),
-    [("2026-11-26T23:00:00+01:00", "2026-11-26 22:00:00"), (0, "1970-01-01 00:00:00"), (None, "—")],
+    [
+        ("2026-11-26T23:00:00+01:00", "2026-11-26 22:00:00"),
+        (0, "1970-01-01 00:00:00"),
+        (None, "—"),
+        ("soon", "soon"),
+    ],
 )
 def test_moments_are_in_utc(at: str | int | None, text: str):
     assert words.when(at) == text

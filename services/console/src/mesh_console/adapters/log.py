@@ -7,6 +7,8 @@ from mesh_console.adapters.mesh import Mesh
 from mesh_console.errors import Refused
 
 PAGE = 100
+MOST = 2**31
+"""More events than a log has; a service that always says there are more does not keep us."""
 MINUTE = timedelta(minutes=1)
 
 
@@ -17,7 +19,7 @@ async def newest(mesh: Mesh, service: str, known: int = 0) -> int:
     """
     low = await _oldest(mesh, service) if known == 0 else known
     step = 1
-    while await _is_after(mesh, service, low + step - 1):
+    while low + step <= MOST and await _is_after(mesh, service, low + step - 1):
         low, step = low + step, step * 2
     high = low + step
     while high - low > 1:

@@ -50,10 +50,16 @@ def short(text: str | None) -> str:
 
 
 def when(at: str | int | None) -> str:
-    """A moment in UTC to the second, from RFC 3339 or Unix seconds; a dash for none."""
+    """A moment in UTC to the second, from RFC 3339 or Unix seconds; a dash for none.
+
+    A text that is no moment stays what it is: no service says so, but whoever stands in for one may.
+    """
     if at is None:
         return NOTHING
-    moment = datetime.fromtimestamp(at, UTC) if isinstance(at, int) else datetime.fromisoformat(at)
+    try:
+        moment = datetime.fromtimestamp(at, UTC) if isinstance(at, int) else datetime.fromisoformat(at)
+    except ValueError:
+        return str(at)
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
