@@ -15,7 +15,7 @@ def affected(project: str, reason: str, *ways: dict[str, str]) -> dict[str, Any]
 
 
 def analysis(path: list[str], *detail: dict[str, Any]) -> dict[str, Any]:
-    return {"criticalPath": {"tasks": path}, "affectedDetail": list(detail)}
+    return {"criticalPath": {"tasks": [{"project": name} for name in path]}, "affectedDetail": list(detail)}
 
 
 def test_a_change_travels_from_what_is_used_to_what_uses_it():
@@ -45,6 +45,13 @@ def test_an_edge_that_is_told_twice_is_drawn_once():
     )
 
     assert drawn["edges"] == [["pricing", "cart"]]
+
+
+def test_two_tasks_of_one_project_in_a_row_are_one_place():
+    drawn = graph(analysis(["money", "money", "cart"]))
+
+    assert drawn["edges"] == [["money", "cart"]]
+    assert [node["id"] for node in drawn["nodes"]] == ["cart", "money"]
 
 
 def test_every_end_of_an_edge_is_a_node():

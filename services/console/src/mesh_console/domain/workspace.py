@@ -10,10 +10,10 @@ def graph(analysis: Mapping[str, Any]) -> dict[str, Any]:
 
     An analysis answers only these edges and that path: projects that neither touches are not drawn.
     """
-    path = analysis["criticalPath"]["tasks"]
+    path = [task["project"] for task in analysis["criticalPath"]["tasks"]]
     affected = {each["project"]: each["reason"] for each in analysis["affectedDetail"]}
     reached = {(via["target"], via["source"]) for each in analysis["affectedDetail"] for via in each["via"]}
-    edges = reached | set(pairwise(path))
+    edges = reached | {(one, other) for one, other in pairwise(path) if one != other}
     names = sorted({*affected, *path} | {end for edge in edges for end in edge})
     return {"nodes": [_node(name, affected, path) for name in names], "edges": sorted(map(list, edges))}
 
