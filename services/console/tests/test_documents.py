@@ -42,7 +42,7 @@ async def test_hostile_words_are_in_no_tag_of_any_page(admin: Browser, town: Tow
 
     assert "alert(1)" in page
     assert not re.search(r"<script>|<img src=x|onerror=alert\(2\)>", page)
-    assert "49" not in re.sub(r"&#\d+;|\d{3,}|data-graph=.*", "", page)
+    assert "{{ 7*7 }}" in page
 
 
 async def test_a_search_is_what_was_asked_for(admin: Browser, town: Town):
