@@ -15,7 +15,7 @@ KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
 AKASH := .cache/akash/akash
 AKASH_MODULE := services/deployer/tests/markets/chain
 
-.PHONY: help setup demo dev test again fuzz check up down bench kubo akash openapi artifacts
+.PHONY: help setup demo dev test again fuzz nightly check up down bench kubo akash openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
 test: setup kubo ## Prove everything
-	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz and not again" $(ARGS)
+	$(UV) run --locked pytest -n 4 --dist loadgroup -m "not fuzz and not again and not nightly" $(ARGS)
 
 again: setup akash ## Prove it again where it is the same and slower: on PostgreSQL, on an Akash chain
 	$(UV) run --locked pytest -n 4 --dist loadgroup -m "again" $(ARGS)
@@ -37,6 +37,9 @@ again: setup akash ## Prove it again where it is the same and slower: on Postgre
 fuzz: setup ## Look for what nobody promises: schemathesis on all services in all phases, forge for longer
 	cd contracts && FOUNDRY_PROFILE=ci ./forge test --quiet
 	$(UV) run --locked pytest -n 3 -m fuzz $(ARGS)
+
+nightly: setup ## Kill the coordinator at two hundred random points
+	$(UV) run --locked pytest -m nightly $(ARGS)
 
 check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
 	$(UV) lock --check
