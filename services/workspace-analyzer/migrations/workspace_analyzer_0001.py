@@ -28,7 +28,7 @@ def upgrade() -> None:
         "graphs",
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("hash", sa.String(64), nullable=False),
-        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", Utc(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_graphs"),
     )

@@ -73,7 +73,13 @@ async def test_every_affected_project_says_why(http: AsyncClient, storefront: Pa
     why = {detail["project"]: detail for detail in found["affectedDetail"]}
     changed = ["libs/pricing/src/discount.ts", "libs/pricing/test/pricing.test.mjs"]
     assert list(why) == AFFECTED
-    assert why["pricing"] == {"project": "pricing", "reason": "direct", "files": changed, "via": []}
+    assert why["pricing"] == {
+        "project": "pricing",
+        "reason": "direct",
+        "files": changed,
+        "via": [],
+        "distance": 0,
+    }
     assert why["web-e2e"] == {
         "project": "web-e2e",
         "reason": "dependency",
@@ -82,6 +88,7 @@ async def test_every_affected_project_says_why(http: AsyncClient, storefront: Pa
             {"source": "web-e2e", "target": "web", "kind": "implicit"},
             {"source": "web", "target": "pricing", "kind": "static"},
         ],
+        "distance": 2,
     }
 
 

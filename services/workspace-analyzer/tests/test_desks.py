@@ -30,6 +30,7 @@ from mesh_workspace_analyzer.repository import Builds, GraphRow
 from mesh_workspace_analyzer.service import id_for
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
+from mesh_workspace_analyzer.service.conclusions import Conclusions
 from sqlalchemy import func, select
 
 GRAPH = ProjectGraph(
@@ -227,12 +228,26 @@ async def test_a_newer_tool_reads_a_tree_again(analyses: AnalysisDesk, abacus: A
     assert abacus.read == ["t1", "t1"]
 
 
+async def test_what_follows_from_the_same_is_not_concluded_again_and_is_an_analysis_of_its_own(
+    analyses: AnalysisDesk, database: Database
+):
+    one, other = [await analyses.analyze(ASKED, uuid4()) for _ in range(2)]
+
+    assert one.id != other.id
+    assert one.created_at < other.created_at
+    assert replace(one, id=other.id, created_at=other.created_at, duration_ms=other.duration_ms) == other
+    assert other.affected is one.affected
+    assert [await analyses.get(made.id) for made in (one, other)] == [one, other]
+    assert [topic for topic, _ in await told(database)] == ["analysis-completed"] * 2
+
+
 async def test_only_the_newest_trees_are_remembered(
     analyses: AnalysisDesk, abacus: Abacus, shelf: Shelf, database: Database
 ):
+    forgetful = replace(analyses, conclusions=Conclusions(most=0))
     for tree in ("t1", "t2", "t3", "t3", "t2", "t1"):
         shelf.workspaces["shop"] = replace(SHOP, tree=tree)
-        await analyses.analyze(ASKED, uuid4())
+        await forgetful.analyze(ASKED, uuid4())
 
     assert abacus.read == ["t1", "t2", "t3", "t1"]
     async with database.read() as session:

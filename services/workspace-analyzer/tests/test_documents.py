@@ -161,3 +161,17 @@ def test_a_value_of_another_shape_says_nothing(
 def test_a_list_keeps_what_is_in_it():
     assert items([1, "a", {}]) == [1, "a", {}]
     assert items({"a": 1}) == []
+
+
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF", "\\ud800\\ud800"])
+@pytest.mark.parametrize("read", [json_object, strict_json_object])
+def test_half_of_a_pair_is_told_as_a_question_mark(read: Any, half: str):
+    found = read("x", f'{{"name": "a{half}"}}')
+
+    assert found["name"].startswith("a?")
+    assert found["name"].encode()
+
+
+@pytest.mark.parametrize("read", [json_object, strict_json_object])
+def test_both_halves_are_the_character_that_they_are(read: Any):
+    assert read("x", '{"name": "\\ud83e\\uddee"}') == {"name": "\U0001f9ee"}

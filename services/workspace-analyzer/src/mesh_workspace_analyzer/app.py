@@ -23,6 +23,7 @@ from mesh_workspace_analyzer.domain.analysis import Mode
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
+from mesh_workspace_analyzer.service.conclusions import MOST_CONCLUSIONS, Conclusions
 from mesh_workspace_analyzer.service.questions import QuestionDesk
 from mesh_workspace_analyzer.settings import Settings
 
@@ -69,6 +70,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         readers={Mode.STATIC: StaticReader(partial(version, "git")), Mode.NX_CORE: NxReader(tool)},
         reading=asyncio.Semaphore(settings.parallel_analyses),
         graphs_kept=settings.graphs_kept,
+        conclusions=Conclusions(min(settings.graphs_kept, MOST_CONCLUSIONS)),
         analyses_kept=settings.analyses_kept,
     )
     builds = BuildDesk(

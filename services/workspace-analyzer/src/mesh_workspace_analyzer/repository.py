@@ -47,7 +47,8 @@ class GraphRow(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     hash: Mapped[str] = mapped_column(String(64))
     """The fingerprint of the graph; trees with the same graph share it."""
-    body: Mapped[dict[str, Any]]
+    body: Mapped[bytes]
+    """JSON, which nobody asks the database about: read in a tenth of the time that its type takes."""
     created_at: Mapped[datetime]
 
 
@@ -135,17 +136,17 @@ class Graphs:
 
     async def find(self, key: str) -> ProjectGraph | None:
         row = await self._session.get(GraphRow, key)
-        return None if row is None else msgspec.convert(row.body, ProjectGraph)
+        return None if row is None else msgspec.json.decode(row.body, type=ProjectGraph)
 
     async def like(self, hash: str) -> ProjectGraph | None:
         """A graph with that fingerprint, which is as good as any other."""
         body = await self._session.scalar(select(GraphRow.body).where(GraphRow.hash == hash).limit(1))
-        return None if body is None else msgspec.convert(body, ProjectGraph)
+        return None if body is None else msgspec.json.decode(body, type=ProjectGraph)
 
     async def keep(self, key: str, graph: ProjectGraph, *, at: datetime, kept: int) -> None:
         """Stores `graph` and forgets all but the newest `kept`."""
         await self._session.merge(
-            GraphRow(key=key, hash=graph.fingerprint(), body=msgspec.to_builtins(graph), created_at=at)
+            GraphRow(key=key, hash=graph.fingerprint(), body=msgspec.json.encode(graph), created_at=at)
         )
         newest = select(GraphRow.key).order_by(GraphRow.created_at.desc()).limit(kept)
         await self._session.execute(delete(GraphRow).where(GraphRow.key.not_in(newest)))

@@ -16,6 +16,7 @@ MAX_BYTES = 1 << 20
 _TEXT = r'("(?:\\.|[^"\\])*"?)'
 _COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -66,9 +67,16 @@ def _object(name: str, text: str, parse: Callable[[str], object]) -> dict[str, A
     if len(text) > MAX_BYTES:
         raise BrokenProjectConfiguration(f"{name}: more than {MAX_BYTES} bytes")
     try:
-        return msgspec.convert(parse(text.removeprefix("\ufeff")), dict[str, Any])
+        return msgspec.convert(_whole(text, parse(text.removeprefix("\ufeff"))), dict[str, Any])
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise BrokenProjectConfiguration(f"{name}: {' '.join(str(error).split())[:300]}") from None
+
+
+def _whole(text: str, value: object) -> object:
+    """JSON can name what no text in UTF-8 can, half of a surrogate pair: told as a question mark."""
+    if not _HALF.search(text):
+        return value
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
 
 def _json(text: str) -> object:

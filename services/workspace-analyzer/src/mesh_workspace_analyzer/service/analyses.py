@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from mesh_shared.database.engine import Database
 from mesh_shared.events import outbox
 from sqlalchemy.exc import IntegrityError
 
-from mesh_workspace_analyzer.domain.analysis import Analysis, Mode, conclude
+from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Mode, conclude
 from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
@@ -22,9 +22,11 @@ from mesh_workspace_analyzer.errors import TooBusy
 from mesh_workspace_analyzer.events import AnalysisCompleted
 from mesh_workspace_analyzer.ports import Histories, Reader, Source, Sources
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
+from mesh_workspace_analyzer.service.conclusions import Conclusions, Premises
 
 FORM = "2"
 """Of stored graphs; one of another form is read again."""
+NOBODY, NEVER = UUID(int=0), datetime.min.replace(tzinfo=UTC)
 MOST_OPEN = 16
 PATIENCE_S = 30.0
 
@@ -59,6 +61,7 @@ class AnalysisDesk:
     """As many workspaces are compared, or wait to be read, at once."""
     patience_s: float = PATIENCE_S
     """How long the others wait for a place."""
+    conclusions: Conclusions = field(default_factory=Conclusions)
 
     async def analyze(self, asked: Asked, id: UUID) -> Analysis:
         """The analysis with that id: made now, or the one that was made under it before.
@@ -73,21 +76,16 @@ class AnalysisDesk:
         versions = await self.readers[asked.mode].versions()
         opening = self.sources.open(asked.workspace, base=asked.base, head=asked.head)
         async with self._place(), opening as source:
-            graph = await self._graph(source, asked.mode, versions)
-            kept = await self.histories.runs(asked.workspace)
-        analysis = await asyncio.to_thread(
-            conclude,
-            graph,
-            source.comparison,
+            premises = await self._premises(asked, source.comparison, versions)
+            if (concluded := self.conclusions.get(premises)) is None:
+                graph = await self._graph(source, asked.mode, premises.graph_key)
+                concluded = await asyncio.to_thread(_conclude, graph, premises, asked.mode, versions)
+                self.conclusions.keep(premises, concluded)
+        analysis = replace(
+            concluded,
             id=id,
-            mode=asked.mode,
-            tool_versions=versions,
             duration_ms=round((time.perf_counter() - started) * 1000),
             created_at=datetime.now(UTC),
-            runs=(*asked.runs, *kept.runs),
-            gaps=kept.gaps,
-            pipeline=asked.pipeline,
-            constraints=asked.constraints,
         )
         async with self.database.write() as session:
             Analyses(session).add(analysis)
@@ -121,9 +119,19 @@ class AnalysisDesk:
         async with self.database.read() as session:
             return await Analyses(session).find(id)
 
-    async def _graph(self, source: Source, mode: Mode, versions: dict[str, str]) -> ProjectGraph:
+    async def _premises(self, asked: Asked, comparison: Comparison, versions: dict[str, str]) -> Premises:
+        kept = await self.histories.runs(asked.workspace)
+        return Premises(
+            graph_key=_key(comparison.tree, asked.mode, versions),
+            comparison=comparison,
+            runs=(*asked.runs, *kept.runs),
+            gaps=kept.gaps,
+            pipeline=asked.pipeline,
+            constraints=asked.constraints,
+        )
+
+    async def _graph(self, source: Source, mode: Mode, key: str) -> ProjectGraph:
         """The graph of the source's tree; from the store when any replica has read that tree before."""
-        key = _key(source.comparison.tree, mode, versions)
         async with self.reading:
             async with self.database.read() as session:
                 known = await Graphs(session).find(key)
@@ -134,6 +142,23 @@ class AnalysisDesk:
                 async with self.database.write() as session:
                     await Graphs(session).keep(key, graph, at=datetime.now(UTC), kept=self.graphs_kept)
             return graph
+
+
+def _conclude(graph: ProjectGraph, premises: Premises, mode: Mode, versions: dict[str, str]) -> Analysis:
+    """What follows, without an id and a time of its own."""
+    return conclude(
+        graph,
+        premises.comparison,
+        id=NOBODY,
+        mode=mode,
+        tool_versions=versions,
+        duration_ms=0,
+        created_at=NEVER,
+        runs=premises.runs,
+        gaps=premises.gaps,
+        pipeline=premises.pipeline,
+        constraints=premises.constraints,
+    )
 
 
 def _key(tree: str, mode: Mode, versions: dict[str, str]) -> str:
