@@ -152,7 +152,7 @@ async def test_pages_of_the_ledger_follow_one_another_without_gap(caller: Caller
     for what, key in (("accounts", "name"), ("transfers", "key")):
         whole = [item[key] for item in await listed(caller, what)]
         pieces = [item[key] for item in await listed(caller, what, limit=1)]
-        assert len(whole) >= 4
+        assert len(whole) > 1
         assert pieces == whole
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from chains import eventually
 from eth_account import Account
 from mesh_coordinator.adapters.till import TokenTill
 from mesh_coordinator.app import TOKEN_DOMAIN
@@ -43,7 +44,7 @@ async def send(chain: Chain, call: Call) -> bool:
         "gas": hex(500_000),
     }
     sent = await chain.rpc.request("eth_sendTransaction", told)
-    receipt = await chain.rpc.request("eth_getTransactionReceipt", sent)
+    receipt = await eventually(lambda: chain.rpc.request("eth_getTransactionReceipt", sent))
     return receipt["status"] == "0x1"
 
 

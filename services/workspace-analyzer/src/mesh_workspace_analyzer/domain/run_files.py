@@ -31,6 +31,7 @@ NX_EXAMPLE = {
 }
 
 Millisecond = Annotated[int, Field(ge=0, le=1 << 53, description="Since 1970.")]
+ExitCode = Annotated[int, Field(ge=-(1 << 31), le=(1 << 31) - 1, description="0 where it succeeded.")]
 Moment = Annotated[
     str,
     StringConstraints(
@@ -53,7 +54,7 @@ class NxTask(_Written):
     target: Name
     start_time: Moment
     end_time: Moment
-    status: int
+    status: ExitCode
     hash: Name = ""
     cache_status: Name = "cache-miss"
 
@@ -86,7 +87,7 @@ class TurboExecution(_Written):
 
     start_time: Millisecond
     end_time: Millisecond
-    exit_code: int | None = None
+    exit_code: ExitCode | None = None
 
 
 class TurboCache(_Written):
