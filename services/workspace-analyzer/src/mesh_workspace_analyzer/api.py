@@ -4,12 +4,15 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import conditional, pages
 from mesh_shared.web.idempotency import IdempotencyKey, RequiredIdempotencyKey
 from mesh_shared.web.route import MeshRoute
 from mesh_shared.web.security import allow
 
+from mesh_workspace_analyzer.domain.markdown import comment
+from mesh_workspace_analyzer.domain.mermaid import diagram
 from mesh_workspace_analyzer.schemas.analyses import AnalysisSummary, AnalysisView, BuildView
 from mesh_workspace_analyzer.schemas.questions import DifferenceView, PointView, TrendView, WhatIf, WhatIfView
 from mesh_workspace_analyzer.schemas.requests import AnalysisRequest, Workspace
@@ -80,6 +83,26 @@ async def get_analysis(
     analysis = await analyzer.analyses.get(analysis_id)
     conditional.tag(request, response, analysis.id)
     return AnalysisView.of(analysis)
+
+
+class MarkdownResponse(PlainTextResponse):
+    media_type = "text/markdown"
+
+
+class MermaidResponse(PlainTextResponse):
+    media_type = "text/vnd.mermaid"
+
+
+@router.get("/analyses/{analysis_id}/comment", operation_id="export_comment", response_class=MarkdownResponse)
+async def export_comment(analysis_id: UUID, caller: Analyst, analyzer: Analyzer) -> MarkdownResponse:
+    """The analysis as a comment for a pull request, in GitHub Flavored Markdown."""
+    return MarkdownResponse(comment(await analyzer.analyses.get(analysis_id)))
+
+
+@router.get("/analyses/{analysis_id}/diagram", operation_id="export_diagram", response_class=MermaidResponse)
+async def export_diagram(analysis_id: UUID, caller: Analyst, analyzer: Analyzer) -> MermaidResponse:
+    """The ways from what changed to what is affected, as a Mermaid flow chart of at most 200 projects."""
+    return MermaidResponse(diagram((await analyzer.analyses.get(analysis_id)).affected))
 
 
 @router.post("/analyses/{analysis_id}/what-if", operation_id="simulate_analysis")
