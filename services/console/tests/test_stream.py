@@ -30,7 +30,9 @@ class Log:
             return Response(status_code=self.code)
         if after + 1 < self.numbers[0]:
             return Response(json.dumps({"oldest": self.numbers[0]}), 410)
-        lines = [f"id: {number}\nevent: t\ndata: {{}}\n\n" for number in self.numbers if number > after]
+        lines = [
+            f"id: {number}\nevent: t\ndata: {{}}\n\n: ping\n\n" for number in self.numbers if number > after
+        ]
         return Response("".join(lines[:2]), media_type="text/event-stream")
 
 

@@ -87,5 +87,6 @@ class Streams:
             if source.response.status_code == HTTPStatus.GONE:
                 raise _Pruned(json.loads(await source.response.aread())["oldest"])
             async for event in source.aiter_sse():
-                if event.id.isdecimal():
+                # The library gives a sign of life as a message under the last id, without data.
+                if event.data and event.id.isdecimal():
                     yield News(service, int(event.id), event.event, event.data)
