@@ -131,7 +131,8 @@ def test_more_than_all_projects_cannot_be_affected(affected: int, total: int):
 
 
 def test_no_saving_is_claimed_for_what_is_not_known():
-    unknown = cost_impact(chain("a", "b"), ["a", "b"], is_exact=False)
+    graph = chain("a", "b")
+    unknown = cost_impact(graph, derive(graph), ["a", "b"], is_exact=False)
 
     assert (unknown.skipped_pct, unknown.money) == (0, None)
     assert "not known" in unknown.assumptions[-1]

@@ -1,7 +1,9 @@
 """What a change saves, in whole billed minutes, counted once and never invented."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
@@ -12,6 +14,7 @@ from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGra
 from mesh_workspace_analyzer.domain.history import History, Measured
 from mesh_workspace_analyzer.domain.rates import RATES, Runner
 from mesh_workspace_analyzer.domain.targets import Target
+from mesh_workspace_analyzer.domain.tasks import derive
 
 MINUTE = 60_000
 
@@ -31,6 +34,10 @@ def took(hits: int = 0, runs: int = 0, **minutes: float) -> History:
     return History({f"{name}:build": Measured(ms, ms, ms, 5) for name, ms in times.items()}, hits, runs)
 
 
+def impact_of(graph: ProjectGraph, affected: Collection[str], **more: Any) -> CostImpact:
+    return cost_impact(graph, derive(graph), affected, **more)
+
+
 def money(impact: CostImpact) -> Money:
     assert impact.money is not None
     return impact.money
@@ -42,7 +49,7 @@ def test_every_minute_that_was_begun_is_billed(ms: int, minutes: int):
 
 
 def test_a_run_costs_its_set_up_and_the_time_that_its_workers_take():
-    found = money(cost_impact(row("a", "b"), ["b"], is_exact=True, history=took(a=2.5, b=1)))
+    found = money(impact_of(row("a", "b"), ["b"], is_exact=True, history=took(a=2.5, b=1)))
 
     assert (found.full_minutes, found.affected_minutes, found.minutes_skipped_pct) == (5, 2, 60)
     assert found.full.mid == 5 * Decimal("0.006")
@@ -51,13 +58,13 @@ def test_a_run_costs_its_set_up_and_the_time_that_its_workers_take():
 
 
 def test_when_nothing_is_affected_the_job_still_has_to_find_that_out():
-    found = money(cost_impact(row("a"), [], is_exact=True, history=took(a=10)))
+    found = money(impact_of(row("a"), [], is_exact=True, history=took(a=10)))
 
     assert (found.full_minutes, found.affected_minutes) == (11, 1)
 
 
 def test_what_cannot_be_cached_runs_again_for_those_that_wait_for_it():
-    found = money(cost_impact(row("a", "b", cached=False), ["b"], is_exact=True, history=took(a=3, b=1)))
+    found = money(impact_of(row("a", "b", cached=False), ["b"], is_exact=True, history=took(a=3, b=1)))
 
     assert (found.full_minutes, found.affected_minutes) == (5, 5)
 
@@ -65,14 +72,14 @@ def test_what_cannot_be_cached_runs_again_for_those_that_wait_for_it():
 def test_what_the_cache_has_anyhow_is_not_saved_a_second_time():
     history = took(hits=1, runs=2, a=8, b=2)
 
-    found = money(cost_impact(row("a", "b"), ["b"], is_exact=True, history=history))
+    found = money(impact_of(row("a", "b"), ["b"], is_exact=True, history=history))
 
     assert (found.full_minutes, found.affected_minutes) == (6, 2)
 
 
 def test_a_small_change_of_a_short_job_saves_nothing_that_is_billed():
     found = money(
-        cost_impact(
+        impact_of(
             row("a", "b"), ["b"], is_exact=True, history=took(a=0.2, b=0.2), pipeline=Pipeline(setup_ms=1000)
         )
     )
@@ -82,14 +89,14 @@ def test_a_small_change_of_a_short_job_saves_nothing_that_is_billed():
 
 
 def test_without_knowing_what_changed_nothing_is_saved():
-    impact = cost_impact(row("a", "b"), ["a", "b"], is_exact=False, history=took(a=5, b=5))
+    impact = impact_of(row("a", "b"), ["a", "b"], is_exact=False, history=took(a=5, b=5))
 
     assert (impact.skipped_pct, money(impact).avoided.high, money(impact).minutes_skipped_pct) == (0, 0, 0)
     assert "not known" in impact.assumptions[-1]
 
 
 def test_without_durations_there_is_no_money():
-    impact = cost_impact(row("a", "b"), ["b"], is_exact=True, history=took(gone=5))
+    impact = impact_of(row("a", "b"), ["b"], is_exact=True, history=took(gone=5))
 
     assert (impact.money, impact.method, impact.skipped_pct) == (None, "project-count", 50)
 
@@ -97,7 +104,7 @@ def test_without_durations_there_is_no_money():
 def test_quick_and_slow_runs_are_the_bounds():
     history = History({"a:build": Measured(MINUTE, 4 * MINUTE, 9 * MINUTE, 20)})
 
-    found = money(cost_impact(row("a"), [], is_exact=True, history=history))
+    found = money(impact_of(row("a"), [], is_exact=True, history=history))
 
     assert (found.avoided.low, found.avoided.mid, found.avoided.high) == tuple(
         minutes * Decimal("0.006") for minutes in (1, 4, 9)
@@ -107,7 +114,7 @@ def test_quick_and_slow_runs_are_the_bounds():
 def test_another_runner_has_another_rate_and_a_month_as_many_runs_as_one_says():
     pipeline = Pipeline(runner=Runner.LINUX_8_CORE, runs_per_month=100)
 
-    found = money(cost_impact(row("a"), [], is_exact=True, history=took(a=2), pipeline=pipeline))
+    found = money(impact_of(row("a"), [], is_exact=True, history=took(a=2), pipeline=pipeline))
 
     assert found.avoided_per_month is not None
     assert (found.avoided.mid, found.avoided_per_month.mid) == (Decimal("0.044"), Decimal("4.400"))
@@ -129,7 +136,7 @@ def test_no_change_costs_more_than_everything(
 ):
     history = took(hits, 10, **dict(zip("abcde", lengths, strict=True)))
 
-    found = money(cost_impact(row(*"abcde", cached=cached), affected, is_exact=True, history=history))
+    found = money(impact_of(row(*"abcde", cached=cached), affected, is_exact=True, history=history))
 
     assert 0 <= found.avoided.low <= found.avoided.mid <= found.avoided.high
     assert found.full.mid == found.affected.mid + found.avoided.mid

@@ -144,6 +144,7 @@ def conclude(
         recommendations=recommend(graph, path, history, around),
         cost=cost_impact(
             graph,
+            tasks,
             [found.project for found in affected],
             is_exact=is_exact,
             history=history,

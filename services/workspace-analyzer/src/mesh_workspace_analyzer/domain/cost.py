@@ -9,7 +9,7 @@ from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import History, Measured
 from mesh_workspace_analyzer.domain.rates import CURRENCY, RATES, RATES_DATE, RATES_SOURCE, Runner
 from mesh_workspace_analyzer.domain.schedule import schedule
-from mesh_workspace_analyzer.domain.tasks import Task, TaskGraph, derive
+from mesh_workspace_analyzer.domain.tasks import Task, TaskGraph
 
 COUNTED = "project-count"
 BILLED = "billed-minutes"
@@ -93,18 +93,18 @@ def billed_minutes(duration_ms: int) -> int:
 
 def cost_impact(
     graph: ProjectGraph,
+    tasks: TaskGraph,
     affected: Collection[str],
     *,
     is_exact: bool,
     history: History | None = None,
     pipeline: Pipeline | None = None,
 ) -> CostImpact:
-    """The impact of an analysis; one that had to take all projects claims no saving.
+    """The impact of an analysis, with the tasks of its graph; one that took all projects claims no saving.
 
     Raises `ValueError` as `calculate_cost_optimization` does.
     """
     pipeline, history = pipeline or Pipeline(), history or History()
-    tasks = derive(graph)
     money = None
     if any(task.id in history.measured for task in tasks.real):
         money = _money(tasks, set(affected) if is_exact else set(graph.names), history, pipeline)
