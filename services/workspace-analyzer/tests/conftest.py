@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -22,8 +23,12 @@ from mesh_workspace_analyzer.adapters.nx import NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
 from mesh_workspace_analyzer.app import create_app
-from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
-from mesh_workspace_analyzer.domain.graph import ProjectGraph
+from mesh_workspace_analyzer.domain.affected import Change
+from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
+from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
+from mesh_workspace_analyzer.domain.history import Run as FormerRun
+from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import SecretStr
@@ -139,6 +144,60 @@ def statically() -> Callable[[dict[str, str]], Awaitable[ProjectGraph]]:
         return "2"
 
     return lambda files: StaticReader(version).graph(Held(files))
+
+
+Edges = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An analysis, and the graph that it rests on."""
+
+    graph: ProjectGraph
+    analysis: Analysis
+
+
+@pytest.fixture(scope="session")
+def found() -> Callable[..., Found]:
+    """Analyses projects that need each other, of which some have changed; each build takes two seconds."""
+
+    def make(
+        edges: Edges,
+        *changed: str,
+        alone: Sequence[str] = (),
+        tags: dict[str, str] | None = None,
+        took: dict[str, int] | None = None,
+        constraints: Sequence[Constraint] = (),
+    ) -> Found:
+        names = sorted({name for edge in edges for name in edge}.union(alone))
+        build = (Target("build", depends_on=("^build",)),)
+        graph = ProjectGraph(
+            projects=tuple(
+                Project(name=n, root=f"libs/{n}", targets=build, tags=((tags or {}).get(n, "none"),))
+                for n in names
+            ),
+            dependencies=tuple(Dependency(*edge) for edge in sorted(edges)),
+        )
+        comparison = replace(
+            NOTHING, workspace="shop", changes=tuple(Change(f"libs/{name}/x.ts") for name in changed)
+        )
+        runs = [
+            FormerRun(task=f"{name}:build", duration_ms=ms)
+            for name, ms in (dict.fromkeys(names, 2000) if took is None else took).items()
+        ]
+        analysis = conclude(
+            graph,
+            comparison,
+            id=UUID(int=1),
+            tool_versions={},
+            duration_ms=0,
+            created_at=datetime(2026, 1, 2, tzinfo=UTC),
+            runs=runs,
+            constraints=constraints,
+        )
+        return Found(graph, analysis)
+
+    return make
 
 
 @pytest.fixture

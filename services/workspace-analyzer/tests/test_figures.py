@@ -70,6 +70,7 @@ def test_a_critical_path_of_time_is_told_with_every_number_that_it_rests_on():
             {
                 "id": "core:build",
                 "project": "core",
+                "startMs": 0,
                 "durationMs": 120_000,
                 "p90Ms": 240_000,
                 "source": "history",
@@ -79,6 +80,7 @@ def test_a_critical_path_of_time_is_told_with_every_number_that_it_rests_on():
             {
                 "id": "app:build",
                 "project": "app",
+                "startMs": 120_000,
                 "durationMs": 90_000,
                 "p90Ms": 90_000,
                 "source": "history",
@@ -91,6 +93,7 @@ def test_a_critical_path_of_time_is_told_with_every_number_that_it_rests_on():
             {
                 "id": "docs:build",
                 "project": "docs",
+                "startMs": 0,
                 "durationMs": 105_000,
                 "p90Ms": None,
                 "source": "estimate",

@@ -196,7 +196,7 @@ NO_MONEY = dict.fromkeys(
 
 
 def unmeasured(project: str) -> dict[str, Any]:
-    nothing = {"durationMs": None, "p90Ms": None, "source": "none", "samples": 0, "slackMs": None}
+    nothing = dict.fromkeys(("startMs", "durationMs", "p90Ms", "slackMs")) | {"source": "none", "samples": 0}
     return {"id": f"{project}:build", "project": project, **nothing}
 
 

@@ -18,7 +18,7 @@ from mesh_workspace_analyzer.adapters.nx import NxReader, NxTool, version
 from mesh_workspace_analyzer.adapters.processes import remove
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
-from mesh_workspace_analyzer.api import router
+from mesh_workspace_analyzer.api import analyses, builds, exports
 from mesh_workspace_analyzer.domain.analysis import Mode
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
@@ -46,7 +46,14 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         platform.run("builds", analyzer.builds.turn)
         yield analyzer
 
-    return build(ABOUT, settings, routers=[router], plugin=PLUGIN, start=start, keys=keys)
+    return build(
+        ABOUT,
+        settings,
+        routers=[analyses.router, exports.router, builds.router],
+        plugin=PLUGIN,
+        start=start,
+        keys=keys,
+    )
 
 
 def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAnalyzer:
@@ -63,7 +70,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         build_timeout_s=settings.build_timeout_s,
         max_build_output_bytes=settings.max_build_output_bytes,
     )
-    analyses = AnalysisDesk(
+    analysis_desk = AnalysisDesk(
         database=platform.database,
         sources=sources,
         histories=FolderHistories(roots),
@@ -73,7 +80,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         conclusions=Conclusions(min(settings.graphs_kept, MOST_CONCLUSIONS)),
         analyses_kept=settings.analyses_kept,
     )
-    builds = BuildDesk(
+    build_desk = BuildDesk(
         database=platform.database,
         sources=sources,
         tool=tool,
@@ -81,4 +88,4 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         is_allowed=settings.allow_builds,
         kept=settings.builds_kept,
     )
-    return WorkspaceAnalyzer(analyses, builds, QuestionDesk(platform.database))
+    return WorkspaceAnalyzer(analysis_desk, build_desk, QuestionDesk(platform.database))

@@ -33,10 +33,12 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedTask:
-    """A task with its length and slack in the unit of its path; 0 samples when it was not measured."""
+    """A task with its times in the unit of its path; 0 samples when it was not measured."""
 
     id: str
     project: str
+    start: int
+    """When it can begin at the earliest, with a worker for everybody."""
     length: int
     slack: int
     basis: Basis
@@ -129,6 +131,7 @@ def critical_path(graph: TaskGraph, measured: Mapping[str, Measured]) -> Critica
 
 def _timed(plan: Schedule, steps: Iterable[int], length: Lengths) -> Iterable[TimedTask]:
     for at in steps:
+        start = plan.ends[at] - plan.steps[at].length
         for task in plan.steps[at].tasks:
             if task.is_relay:
                 continue
@@ -136,6 +139,7 @@ def _timed(plan: Schedule, steps: Iterable[int], length: Lengths) -> Iterable[Ti
             yield TimedTask(
                 id=task.id,
                 project=task.project,
+                start=start,
                 length=length(task),
                 slack=plan.slack(at),
                 basis=length.basis(task.id),
@@ -143,3 +147,4 @@ def _timed(plan: Schedule, steps: Iterable[int], length: Lengths) -> Iterable[Ti
                 p90_ms=found.p90_ms if found else None,
                 is_cached=task.is_cached,
             )
+            start += length(task)

@@ -13,6 +13,7 @@ from mesh_workspace_analyzer.domain.rates import Runner
 class TaskView(WireModel):
     id: str = Field(examples=["web:build"])
     project: str
+    startMs: int | None = Field(description="When it can begin at the earliest, from the start of the build.")
     durationMs: int | None = Field(description="The median; null when nothing was measured.")
     p90Ms: int | None
     source: Basis = Field(description="`estimate`: the median of the tasks that were measured.")
@@ -25,6 +26,7 @@ class TaskView(WireModel):
         return cls(
             id=task.id,
             project=task.project,
+            startMs=task.start if is_timed else None,
             durationMs=task.length if is_timed else None,
             p90Ms=task.p90_ms,
             source=task.basis,

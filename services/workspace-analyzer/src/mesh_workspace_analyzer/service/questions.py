@@ -28,11 +28,15 @@ class QuestionDesk:
         Raises `AnalysisNotFound`, `GraphForgotten`, or `NothingToChange` for a dependency or task that is
         not there.
         """
-        async with self.database.read() as session:
-            analysis, graph = await _with_graph(session, id)
+        analysis, graph = await self.grounds(id)
         if missing := unknown(graph, changes):
             raise NothingToChange(missing)
         return await asyncio.to_thread(_both, graph, analysis, changes)
+
+    async def grounds(self, id: UUID) -> tuple[Analysis, ProjectGraph]:
+        """An analysis and the graph that it rests on. Raises `AnalysisNotFound` or `GraphForgotten`."""
+        async with self.database.read() as session:
+            return await _with_graph(session, id)
 
     async def trend(self, workspace: str, limit: int) -> list[Analysis]:
         """The newest analyses of a workspace, oldest of them first."""
