@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
@@ -65,6 +66,11 @@ async def always(runtime: Runtime[Any], message: Message, state: State) -> bool:
     return True
 
 
+@cache  # making one takes tens of milliseconds
+def _schema(parameters: type[WireModel]) -> dict[str, Any]:
+    return parameters.model_json_schema()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """Something the agent can do.
@@ -86,6 +92,11 @@ class Action:
     failures: Mapping[int, str] = field(default_factory=dict[int, str])
     """What an invocation may answer beyond what every route does: status and description."""
     validate: Validate = always
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of `parameters`; not to be changed."""
+        return _schema(self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def metadata(plugin: Plugin, endpoint: str) -> dict[str, Any]:
             "name": action.name,
             "description": action.description,
             "capability": capability,
-            "parameters": action.parameters.model_json_schema(),
+            "parameters": action.schema,
             "price": "0",
         }
         for action in plugin.actions

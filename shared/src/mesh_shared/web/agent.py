@@ -74,7 +74,7 @@ def _view(action: Action) -> ActionView:
     return ActionView(
         name=action.name,
         description=action.description,
-        parameters=action.parameters.model_json_schema(),
+        parameters=action.schema,
         examples=list(action.examples),
         scope=action.scope,
     )

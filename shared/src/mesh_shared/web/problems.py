@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute
 from opentelemetry import trace
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -149,11 +150,16 @@ def _allowed_methods(request: Request) -> set[str]:
     """
     paths, asked = _paths(request), request.url.path
     here = [asked] if asked in paths else [path for path in paths if compile_path(path)[0].match(asked)]
-    return {method.upper() for path in here for method in paths[path]}
+    return {method for path in here for method in paths[path]}
 
 
-def _paths(request: Request) -> dict[str, Any]:
-    return cast("FastAPI", request.app).openapi()["paths"]
+def _paths(request: Request) -> dict[str, set[str]]:
+    """The methods of each documented path, over all its routes."""
+    paths: dict[str, set[str]] = {}
+    for route in cast("FastAPI", request.app).routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            paths.setdefault(route.path_format, set()).update(route.methods or ())
+    return paths
 
 
 async def _on_bug(request: Request, raised: Exception) -> JSONResponse:
