@@ -62,12 +62,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_ledger_transfers_debit", "ledger_transfers", ["debit"])
     op.create_index("ix_ledger_transfers_credit", "ledger_transfers", ["credit"])
-    is_open = sa.text("paid_at IS NULL")
     op.create_table(
         "payouts",
         sa.Column("position", BigId, autoincrement=True, nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("payee", sa.String(42), nullable=False),
+        sa.Column("open_payee", sa.String(42), nullable=True),
         sa.Column("units", sa.BigInteger(), nullable=False),
         sa.Column("transaction_id", sa.Uuid(), nullable=False),
         sa.Column("sends", sa.Integer(), nullable=False),
@@ -75,14 +75,7 @@ def upgrade() -> None:
         sa.Column("paid_at", Utc(), nullable=True),
         sa.PrimaryKeyConstraint("position", name="pk_payouts"),
         sa.UniqueConstraint("id", name="uq_payouts_id"),
-    )
-    op.create_index(
-        "uq_payouts_open",
-        "payouts",
-        ["payee"],
-        unique=True,
-        sqlite_where=is_open,
-        postgresql_where=is_open,
+        sa.UniqueConstraint("open_payee", name="uq_payouts_open_payee"),
     )
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for statement in ON_SQLITE if is_sqlite else ON_POSTGRESQL:

@@ -135,7 +135,7 @@ async def test_those_who_are_owed_something_are_paid_out_one_payout_at_a_time(da
     assert await post(database, ledger.release(await held(database, 7), BERT, 7))
     meanwhile = await owed(database)
     async with database.write() as session:
-        (await Ledger(session).payout(first)).paid_at = NOW
+        Ledger(session).close(await Ledger(session).payout(first), NOW)
     after = await owed(database)
 
     assert before == [(ledger.owed(BERT), 30), (ledger.owed(ANNA), 10)]

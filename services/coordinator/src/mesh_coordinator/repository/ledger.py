@@ -58,7 +58,7 @@ class Ledger:
 
     async def owed(self, limit: int) -> Sequence[LedgerAccountRow]:
         """Payees to whom something is owed, and none of whose payouts is open, those owed most first."""
-        is_open = select(PayoutRow.payee).where(PayoutRow.paid_at.is_(None))
+        is_open = select(PayoutRow.open_payee).where(PayoutRow.open_payee.is_not(None))
         accounts = select(LedgerAccountRow).where(
             LedgerAccountRow.name.startswith(owed("")),
             LedgerAccountRow.balance_units > 0,
@@ -68,7 +68,11 @@ class Ledger:
         return (await self._session.scalars(most_first.limit(limit))).all()
 
     def begin(self, payout: PayoutRow) -> None:
+        payout.open_payee = payout.payee
         self._session.add(payout)
+
+    def close(self, payout: PayoutRow, paid_at: datetime) -> None:
+        payout.paid_at, payout.open_payee = paid_at, None
 
     async def payout(self, id: UUID) -> PayoutRow:
         """A payout that nobody else changes until we are done."""

@@ -77,7 +77,7 @@ class Payouts:
         async with self.database.write() as session:
             row = await Ledger(session).payout(id)
             if row.paid_at is None:
-                row.paid_at = now
+                Ledger(session).close(row, now)
                 await Ledger(session).post(ledger.paid(id, row.units), now)
 
     async def _again(self, payout: PayoutRow) -> None:

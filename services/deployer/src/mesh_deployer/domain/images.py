@@ -2,13 +2,13 @@
 
 import re
 
-_PART = r"[a-z0-9]{1,60}(([._]|__|-{1,5})[a-z0-9]{1,60}){0,8}"
+_PART = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
 REFERENCE = (
     r"^([a-z0-9]([a-z0-9.-]{0,120}[a-z0-9])?(:[0-9]{1,5})?/)?"
-    rf"{_PART}(/{_PART}){{0,4}}"
+    rf"{_PART}(/{_PART})*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$"
 )
-"""Host and port, path, tag, digest: the grammar of github.com/distribution/reference, bounded.
+"""Host and port, path, tag, digest: the grammar of github.com/distribution/reference.
 
 No part can be `..`, so no name leads out of its registry or to another path of an engine's API.
 """

@@ -16,7 +16,7 @@ _DATE = r"2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _TIME = rf"{_DATE}(T{_CLOCK}:[0-5][0-9](Z|[+-]{_CLOCK}))?"
 _TERM = (
-    r"((displayName|type|publisherId) ?= ?'([^'\x00-\x1f]|''){1,200}'"
+    r"((displayName|type|publisherId) ?= ?'([^'\x00-\x1f]|'')+'"
     rf"|(createdAfter|updatedAfter) ?[=>] ?'{_TIME}')"
 )
 MOST_TERMS = 5

@@ -25,7 +25,7 @@ Signature = Annotated[
 ]
 WalletSignature = Annotated[
     str,
-    StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){65,4096}$"),
+    StringConstraints(min_length=132, max_length=8194, pattern=r"^0x([0-9a-fA-F]{2})+$"),
     Field(
         description="65 bytes r, s, v (27 or 28) of an account's key, or whatever a wallet's contract takes "
         "(ERC-1271).",

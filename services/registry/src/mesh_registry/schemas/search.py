@@ -21,7 +21,7 @@ Prefix = Annotated[
 ]
 Text = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]{1,500}$"),
+    StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$"),
     Field(description="What the agent should be about.", examples=["condense a long article"]),
 ]
 MIN_REPUTATION = "What quality to expect at least, with 95 % certainty."

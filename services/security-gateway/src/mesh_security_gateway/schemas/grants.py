@@ -46,9 +46,7 @@ class GrantRequest(WireModel):
     connection: Name
     methods: list[Method] = Field(min_length=1, max_length=7, examples=[["GET"]])
     paths: list[
-        Annotated[
-            str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~!$&'()*+,;=:@%-]{0,200}){1,20}$", max_length=500)
-        ]
+        Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+$", max_length=500)]
     ] = Field(
         min_length=1,
         max_length=50,

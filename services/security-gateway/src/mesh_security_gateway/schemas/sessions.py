@@ -30,7 +30,9 @@ class WalletProof(WireModel):
 
     agent_id: Hex32
     nonce: str = Field(pattern=r"^[0-9a-f]{56}$", examples=["5e" * 28])
-    signature: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){65,4096}$")] = Field(
+    signature: Annotated[
+        str, StringConstraints(min_length=132, max_length=8194, pattern=r"^0x([0-9a-fA-F]{2})+$")
+    ] = Field(
         description="Of `message`, as `personal_sign` makes it (EIP-191), or what the owner's contract takes"
         " (ERC-1271).",
         examples=["0x" + "1b" * 65],
@@ -66,7 +68,9 @@ class SessionRequest(WireModel):
 
 
 class DelegationRequest(WireModel):
-    subject_token: Secret[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,8192}$")]] = Field(
+    subject_token: Secret[
+        Annotated[str, StringConstraints(max_length=8192, pattern=r"^[A-Za-z0-9._-]+$")]
+    ] = Field(
         description="A bearer's session of whom the caller is to act for, with this service as an audience.",
         examples=["eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"],
         json_schema_extra={"format": "password", "writeOnly": True},

@@ -16,11 +16,11 @@ MOST_RUN_FILES = 50
 MOST_DURATIONS = 10_000
 MAX_DURATION_MS = 7 * 24 * 3_600_000
 
-_SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,59}"
+_SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
 
 Workspace = Annotated[
     str,
-    StringConstraints(max_length=512, pattern=rf"^(\.|{_SEGMENT}(/{_SEGMENT}){{0,15}})$"),
+    StringConstraints(max_length=512, pattern=rf"^(\.|{_SEGMENT}(/{_SEGMENT})*)$"),
     Field(
         description="Folder of a workspace, relative to one of the configured roots; `.` for a root "
         "itself. No other part of it starts with a dot.",
