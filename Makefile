@@ -38,8 +38,9 @@ fuzz: setup ## Look for what nobody promises: schemathesis on all services in al
 	cd contracts && FOUNDRY_PROFILE=ci ./forge test --quiet
 	$(UV) run --locked pytest -n 3 -m fuzz $(ARGS)
 
-nightly: setup ## Kill the coordinator at two hundred random points
+nightly: setup ## Kill the coordinator at two hundred random points; look for counterexamples longer
 	$(UV) run --locked pytest -m nightly $(ARGS)
+	$(UV) run --locked pytest -n 4 --dist loadgroup -m hypothesis --hypothesis-profile=thorough $(ARGS)
 
 check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
 	$(UV) lock --check

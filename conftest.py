@@ -53,7 +53,9 @@ BEGIN
 END $$;
 """
 # How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("mesh", deadline=None)
+# Examples are other ones each time, so a suite that is run all day needs few at once.
+settings.register_profile("mesh", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("mesh")
 
 
