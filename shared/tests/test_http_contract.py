@@ -145,6 +145,13 @@ async def test_a_path_that_is_written_out_is_not_what_a_template_makes_of_it(
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
+async def test_a_refused_method_does_not_make_the_document(app: FastAPI, http: AsyncClient):
+    """Which takes a second, for every request at once."""
+    await http.put("/v1/notes")
+
+    assert app.openapi_schema is None
+
+
 async def test_a_field_error_points_at_the_field_and_repeats_no_value(http: AsyncClient):
     response = await http.post(
         "/v1/notes", json={"name": "a", "pages": 99, "secret": "sk-LEAK", "x": "sk-LEAK"}
