@@ -15,9 +15,11 @@ from decimal import Decimal
 from uuid import uuid4
 
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
+from mesh_deployer.domain.choice import choose_bids, placements
 from mesh_deployer.domain.cost import Inputs
-from mesh_deployer.domain.market import Strategy, Terms, choose_bid
+from mesh_deployer.domain.market import Strategy, Terms
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.ports import Order
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_shared.database.engine import connect
@@ -28,10 +30,10 @@ INPUTS = Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
 
 async def milliseconds(market: SimulatedMarketplace, strategy: Strategy) -> float:
     began = time.process_time()
-    (group,) = compile_sdl(HELLO).groups
-    book = await market.quote(Order(id=uuid4(), group=group, requirements={}, deposit_uact=500_000))
-    terms = Terms(reputation_floor=Decimal("0.7"), ceiling_uact_per_block=group.ceiling, strategy=strategy)
-    choose_bid(book.bids, terms)
+    workload = Workload(compile_sdl(HELLO).groups)
+    book = await market.quote(Order(id=uuid4(), workload=workload, requirements={}, deposit_uact=500_000))
+    terms = Terms(reputation_floor=Decimal("0.7"), placements=placements(workload), strategy=strategy)
+    choose_bids(book.bids, terms)
     return (time.process_time() - began) * 1000
 
 

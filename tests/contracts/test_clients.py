@@ -14,6 +14,7 @@ from mesh_coordinator.errors import AgentNotFound
 from mesh_coordinator.ports import Delivery, Invocation, Refusal
 from mesh_deployer.adapters.gateway import GatewayProfiles
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_shared import dial, http
 from mesh_shared.auth.keys import RemoteKeys
@@ -113,9 +114,9 @@ async def test_parameters_that_do_not_fit_are_the_agent_s_refusal(mesh: Embedded
 async def test_the_deployer_has_the_gateway_compile_a_profile(mesh: EmbeddedMesh, client: httpx.AsyncClient):
     auth = sessions_of(mesh, client, "deployer").auth("security-gateway")
     profiles = GatewayProfiles(client, mesh.url("security-gateway"), auth)
-    group = compile_sdl(HELLO).groups[0]
+    workload = Workload(compile_sdl(HELLO).groups)
 
-    profile = await profiles.compile("zero-trust", "SOC2", "eu-west", uuid4(), group)
+    profile = await profiles.compile("zero-trust", "SOC2", "eu-west", uuid4(), workload)
 
     assert profile.security_endpoint == f"{mesh.url('security-gateway')}/v1/proxy"
     assert profile.policies

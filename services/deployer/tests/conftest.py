@@ -1,49 +1,31 @@
 """The deployer on real parts: both databases, Redis, and a small gateway that speaks the contract."""
 
 import asyncio
-import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import akash
+import console
 import pytest
+from arenas import Arena, docker, simulated
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from httpx import AsyncClient
 from httpx import Response as Answer
 from localnet import BINARY
-from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.app import create_app
-from mesh_deployer.domain.cost import Inputs
-from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
-from mesh_deployer.domain.drift import Observed
-from mesh_deployer.domain.market import Bid, BidBook, Terms
-from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Group
-from mesh_deployer.ports import Closed, Condition, LogLine, Marketplace, Order, Output
-from mesh_deployer.repository.deployments import Deployments, Rest
-from mesh_deployer.schemas.sdl import HELLO
-from mesh_deployer.service.driver import Driver
-from mesh_deployer.service.news import News
-from mesh_deployer.service.steps import Steps
+from mesh_deployer.ports import Marketplace
 from mesh_deployer.settings import Settings
-from mesh_shared.auth.tokens import jwks
-from mesh_shared.database import migrate
-from mesh_shared.database.engine import Database, connect
-from mesh_shared.errors import Unavailable
-from mesh_shared.events.outbox import EventRow
 from mesh_shared.testing import Issuer, running, with_schema
 from pydantic import SecretStr
-from sqlalchemy import select
+from security_gateway import Gateway
+from stage import Stage, staged
 
 ROOT = Path(__file__).parents[3]
 T = TypeVar("T")
@@ -61,10 +43,6 @@ CONFIG: dict[str, Any] = {
     "replicas": 2,
     "max_price_uact_per_block": "100",
 }
-
-(GROUP,) = compile_sdl(HELLO).groups
-INPUTS = Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
-PATIENT = Deadlines(bid_window_s=0, bid_s=300, start_s=300)
 
 MakeApp = Callable[..., FastAPI]
 
@@ -253,67 +231,6 @@ async def tenant_everywhere(app: FastAPI, headers: dict[str, str]) -> AsyncGener
         yield Tenant(http)
 
 
-class Gateway:
-    """What the deployer asks of the security gateway, as the contract between the two has it."""
-
-    def __init__(self, issuer: Issuer) -> None:
-        self.issuer = issuer
-        self.asked: list[dict[str, Any]] = []
-        self.refusal: tuple[int, dict[str, Any]] | None = None
-        self.garbage: Response | None = None
-        self.app = FastAPI()
-        self.app.add_api_route("/.well-known/jwks.json", self._jwks)
-        self.app.add_api_route("/v1/sessions", self._session, methods=["POST"], status_code=201)
-        self.app.add_api_route(
-            "/v1/security-profiles/{profile}/compile", self._compile, methods=["POST"], response_model=None
-        )
-
-    async def _jwks(self) -> dict[str, Any]:
-        return jwks([self.issuer.key])
-
-    async def _session(self, request: Request) -> JSONResponse:
-        if request.headers.get("x-api-key") != "the-deployers-key":
-            return JSONResponse({"detail": "Unknown key."}, 401)
-        audiences = (await request.json())["audiences"]
-        token = self.issuer.token("gateway:compile", audience=audiences[0], subject="deployer")
-        return JSONResponse({"token": token, "expires_at": 4102444800}, 201)
-
-    async def _compile(self, profile: str, request: Request) -> Response:
-        body = await request.json()
-        token = request.headers["authorization"]
-        self.asked.append(body | {"profile": profile, "authorization": token})
-        if self.garbage is not None:
-            return self.garbage
-        if self.refusal is not None:
-            return JSONResponse(self.refusal[1], self.refusal[0])
-        return JSONResponse(
-            {
-                "profile": profile,
-                "framework": body["framework"],
-                "policies": [
-                    {
-                        "id": "default-deny",
-                        "rule": "A call needs a live grant.",
-                        "applies_to": [service["name"] for service in body["deployment"]["services"]],
-                        "enforced_by": "security-gateway",
-                        "evidence_level": "enforced",
-                    }
-                ],
-                "controls": [
-                    {
-                        "id": "CC6.1",
-                        "title": "Logical access",
-                        "status": "pass",
-                        "evidence": "No credential is held.",
-                        "evidence_digest": f"sha256:{hashlib.sha256(b'CC6.1').hexdigest()}",
-                    }
-                ],
-                "security_endpoint": "http://gateway.test/v1/proxy",
-                "audit_url": f"http://gateway.test/v1/audit?agent={body['deployment']['deployment_id']}",
-            }
-        )
-
-
 @pytest.fixture(scope="session")
 def gateway_at() -> type[Gateway]:
     """For a gateway of another issuer."""
@@ -323,153 +240,6 @@ def gateway_at() -> type[Gateway]:
 @pytest.fixture
 def gateway(issuer: Issuer) -> Gateway:
     return Gateway(issuer)
-
-
-@dataclass
-class Line:
-    """A working market behind a line that can be cut, and on which the caller can die at any call."""
-
-    market: Marketplace
-    is_down: bool = False
-    condition: Condition | None = None
-    asked: list[str] = field(default_factory=list[str])
-    deadly: tuple[int, str] | None = None
-    """The number of the call, and whether it kills `before` or `after` it takes effect."""
-    died: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def capabilities(self, group: Group) -> str:
-        return await self._ask("capabilities", self.market.capabilities(group))
-
-    async def create(self, order: Order) -> None:
-        await self._ask("create", self.market.create(order))
-
-    async def bids(self, order_id: UUID) -> BidBook:
-        return await self._ask("bids", self.market.bids(order_id))
-
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
-        return await self._ask("accept", self.market.accept(order_id, bid))
-
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
-        await self._ask("send_manifest", self.market.send_manifest(order_id, group))
-
-    async def status(self, order_id: UUID) -> Condition:
-        condition = await self._ask("status", self.market.status(order_id))
-        return self.condition or condition
-
-    async def observed(self, order_id: UUID) -> Sequence[Observed]:
-        return await self._ask("observed", self.market.observed(order_id))
-
-    async def quote(self, order: Order) -> BidBook:
-        return await self._ask("quote", self.market.quote(order))
-
-    async def deposit(self, order_id: UUID, total_uact: int) -> None:
-        await self._ask("deposit", self.market.deposit(order_id, total_uact))
-
-    async def close(self, order_id: UUID) -> Closed:
-        return await self._ask("close", self.market.close(order_id))
-
-    async def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
-        async for line in self.market.logs(order_id, tail=tail, follow=follow):
-            yield line
-
-    async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
-        return await self._ask("exec", self.market.exec(order_id, service, command))
-
-    async def held(self) -> Sequence[UUID]:
-        return await self._ask("held", self.market.held())
-
-    async def _ask(self, verb: str, answer: Coroutine[Any, Any, T]) -> T:
-        if self.is_down:
-            answer.close()
-            raise Unavailable("the market")
-        self.asked.append(verb)
-        with closing(answer):
-            await self._perhaps_die(len(self.asked), "before")
-            heard = await answer
-        await self._perhaps_die(len(self.asked), "after")
-        return heard
-
-    async def _perhaps_die(self, call: int, moment: str) -> None:
-        """Dying is never being heard of again: whoever asked is cancelled, and nothing more is written."""
-        if self.deadly == (call, moment):
-            self.died.set()
-            await asyncio.Event().wait()
-
-
-@dataclass
-class Stage:
-    """A database, a market behind a line, and as many replicas as a test wants."""
-
-    database: Database
-    market: Line
-    simulated: SimulatedMarketplace
-    news: News = field(default_factory=News)
-
-    def replica(self, instance: str = "0", *, parallel: int = 8, watch_s: float = 60) -> Driver:
-        return Driver(
-            database=self.database,
-            steps=Steps({"simulated": self.market}),
-            news=self.news,
-            instance=instance,
-            parallel=parallel,
-            step_timeout_s=5,
-            watch_s=watch_s,
-        )
-
-    def deployment(self, **given: Any) -> Deployment:
-        """One that was just accepted."""
-        accepted: dict[str, Any] = {
-            "id": uuid4(),
-            "owner": "tester",
-            "request_digest": "d",
-            "provider": "simulated",
-            "provider_reason": "asked for",
-            "sdl": HELLO,
-            "version_hash": "h",
-            "shape": GROUP.shape,
-            "terms": Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=GROUP.ceiling),
-            "deposit_uact": 500_000,
-            "deadlines": PATIENT,
-            "created_at": datetime.now(UTC),
-        }
-        return Deployment(**(accepted | given))
-
-    async def accept(self, deadlines: Deadlines = PATIENT, **given: Any) -> UUID:
-        deployment = self.deployment(deadlines=deadlines, **given)
-        async with self.database.write() as session:
-            Deployments(session).add(deployment)
-        return deployment.id
-
-    async def find(self, id: UUID) -> Deployment:
-        async with self.database.read() as session:
-            found = await Deployments(session).find(id)
-        assert found is not None
-        return found
-
-    async def until(self, id: UUID, *states: State) -> Deployment:
-        async with asyncio.timeout(60):
-            while (found := await self.find(id)).state not in states:
-                await asyncio.sleep(0.01)
-        return found
-
-    async def change(self, id: UUID, change: Callable[[Deployment], Deployment]) -> None:
-        before = await self.find(id)
-        async with self.database.write() as session:
-            assert await Deployments(session).replace(before, change(before), Rest(datetime.now(UTC), 0))
-        self.news.due.ring()
-
-    async def facts(self) -> list[str]:
-        async with self.database.read() as session:
-            return list(await session.scalars(select(EventRow.type).order_by(EventRow.position)))
-
-
-@asynccontextmanager
-async def staged(database_url: str) -> AsyncGenerator[Stage, None]:
-    database = connect(database_url)
-    await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
-    simulated = SimulatedMarketplace(database, 379, INPUTS)
-    yield Stage(database, Line(simulated), simulated)
-    await database.engine.dispose()
 
 
 @pytest.fixture
@@ -483,3 +253,37 @@ async def sqlite_stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """For what no query is involved in."""
     async with staged(f"sqlite+aiosqlite:///{tmp_path}/stage.db") as stage:
         yield stage
+
+
+@pytest.fixture(
+    params=[
+        "simulated on sqlite",
+        "simulated on postgresql",
+        "docker",
+        "akash, present line",
+        "akash by the console",
+        pytest.param("akash", marks=[pytest.mark.xdist_group("akash"), pytest.mark.again]),
+    ]
+)
+async def arena(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arena]:
+    sqlite_url = f"sqlite+aiosqlite:///{tmp_path}/m.db"
+    match request.param:
+        case "akash, present line":
+            entered = akash.present(sqlite_url, tmp_path)
+        case "akash by the console":
+            entered = console.consoled(sqlite_url)
+        case "akash":
+            entered = akash.entered(request.getfixturevalue("town"), sqlite_url, tmp_path)
+        case "docker":
+            entered = docker(sqlite_url, request.getfixturevalue("docker_url"))
+        case "simulated on postgresql":
+            entered = simulated(request.getfixturevalue("postgres_url"))
+        case _:
+            entered = simulated(sqlite_url)
+    async with entered as arena:
+        yield arena
+
+
+@pytest.fixture
+def market(arena: Arena) -> Marketplace:
+    return arena.market

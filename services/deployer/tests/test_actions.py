@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from security_gateway import Gateway
 
-    from conftest import Gateway, MakeApp, Tenant, TenantOf
+    from conftest import MakeApp, Tenant, TenantOf
 
 ACTIONS = {
     "GENERATE_SDL": ["deploy.sdl"],

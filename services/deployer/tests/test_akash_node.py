@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from akash import FEES, OWNER
-from arenas import GROUP, migrated
+from arenas import WORKLOAD, migrated
 from fastapi import FastAPI, HTTPException, Request, Response
 from mesh_deployer.adapters.akash.chain import VALID_BLOCKS, Chain, Overtaken, Refused
 from mesh_deployer.adapters.akash.gateway import ProviderGateway
@@ -66,7 +66,7 @@ QUESTIONS: dict[str, Callable[[Chain], Awaitable[object]]] = {
     "head": lambda chain: chain.head(),
     "deployment": lambda chain: chain.deployment(1),
     "orders": lambda chain: chain.orders(1),
-    "bids": lambda chain: chain.bids(1, 1),
+    "bids": lambda chain: chain.bids(1, 1, 1),
     "leases": lambda chain: chain.leases(1),
     "providers": lambda chain: chain.providers(),
     "provider": lambda chain: chain.provider("akash1x"),
@@ -201,7 +201,7 @@ async def opened_and_not_heard_of(
         gateway = ProviderGateway(OWNER, allow_private=True)
         chain = Chain(http, api, PRESENT, OWNER, FEES)
         market = AkashMarketplace(database=database, chain=chain, gateway=gateway)
-        wanted = Order(id=uuid4(), group=GROUP, requirements={}, deposit_uact=500_000)
+        wanted = Order(id=uuid4(), workload=WORKLOAD, requirements={}, deposit_uact=500_000)
         with pytest.raises(Unavailable):
             await market.create(wanted)
         yield market, node, wanted

@@ -305,15 +305,3 @@ async def test_a_refused_sdl_is_refused_with_every_fault(tenant: Tenant):
         ("profiles.compute.web.resources.memory.size", "quantity"),
         ("services.web.expose[0].port", "out-of-range"),
     }
-
-
-async def test_several_placements_are_refused(tenant: Tenant):
-    price = "      pricing: {web: {denom: uact, amount: 1}}\n"
-    two = tenant.changed(
-        ("    dcloud:\n      pricing", f"    other:\n{price}    dcloud:\n      pricing"),
-        ("    dcloud:\n      profile", "    other: {profile: web, count: 1}\n    dcloud:\n      profile"),
-    )
-
-    response = await tenant.ask({"sdl": two})
-
-    assert (response.status_code, response.json()["names"]) == (409, ["dcloud", "other"])

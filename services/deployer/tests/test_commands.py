@@ -11,6 +11,7 @@ import pytest
 from mesh_deployer.adapters.commands import sdl
 from mesh_deployer.domain.manifest import group_specs, manifest
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.schemas.sdl import HELLO
 
 
@@ -133,15 +134,15 @@ def test_a_converted_file_is_an_sdl_on_one_stream_and_findings_on_the_other(
 
     shown = capsys.readouterr()
     (group,) = compile_sdl(shown.out).groups
-    assert (code, group.images, group.ceiling) == (0, ("nginx:1.27",), Decimal("12.5"))
+    assert (code, Workload((group,)).images, group.ceiling) == (0, ("nginx:1.27",), Decimal("12.5"))
     assert "services.web.restart: Akash always restarts what ends." in shown.err
 
 
 def test_what_was_pushed_is_named_in_the_shell(compose: Path, capsys: pytest.CaptureFixture[str]):
     assert sdl(["convert", str(compose), "--image", "web=ghcr.io/acme/web:1"]) == 0
 
-    (group,) = compile_sdl(capsys.readouterr().out).groups
-    assert group.images == ("ghcr.io/acme/web:1",)
+    workload = Workload(compile_sdl(capsys.readouterr().out).groups)
+    assert workload.images == ("ghcr.io/acme/web:1",)
 
 
 def test_a_file_that_cannot_be_converted_is_a_one_with_the_reason(

@@ -9,6 +9,7 @@ from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.compose import Assumed, convert
 from mesh_deployer.domain.issues import Severity
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 secrets = st.sampled_from(["sk-live-0123456789abcdef0", "hunter2", "postgres://u:hunter2@db/x", "${SECRET}"])
@@ -51,7 +52,7 @@ def test_what_is_converted_compiles_and_shows_no_secret_and_the_rest_says_why(fi
     if conversion.sdl is not None:
         compiled = compile_sdl(conversion.sdl)
         assert compiled.version_hash == conversion.version_hash
-        assert [secrecy.exposed(group) for group in compiled.groups] == [[] for _ in compiled.groups]
+        assert secrecy.exposed(Workload(compiled.groups)) == []
     assert all(issue.code and issue.message and issue.path for issue in conversion.issues)
     assert all(issue.hint for issue in conversion.issues if not issue.path.startswith("sdl."))
     assert "hunter2" not in repr(conversion)

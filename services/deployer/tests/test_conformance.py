@@ -1,21 +1,16 @@
 """What every backend promises, asked of each: simulated, Docker, Akash by its chain and by its Console."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import akash
-import arenas
-import console
 import pytest
-from arenas import BIGGER, DEPOSIT, GREETS_OTHERWISE, GROUP, Arena
-from mesh_deployer.domain.deployment import Lease
+from arenas import BIGGER, DEPOSIT, GREETS_OTHERWISE, WORKLOAD, Arena
+from asking import cancelled_after, cost, heard, leased, running, until_it_ends, written
 from mesh_deployer.domain.drift import drift, unreported
-from mesh_deployer.domain.market import Bid, CloseReason
+from mesh_deployer.domain.market import CloseReason
 from mesh_deployer.errors import (
     BidLost,
     InsufficientFunds,
@@ -26,80 +21,11 @@ from mesh_deployer.errors import (
     OrderNotOpen,
     ServiceUnknown,
 )
-from mesh_deployer.ports import Closed, Condition, LogLine, Marketplace, Order
-from mesh_shared.errors import Conflict, Unavailable
-
-
-@pytest.fixture(
-    params=[
-        "simulated on sqlite",
-        "simulated on postgresql",
-        "docker",
-        "akash, present line",
-        "akash by the console",
-        pytest.param("akash", marks=[pytest.mark.xdist_group("akash"), pytest.mark.again]),
-    ]
-)
-async def arena(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arena]:
-    sqlite_url = f"sqlite+aiosqlite:///{tmp_path}/m.db"
-    match request.param:
-        case "akash, present line":
-            entered = akash.present(sqlite_url, tmp_path)
-        case "akash by the console":
-            entered = console.consoled(sqlite_url)
-        case "akash":
-            entered = akash.entered(request.getfixturevalue("town"), sqlite_url, tmp_path)
-        case "docker":
-            entered = arenas.docker(sqlite_url, request.getfixturevalue("docker_url"))
-        case "simulated on postgresql":
-            entered = arenas.simulated(request.getfixturevalue("postgres_url"))
-        case _:
-            entered = arenas.simulated(sqlite_url)
-    async with entered as arena:
-        yield arena
-
-
-@pytest.fixture
-def market(arena: Arena) -> Marketplace:
-    return arena.market
-
-
-async def leased(arena: Arena, wanted: Order) -> tuple[Bid, Lease]:
-    await arena.market.create(wanted)
-    bid = (await arena.all_bids(wanted.id)).bids[0]
-    return bid, await arena.market.accept(wanted.id, bid)
-
-
-async def running(market: Marketplace, order_id: UUID) -> Condition:
-    await market.send_manifest(order_id, GROUP)
-    async with asyncio.timeout(60):
-        while (condition := await market.status(order_id)).phase == "starting":
-            await asyncio.sleep(0.05)
-    return condition
-
-
-async def until_it_ends(look: Callable[[], Awaitable[object]]) -> Conflict:
-    """What a look at an order raises at last."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await look()
-            except Conflict as ending:
-                return ending
-            await asyncio.sleep(0.01)
-
-
-async def written(market: Marketplace, order_id: UUID, tail: int = 10) -> list[LogLine]:
-    return [line async for line in market.logs(order_id, tail=tail, follow=False)]
-
-
-def cost(bid: Bid, blocks: int, deposit: int = DEPOSIT) -> int:
-    """What so many blocks take from a deposit: whole uact are paid out, so a begun one is gone."""
-    return min(deposit, int((bid.uact_per_block * blocks).to_integral_value(ROUND_CEILING)))
+from mesh_deployer.ports import Closed, Marketplace
 
 
 async def test_it_says_in_a_sentence_what_running_there_means(market: Marketplace):
-    meaning = await market.capabilities(GROUP)
+    meaning = await market.capabilities(WORKLOAD)
 
     assert len(meaning) > 20
     assert meaning.endswith(".")
@@ -123,7 +49,7 @@ async def test_bids_arrive_one_per_provider_and_never_above_the_price(arena: Are
 
     assert set(bid.provider for bid in first.bids) <= {bid.provider for bid in book.bids}
     assert len({bid.provider for bid in book.bids}) == len(book.bids) > 1
-    assert all(0 < bid.uact_per_block <= GROUP.ceiling for bid in book.bids)
+    assert all(0 < bid.uact_per_block <= WORKLOAD.groups[0].ceiling for bid in book.bids)
     assert all(0 <= bid.reputation <= 1 for bid in book.bids)
 
 
@@ -152,7 +78,7 @@ async def test_a_bid_accepted_twice_is_one_lease(arena: Arena, market: Marketpla
     wanted = arena.order()
     bid, lease = await leased(arena, wanted)
 
-    assert await market.accept(wanted.id, bid) == lease
+    assert list(await market.accept(wanted.id, [bid])) == [lease]
     assert bid.provider in lease.lease_id
 
 
@@ -160,10 +86,10 @@ async def test_a_leased_order_is_nobody_elses(arena: Arena, market: Marketplace)
     wanted = arena.order()
     await market.create(wanted)
     bid, other, *_ = (await arena.all_bids(wanted.id)).bids
-    await market.accept(wanted.id, bid)
+    await market.accept(wanted.id, [bid])
 
     with pytest.raises(OrderNotOpen):
-        await market.accept(wanted.id, other)
+        await market.accept(wanted.id, [other])
 
 
 async def test_a_bid_that_was_withdrawn_is_lost_and_the_next_one_can_be_had(
@@ -174,9 +100,9 @@ async def test_a_bid_that_was_withdrawn_is_lost_and_the_next_one_can_be_had(
     gone, next_best, *_ = (await arena.all_bids(wanted.id)).bids
 
     with pytest.raises(BidLost):
-        await market.accept(wanted.id, gone)
+        await market.accept(wanted.id, [gone])
 
-    assert next_best.provider in (await market.accept(wanted.id, next_best)).lease_id
+    assert next_best.provider in (await market.accept(wanted.id, [next_best]))[0].lease_id
 
 
 async def test_nothing_runs_without_a_lease(arena: Arena, market: Marketplace):
@@ -184,7 +110,7 @@ async def test_nothing_runs_without_a_lease(arena: Arena, market: Marketplace):
     await market.create(wanted)
 
     with pytest.raises(OrderNotOpen):
-        await market.send_manifest(wanted.id, GROUP)
+        await market.send_manifest(wanted.id, WORKLOAD)
 
 
 async def test_a_manifest_sent_twice_is_one_workload(arena: Arena, market: Marketplace):
@@ -231,7 +157,7 @@ async def test_a_provider_that_gets_no_manifest_in_time_closes_the_lease_and_tha
     wanted = arena.order(fault="manifest-timeout")
     await leased(arena, wanted)
 
-    refusals = [await until_it_ends(lambda: market.send_manifest(wanted.id, GROUP)) for _ in range(2)]
+    refusals = [await until_it_ends(lambda: market.send_manifest(wanted.id, WORKLOAD)) for _ in range(2)]
 
     assert [type(refusal) for refusal in refusals] == [ManifestTimeout] * 2
     assert (await market.close(wanted.id)).reason is CloseReason.MANIFEST_TIMEOUT
@@ -242,17 +168,17 @@ async def test_a_lease_that_its_provider_closed_is_lost_and_the_order_can_be_ope
 ):
     wanted = arena.order(fault="reclaim")
     _, first = await leased(arena, wanted)
-    await market.send_manifest(wanted.id, GROUP)
+    await market.send_manifest(wanted.id, WORKLOAD)
 
     lost = await until_it_ends(lambda: market.status(wanted.id))
     again = replace(wanted, number=2)
     for _ in range(2):
         await market.create(again)
     bid = (await arena.all_bids(wanted.id)).bids[0]
-    second = await market.accept(wanted.id, bid)
+    (second,) = await market.accept(wanted.id, [bid])
 
     assert isinstance(lost, LeaseLost)
-    assert lost.provider in first.lease_id
+    assert lost.providers[0] in first.lease_id
     assert second.lease_id != first.lease_id
     assert (await running(market, wanted.id)).phase == "running"
     assert (await market.close(wanted.id)).reason is CloseReason.OWNER
@@ -263,7 +189,7 @@ async def test_closing_ends_everything_and_costs_the_price_of_the_blocks_to_the_
 ):
     wanted = arena.order()
     bid, _ = await leased(arena, wanted)
-    await market.send_manifest(wanted.id, GROUP)
+    await market.send_manifest(wanted.id, WORKLOAD)
     for _ in range(3):
         await market.status(wanted.id)
 
@@ -279,7 +205,7 @@ async def test_a_deposit_that_is_used_up_closes_the_order_when_the_provider_asks
 ):
     wanted = arena.order(deposit_uact=1)
     await leased(arena, wanted)
-    await market.send_manifest(wanted.id, GROUP)
+    await market.send_manifest(wanted.id, WORKLOAD)
 
     ending = await until_it_ends(lambda: market.status(wanted.id))
 
@@ -297,7 +223,7 @@ async def test_a_deposit_is_topped_up_to_a_total_however_often_that_is_asked(
     for _ in range(3):
         await market.deposit(wanted.id, 40)
     await market.deposit(wanted.id, 20)
-    await market.send_manifest(wanted.id, GROUP)
+    await market.send_manifest(wanted.id, WORKLOAD)
     ending = await until_it_ends(lambda: market.status(wanted.id))
 
     assert isinstance(ending, InsufficientFunds)
@@ -332,8 +258,8 @@ async def test_a_closed_order_takes_no_further_step(arena: Arena, market: Market
 
     for step in (
         market.bids(wanted.id),
-        market.accept(wanted.id, bid),
-        market.send_manifest(wanted.id, GROUP),
+        market.accept(wanted.id, [bid]),
+        market.send_manifest(wanted.id, WORKLOAD),
         market.status(wanted.id),
         market.deposit(wanted.id, 2 * DEPOSIT),
         written(market, wanted.id),
@@ -356,7 +282,7 @@ async def test_everything_that_is_not_closed_is_held_and_found_by_the_next_proce
     opened, taken, closed = arena.order(), arena.order(), arena.order()
     await market.create(opened)
     await leased(arena, taken)
-    await market.send_manifest(taken.id, GROUP)
+    await market.send_manifest(taken.id, WORKLOAD)
     await market.create(closed)
     await market.close(closed.id)
 
@@ -373,10 +299,10 @@ async def test_two_askers_at_once_get_the_same_lease(arena: Arena, market: Marke
     await market.create(wanted)
     bid = (await arena.all_bids(wanted.id)).bids[0]
 
-    leases = await asyncio.gather(*(market.accept(wanted.id, bid) for _ in range(5)))
-    await asyncio.gather(*(market.send_manifest(wanted.id, GROUP) for _ in range(3)))
+    leases = await asyncio.gather(*(market.accept(wanted.id, [bid]) for _ in range(5)))
+    await asyncio.gather(*(market.send_manifest(wanted.id, WORKLOAD) for _ in range(3)))
 
-    assert len(set(leases)) == 1
+    assert len(set(map(tuple, leases))) == 1
     assert (await running(market, wanted.id)).phase == "running"
 
 
@@ -404,7 +330,7 @@ async def test_what_runs_is_reported_as_far_as_a_market_knows_it(arena: Arena, m
     observed = await market.observed(wanted.id)
 
     assert [found.service for found in observed] == ["web"]
-    assert drift(GROUP, observed) == ()
+    assert drift(WORKLOAD, observed) == ()
     assert "replicas" not in unreported(observed)
 
 
@@ -436,9 +362,9 @@ async def test_a_step_that_was_cancelled_in_the_middle_can_be_taken_again(arena:
         await cancelled_after(turns, market.create(wanted))
         await heard(partial(market.create, wanted))
         bid = (await arena.all_bids(wanted.id)).bids[0]
-        await cancelled_after(turns, market.accept(wanted.id, bid))
-        lease = await market.accept(wanted.id, bid)
-        await cancelled_after(turns, market.send_manifest(wanted.id, GROUP))
+        await cancelled_after(turns, market.accept(wanted.id, [bid]))
+        (lease,) = await market.accept(wanted.id, [bid])
+        await cancelled_after(turns, market.send_manifest(wanted.id, WORKLOAD))
         condition = await running(market, wanted.id)
         await cancelled_after(turns, market.close(wanted.id))
         closed = await market.close(wanted.id)
@@ -447,25 +373,3 @@ async def test_a_step_that_was_cancelled_in_the_middle_can_be_taken_again(arena:
         assert condition.phase == "running"
         assert closed.spent_uact == cost(bid, await arena.paid_blocks(wanted.id))
         assert list(await market.held()) == []
-
-
-async def heard(step: Callable[[], Awaitable[object]]) -> None:
-    """Takes a step once the market knows what has become of the last one."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await step()
-            except Unavailable:
-                await asyncio.sleep(0.02)
-            else:
-                return
-
-
-async def cancelled_after(turns: int, step: Awaitable[object]) -> None:
-    """Takes a step and gives it up after so many turns of the loop; below zero they are milliseconds."""
-    task = asyncio.ensure_future(step)
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    await asyncio.sleep(max(0, -turns) / 1000)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

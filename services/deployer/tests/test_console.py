@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import console
 import pytest
-from arenas import DEPOSIT, GROUP
+from arenas import DEPOSIT, WORKLOAD
 from console import Broken, ConsoleArena
 from mesh_deployer.adapters.akash.views import BidView
 from mesh_deployer.adapters.console.api import NAME, Console, Refused
 from mesh_deployer.adapters.console.market import ConsoleMarketplace
 from mesh_deployer.domain.market import Cause
-from mesh_deployer.domain.workload import Params
+from mesh_deployer.domain.workload import Params, Workload
 from mesh_deployer.errors import ConsoleNotConnected, ManifestRefused, NotWritten, OrderNotOpen, OrderRefused
 from mesh_deployer.ports import Order
 from mesh_deployer.repository.orders import RemoteOrders
@@ -42,7 +42,7 @@ QUESTIONS: dict[str, Callable[[Console], Awaitable[object]]] = {
     "PUT /v1/deployments/{dseq}": lambda console: console.update(7, "{}"),
     "DELETE /v1/deployments/{dseq}": lambda console: console.close(7),
     "GET /v1/bids": lambda console: console.bids(7),
-    "POST /v1/leases": lambda console: console.lease("[]", BID),
+    "POST /v1/leases": lambda console: console.lease("[]", [BID]),
     "POST /v1/deposit-deployment": lambda console: console.deposit(7, 1),
     "GET /v1/providers": lambda console: console.providers(),
 }
@@ -213,8 +213,8 @@ async def test_a_lost_answer_to_a_lease_or_a_manifest_is_no_second_lease(arena: 
     arena.server.broken[operation] = LOST
 
     for step in (
-        lambda: arena.market.accept(order.id, bid),
-        lambda: arena.market.send_manifest(order.id, GROUP),
+        lambda: arena.market.accept(order.id, [bid]),
+        lambda: arena.market.send_manifest(order.id, WORKLOAD),
     ):
         try:
             await step()
@@ -254,13 +254,13 @@ async def test_a_console_that_stalls_is_left_after_a_while_and_asked_again(arena
 async def test_a_console_that_compiles_to_another_manifest_gets_no_workload_to_run(arena: ConsoleArena):
     order = await opened(arena)
     bid = (await arena.market.bids(order.id)).bids[0]
-    await arena.market.accept(order.id, bid)
+    await arena.market.accept(order.id, [bid])
     arena.server.broken["PUT /v1/deployments/{dseq}"] = Broken(200, {"data": {}})
     (found,) = arena.server.ledger.deployments.values()
     found.hash = "AAAA"
 
     with pytest.raises(ManifestRefused, match="another manifest"):
-        await arena.market.send_manifest(order.id, GROUP)
+        await arena.market.send_manifest(order.id, WORKLOAD)
 
 
 @pytest.mark.parametrize(
@@ -280,16 +280,17 @@ async def test_who_is_not_let_in_is_told_before_anything_is_deployed(
     arena.server.broken["GET /v1/user/me"] = answer
 
     with pytest.raises(ConsoleNotConnected, match=said):
-        await arena.market.capabilities(GROUP)
+        await arena.market.capabilities(WORKLOAD)
 
     assert arena.server.asked == ["GET /v1/user/me"]
 
 
 async def test_what_cannot_be_written_down_is_not_offered(market: ConsoleMarketplace):
-    odd = replace(GROUP, services=tuple(replace(s, params=Params(tee="cpu")) for s in GROUP.services))
+    (group,) = WORKLOAD.groups
+    odd = replace(group, services=tuple(replace(s, params=Params(tee="cpu")) for s in group.services))
 
     with pytest.raises(NotWritten):
-        await market.capabilities(odd)
+        await market.capabilities(Workload((odd,)))
 
 
 async def test_a_reputation_is_how_long_the_console_has_met_the_provider(arena: ConsoleArena):
@@ -339,7 +340,7 @@ async def test_what_must_hold_is_in_the_sdl_that_goes_out(arena: ConsoleArena):
     await arena.market.create(order)
 
     (found,) = arena.server.ledger.deployments.values()
-    assert found.group["requirements"]["attributes"] == [{"key": "region", "value": "eu-west"}]
+    assert found.groups[0]["requirements"]["attributes"] == [{"key": "region", "value": "eu-west"}]
 
 
 async def test_a_deposit_is_locked_to_the_uact(arena: ConsoleArena):
@@ -355,12 +356,12 @@ async def test_what_a_lost_lease_has_cost_is_in_the_bill_of_the_order(arena: Con
     order = arena.order(fault="reclaim")
     await arena.market.create(order)
     bid = (await arena.market.bids(order.id)).bids[0]
-    await arena.market.accept(order.id, bid)
-    await arena.market.send_manifest(order.id, GROUP)
+    await arena.market.accept(order.id, [bid])
+    await arena.market.send_manifest(order.id, WORKLOAD)
     await arena.market.create(replace(order, number=2))
     again = (await arena.market.bids(order.id)).bids[1]
-    await arena.market.accept(order.id, again)
-    await arena.market.send_manifest(order.id, GROUP)
+    await arena.market.accept(order.id, [again])
+    await arena.market.send_manifest(order.id, WORKLOAD)
 
     closed = await arena.market.close(order.id)
 
@@ -376,7 +377,7 @@ async def test_a_session_that_the_gateway_does_not_know_is_told_apart_from_a_con
     arena.server.session = "Bearer somebody-else"
 
     with pytest.raises(ConsoleNotConnected, match="unauthenticated"):
-        await arena.market.capabilities(GROUP)
+        await arena.market.capabilities(WORKLOAD)
     with pytest.raises(Unavailable) as down:
         await arena.market.console.deployments()
 
@@ -389,6 +390,6 @@ async def test_a_deployment_that_was_closed_by_hand_takes_no_further_step(arena:
     await arena.market.console.close(await arena.dseq(order.id))
 
     with pytest.raises(OrderNotOpen):
-        await arena.market.accept(order.id, bid)
+        await arena.market.accept(order.id, [bid])
 
     assert (await arena.market.close(order.id)).spent_uact == 0

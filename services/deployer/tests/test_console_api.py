@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from conftest import Gateway, MakeApp, Tenant, TenantOf
+    from security_gateway import Gateway
+
+    from conftest import MakeApp, Tenant, TenantOf
 
 
 @pytest.fixture

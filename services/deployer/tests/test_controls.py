@@ -6,11 +6,13 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.controls import assess
-from mesh_deployer.domain.deployment import Backend, Control, Deadlines, Deployment, Lease
-from mesh_deployer.domain.market import Bid, Choice, ScoredBid, Terms
+from mesh_deployer.domain.deployment import Backend, Deadlines, Deployment, Lease
+from mesh_deployer.domain.market import Bid, Placement, ScoredBid, Terms
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Shape
+from mesh_deployer.domain.security import Control
+from mesh_deployer.domain.workload import Shape, Workload
 from mesh_deployer.schemas.sdl import HELLO
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -35,7 +37,7 @@ def accepted(region: str = "eu-west", provider: Backend = "simulated") -> Deploy
         shape=Shape(100, 2**27, 2**29),
         terms=Terms(
             reputation_floor=Decimal(0),
-            ceiling_uact_per_block=Decimal(100),
+            placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(100)),),
             requirements={"region": region},
         ),
         deposit_uact=500_000,
@@ -45,14 +47,14 @@ def accepted(region: str = "eu-west", provider: Backend = "simulated") -> Deploy
 
 
 def leased(region: str = "eu-west", provider: Backend = "simulated") -> Deployment:
-    choice = Choice((ScoredBid(bid=BID, rank=1, reason="Cheapest of 1 that met the terms."),))
-    chosen = accepted(region, provider).opened(NOW).saw(choice, ()).chose(BID, NOW)
-    return chosen.got_lease(Lease(lease_id="sim/1", provider_uri="https://a.invalid"), NOW)
+    choice = Choice((ScoredBid(bid=BID, rank=1, reason="Cheapest of 1 that met the terms."),), (1,))
+    chosen = accepted(region, provider).opened(NOW).saw(choice, ()).chose([BID], NOW)
+    return chosen.got_leases([Lease(lease_id="sim/1", provider_uri="https://a.invalid")], NOW)
 
 
 def controls(deployment: Deployment, sdl: str = HELLO) -> dict[str, Control]:
-    (group,) = compile_sdl(sdl).groups
-    return {control.id.partition("-")[2]: control for control in assess(deployment, group)}
+    workload = Workload(compile_sdl(sdl).groups)
+    return {control.id.partition("-")[2]: control for control in assess(deployment, workload)}
 
 
 def test_residency_is_shown_by_what_the_provider_says_of_itself_and_the_control_says_so():

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mesh_cli.zygote import Life, Zygote
+    from security_gateway import Gateway
 
-    from conftest import Gateway, Tenant
+    from conftest import Tenant
 
 
 @pytest.fixture(scope="session")

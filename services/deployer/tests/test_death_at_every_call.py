@@ -12,7 +12,7 @@ from mesh_deployer.repository.tables import SimulatedOrderRow
 from sqlalchemy import select
 
 if TYPE_CHECKING:
-    from conftest import Stage
+    from stage import Stage
 
 WAY = ["create", "bids", "accept", "send_manifest", "status", "close"]
 DEATHS = [(call, moment) for call in range(1, len(WAY) + 1) for moment in ("before", "after")]

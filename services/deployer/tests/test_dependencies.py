@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from httpx import AsyncClient, Response
+    from security_gateway import Gateway
 
-    from conftest import Gateway, MakeApp, Tenant, TenantOf
+    from conftest import MakeApp, Tenant, TenantOf
 
 
 SECURE = {

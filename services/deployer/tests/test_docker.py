@@ -12,7 +12,7 @@ from docker import DockerClient
 from mesh_deployer.adapters.containers import ORDER, SERVICE
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.schemas.sdl import HELLO
-from mesh_deployer.service.workloads import group_of
+from mesh_deployer.service.workloads import workload_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -289,15 +289,15 @@ async def test_what_is_left_on_the_engine_for_nobody_is_removed_and_what_is_a_st
     make_app: MakeApp, tenant_of: TenantOf, docker_url: str, tmp_path: Path
 ):
     app = make_app(f"sqlite+aiosqlite:///{tmp_path}/left.db", docker_url=docker_url, sweep_s=0.2)
-    group, stranger = group_of(HELLO), Engine(docker_url, owner=uuid4().hex)
+    workload, stranger = workload_of(HELLO), Engine(docker_url, owner=uuid4().hex)
     async with tenant_of(app) as tenant:
         ended = await tenant.close(await tenant.deploy(HELLO, provider="docker", wait=30))
         ended_id, strangers_id = UUID(ended["deploymentId"]), uuid4()
         ours: Engine = app.state.service.markets["docker"].engine
-        await stranger.ask(lambda containers: containers.run(strangers_id, group))
+        await stranger.ask(lambda containers: containers.run(strangers_id, workload))
 
         # comes through late, as a start does whose answer nobody waited for
-        await ours.ask(lambda containers: containers.run(ended_id, group))
+        await ours.ask(lambda containers: containers.run(ended_id, workload))
         async with asyncio.timeout(60):
             while await ours.ask(lambda containers: containers.held()):
                 await asyncio.sleep(0.05)
@@ -309,10 +309,14 @@ async def test_what_is_left_on_the_engine_for_nobody_is_removed_and_what_is_a_st
 
 async def test_two_deployers_on_one_engine_may_have_orders_of_the_same_id(docker_url: str):
     """Ids follow from caller and key, so two meshes that are told the same make the same ones."""
-    engines, id, group = [Engine(docker_url, owner=uuid4().hex) for _ in range(2)], uuid4(), group_of(HELLO)
+    engines, id, workload = (
+        [Engine(docker_url, owner=uuid4().hex) for _ in range(2)],
+        uuid4(),
+        workload_of(HELLO),
+    )
 
     for engine in engines:
-        await engine.ask(lambda containers: containers.run(id, group))
+        await engine.ask(lambda containers: containers.run(id, workload))
     await engines[0].ask(lambda containers: containers.remove(id))
 
     assert [await engine.ask(lambda containers: containers.held()) for engine in engines] == [[], [id]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
-from arenas import GROUP
+from arenas import WORKLOAD
 from mesh_deployer.domain.drift import WHATS, Drift, Observed, drift, unreported
 from mesh_deployer.repository.orders import SimulatedOrders
 from mesh_shared.database.engine import Database
@@ -28,7 +28,7 @@ AS_WANTED = Observed(
 
 
 def test_what_runs_as_it_should_is_no_drift():
-    assert drift(GROUP, [AS_WANTED]) == ()
+    assert drift(WORKLOAD, [AS_WANTED]) == ()
     assert unreported([AS_WANTED]) == ()
 
 
@@ -46,17 +46,19 @@ def test_what_runs_as_it_should_is_no_drift():
 def test_each_difference_says_what_is_wanted_and_what_is_found(what: str, found: Any, told: tuple[str, str]):
     wanted, is_there = told
 
-    differences = drift(GROUP, [replace(AS_WANTED, **{what: found})])
+    differences = drift(WORKLOAD, [replace(AS_WANTED, **{what: found})])
 
-    assert differences == (Drift(service="web", what=what, wanted=wanted, found=is_there),)
+    assert differences == (
+        Drift(placement="dcloud", service="web", what=what, wanted=wanted, found=is_there),
+    )
 
 
 def test_a_service_that_is_gone_and_one_that_nobody_asked_for_are_drift():
     stranger = replace(AS_WANTED, service="miner")
 
-    assert drift(GROUP, [stranger]) == (
-        Drift(service="miner", what="service", wanted=None, found="miner"),
-        Drift(service="web", what="service", wanted="web", found=None),
+    assert drift(WORKLOAD, [stranger]) == (
+        Drift(placement="dcloud", service="miner", what="service", wanted=None, found="miner"),
+        Drift(placement="dcloud", service="web", what="service", wanted="web", found=None),
     )
 
 
@@ -64,7 +66,7 @@ def test_a_service_that_is_gone_and_one_that_nobody_asked_for_are_drift():
 def test_what_is_not_reported_is_no_drift_and_is_named(what: str):
     observed = [replace(AS_WANTED, **{what: None})]
 
-    assert drift(GROUP, observed) == ()
+    assert drift(WORKLOAD, observed) == ()
     assert unreported(observed) == (what,)
 
 
@@ -96,7 +98,13 @@ async def test_what_somebody_else_has_changed_is_found(sqlite_app: FastAPI, tena
     found = await compared(tenant, deployment)
 
     assert found["items"] == [
-        {"service": "web", "what": "image", "wanted": "debian:trixie-slim", "found": "miner:latest"}
+        {
+            "placement": "dcloud",
+            "service": "web",
+            "what": "image",
+            "wanted": "debian:trixie-slim",
+            "found": "miner:latest",
+        }
     ]
 
 

@@ -16,7 +16,7 @@ from mesh_deployer.service.leftovers import Leftovers
 from mesh_deployer.service.steps import Steps
 
 if TYPE_CHECKING:
-    from conftest import Stage
+    from stage import Stage
 
 
 async def test_a_silent_market_holds_a_deployment_up_and_costs_it_nothing(sqlite_stage: Stage):

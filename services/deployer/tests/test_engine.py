@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse, Response
 from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import DockerNotAvailable, ImageNotPresent, ManifestRefused, NotOnDocker
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_shared.errors import Unavailable
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from pathlib import Path
 
-    from mesh_deployer.domain.workload import Group
-
-    from conftest import Stage
+    from stage import Stage
 
 
 @dataclass
@@ -121,17 +120,16 @@ def elsewhere(sqlite_stage: Stage) -> Iterator[Callable[[str], DockerMarketplace
         gc.collect()
 
 
-def group(*changes: tuple[str, str]) -> Group:
+def workload(*changes: tuple[str, str]) -> Workload:
     sdl = HELLO
     for old, new in changes:
         assert old in sdl
         sdl = sdl.replace(old, new)
-    (compiled,) = compile_sdl(sdl).groups
-    return compiled
+    return Workload(compile_sdl(sdl).groups)
 
 
 async def test_an_engine_that_has_everything_says_what_running_there_means(market: DockerMarketplace):
-    meaning = await market.capabilities(group())
+    meaning = await market.capabilities(workload())
 
     assert meaning == (
         "The container really runs on the local Docker engine; bids, price and lease are simulated."
@@ -142,7 +140,7 @@ async def test_images_that_it_lacks_are_named_and_not_pulled(market: DockerMarke
     stand_in.images = ()
 
     with pytest.raises(ImageNotPresent) as refusal:
-        await market.capabilities(group())
+        await market.capabilities(workload())
 
     assert refusal.value.members == {"images": ["debian:trixie-slim"]}
     assert not [verb for verb in stand_in.asked if verb.startswith("images/create")]
@@ -161,14 +159,14 @@ async def test_what_the_machine_has_not_is_said(
     market: DockerMarketplace, change: tuple[str, str], reason: str
 ):
     with pytest.raises(NotOnDocker) as refusal:
-        await market.capabilities(group(change))
+        await market.capabilities(workload(change))
 
     assert reason in refusal.value.detail
 
 
 async def test_all_replicas_together_must_fit_into_memory_but_may_share_cpus(market: DockerMarketplace):
-    shared = group(("units: 100m", "units: 4"), ("count: 1", "count: 20"))
-    full = group(("size: 128Mi", "size: 1Gi"), ("count: 1", "count: 9"))
+    shared = workload(("units: 100m", "units: 4"), ("count: 1", "count: 20"))
+    full = workload(("size: 128Mi", "size: 1Gi"), ("count: 1", "count: 9"))
 
     assert await market.capabilities(shared)
     with pytest.raises(NotOnDocker):
@@ -192,17 +190,17 @@ async def test_an_engine_that_talks_nonsense_is_not_available(
     stand_in.failing = {"info": failure}
 
     with pytest.raises(DockerNotAvailable):
-        await market.capabilities(group())
+        await market.capabilities(workload())
 
 
 async def test_an_engine_that_fails_once_is_asked_again(market: DockerMarketplace, stand_in: StandIn):
     stand_in.failing = {"info": Response("{}", 500)}
     with pytest.raises(DockerNotAvailable):
-        await market.capabilities(group())
+        await market.capabilities(workload())
 
     stand_in.failing = {}
 
-    assert await market.capabilities(group())
+    assert await market.capabilities(workload())
 
 
 async def test_a_question_about_an_order_to_a_broken_engine_is_unavailable_and_changes_nothing(
@@ -222,12 +220,12 @@ async def test_what_the_engine_calls_a_bad_request_is_a_refusal_and_what_it_trip
     order_id = uuid4()
     stand_in.failing = {"networks/create": JSONResponse({"message": "invalid subnet"}, 400)}
     with pytest.raises(ManifestRefused, match="invalid subnet"):
-        await market.engine.ask(lambda containers: containers.run(order_id, group()))
+        await market.engine.ask(lambda containers: containers.run(order_id, workload()))
 
     stand_in.failing = {"networks/create": JSONResponse({"message": "out of addresses"}, 500)}
 
     with pytest.raises(Unavailable):
-        await market.engine.ask(lambda containers: containers.run(order_id, group()))
+        await market.engine.ask(lambda containers: containers.run(order_id, workload()))
 
 
 async def test_an_order_of_which_nothing_is_there_has_ended(market: DockerMarketplace):
@@ -243,7 +241,7 @@ async def test_where_nobody_listens_there_is_no_engine(
     market = elsewhere(url)
 
     with pytest.raises(DockerNotAvailable):
-        await market.capabilities(group())
+        await market.capabilities(workload())
 
 
 async def test_a_socket_file_without_a_listener_is_no_engine(
@@ -253,7 +251,7 @@ async def test_a_socket_file_without_a_listener_is_no_engine(
     market = elsewhere(f"unix://{tmp_path}/stale.sock")
 
     with pytest.raises(DockerNotAvailable):
-        await market.capabilities(group())
+        await market.capabilities(workload())
 
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -294,7 +292,7 @@ async def test_whoever_else_listens_there_is_no_engine_and_holds_nobody_up(
     async with peer(talk, tmp_path / "peer.sock") as url, asyncio.timeout(10):
         market = elsewhere(url)
         with pytest.raises(DockerNotAvailable):
-            await market.capabilities(group())
+            await market.capabilities(workload())
 
 
 async def test_questions_that_hang_do_not_keep_others_from_being_told(
@@ -303,7 +301,7 @@ async def test_questions_that_hang_do_not_keep_others_from_being_told(
     """More of them than an engine has threads."""
     async with peer(silent, tmp_path / "peer.sock") as url, asyncio.timeout(10):
         market = elsewhere(url)
-        asking = (market.capabilities(group()) for _ in range(20))
+        asking = (market.capabilities(workload()) for _ in range(20))
         answers = await asyncio.gather(*asking, return_exceptions=True)
 
     assert {type(answer) for answer in answers} == {DockerNotAvailable}

@@ -57,6 +57,7 @@ async def test_a_life_is_told_as_it_happens_and_can_be_followed_from_anywhere(
     assert live[1]["data"] == {
         "deployment_id": deployment["deploymentId"],
         "provider": "simulated",
+        "placement": "dcloud",
         "lease_id": deployment["leaseId"],
         "provider_address": deployment["chosen"]["provider"],
         "uact_per_block": deployment["chosen"]["uact_per_block"],

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_deployer.domain.deployment import State
 from mesh_deployer.domain.funds import ENOUGH, LOW, Funds
+from mesh_deployer.domain.market import Placement
 from mesh_deployer.repository.deployments import Deployments
 from mesh_deployer.repository.tables import SimulatedOrderRow
 from mesh_deployer.schemas.sdl import HELLO
@@ -21,8 +22,9 @@ from mesh_deployer.service.steps import Steps
 
 if TYPE_CHECKING:
     from mesh_deployer.domain.deployment import Deployment
+    from stage import Stage
 
-    from conftest import Stage, Tenant
+    from conftest import Tenant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DEAR = HELLO.replace("units: 100m", "units: 64").replace("amount: 100", "amount: 9999999")
@@ -172,9 +174,8 @@ async def test_a_sum_fits_the_schema(tenant: Tenant, body: dict[str, Any]):
 async def low(stage: Stage, most: int | None) -> Deployment:
     """Accepts a deployment that runs out in some hours and may be raised to `most`."""
     deployment = stage.deployment(sdl=DEAR, top_up_to_uact=most)
-    deployment = replace(
-        deployment, terms=replace(deployment.terms, ceiling_uact_per_block=Decimal(9_999_999))
-    )
+    generous = Placement(name="dcloud", ceiling_uact_per_block=Decimal(9_999_999))
+    deployment = replace(deployment, terms=replace(deployment.terms, placements=(generous,)))
     async with stage.database.write() as session:
         Deployments(session).add(deployment)
     return deployment

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.deployment import (
     ENDED,
     MAX_ORDERS,
@@ -17,13 +18,13 @@ from mesh_deployer.domain.deployment import (
     Lease,
     State,
 )
-from mesh_deployer.domain.market import Bid, Cause, Choice, CloseReason, Declined, ScoredBid, Terms
+from mesh_deployer.domain.market import Bid, Cause, CloseReason, Declined, Placement, ScoredBid, Terms
 from mesh_deployer.domain.workload import Shape
 from mesh_deployer.schemas.sdl import HELLO
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 BID = Bid(provider="sim1a", uri="https://a.invalid", uact_per_block=Decimal(5), reputation=Decimal("0.9"))
-CHOICE = Choice((ScoredBid(bid=BID, rank=1, reason="Cheapest of 1 that met the terms."),))
+CHOICE = Choice((ScoredBid(bid=BID, rank=1, reason="Cheapest of 1 that met the terms."),), (1,))
 LEASE = Lease(lease_id="sim/1", provider_uri="https://a.invalid")
 ACCEPTED = Deployment(
     id=UUID(int=1),
@@ -34,14 +35,17 @@ ACCEPTED = Deployment(
     sdl=HELLO,
     version_hash="h",
     shape=Shape(100, 2**27, 2**29),
-    terms=Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=Decimal(100)),
+    terms=Terms(
+        reputation_floor=Decimal(0),
+        placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(100)),),
+    ),
     deposit_uact=500_000,
     deadlines=Deadlines(bid_window_s=5, bid_s=300, start_s=200),
     created_at=NOW,
 )
 OPEN = ACCEPTED.opened(NOW)
-CHOSEN = OPEN.saw(CHOICE, ()).chose(BID, NOW)
-LEASED = CHOSEN.got_lease(LEASE, NOW)
+CHOSEN = OPEN.saw(CHOICE, ()).chose([BID], NOW)
+LEASED = CHOSEN.got_leases([LEASE], NOW)
 ACTIVE = LEASED.running(("http://127.0.0.1:1",), "It runs.", NOW)
 
 
@@ -51,7 +55,7 @@ def after(seconds: float) -> datetime:
 
 def test_a_deployment_goes_from_order_to_lease_to_work_and_its_history_says_so():
     assert [step.state for step in ACTIVE.history] == ["open", "chosen", "leased", "active"]
-    assert (ACTIVE.chosen, ACTIVE.lease, ACTIVE.uris) == (BID, LEASE, ("http://127.0.0.1:1",))
+    assert (ACTIVE.chosen, ACTIVE.leases, ACTIVE.uris) == ((BID,), (LEASE,), ("http://127.0.0.1:1",))
     assert ACTIVE.uact_per_block == 5
     assert ACTIVE.explanation == "It runs."
 
@@ -68,9 +72,9 @@ def test_every_change_counts_and_no_change_does_not():
 
 
 def test_a_lost_bid_goes_back_to_the_others():
-    again = CHOSEN.lost_bid("sim1a", NOW)
+    again = CHOSEN.lost_bid("sim1a", 1, NOW)
 
-    assert (again.state, again.chosen, again.lost) == (State.OPEN, None, ("sim1a",))
+    assert (again.state, again.chosen, again.lost) == (State.OPEN, (), ("sim1a",))
 
 
 def test_what_fails_is_closed_and_what_its_owner_closes_has_not_failed():
@@ -166,7 +170,7 @@ def test_without_an_acceptable_bid_the_ending_says_how_many_there_were():
     declined = (Declined(provider="sim1b", reason="Too busy.", cause=Cause.CAPACITY),)
 
     failing = OPEN.saw(
-        Choice((ScoredBid(bid=BID, rank=None, reason="Too dear.", cause=Cause.PRICE),)), declined
+        Choice((ScoredBid(bid=BID, rank=None, reason="Too dear.", cause=Cause.PRICE),), (1,)), declined
     ).without_bid(NOW)
 
     assert failing.explanation == "None of 1 bid(s) met the terms; 1 did not bid: 1 capacity, 1 price."
@@ -174,10 +178,10 @@ def test_without_an_acceptable_bid_the_ending_says_how_many_there_were():
 
 @pytest.mark.parametrize("deployment", [LEASED, ACTIVE], ids=lambda d: str(d.state))
 def test_a_lost_lease_leads_to_a_new_order_without_the_provider_that_closed_it(deployment: Deployment):
-    relisted = deployment.lost_lease("lease-lost", "The provider has closed the lease.", NOW)
+    relisted = deployment.lost_leases("lease-lost", "The provider has closed the lease.", ["sim1a"], [1], NOW)
 
     assert (relisted.state, relisted.order_number) == (State.CREATED, 2)
-    assert (relisted.lease, relisted.chosen, relisted.uris) == (None, None, ())
+    assert (relisted.leases, relisted.chosen, relisted.uris) == ((), (), ())
     assert relisted.lost == ("sim1a",)
     assert relisted.explanation == "The provider has closed the lease. Asking for bids once more."
 
@@ -185,10 +189,10 @@ def test_a_lost_lease_leads_to_a_new_order_without_the_provider_that_closed_it(d
 def test_a_deployment_whose_leases_are_closed_again_and_again_gives_up():
     deployment = ACTIVE
     for _ in range(MAX_ORDERS - 1):
-        relisted = deployment.lost_lease("lease-lost", "Closed.", NOW)
-        deployment = relisted.opened(NOW).saw(CHOICE, ()).chose(BID, NOW).got_lease(LEASE, NOW)
+        relisted = deployment.lost_leases("lease-lost", "Closed.", ["sim1a"], [1], NOW)
+        deployment = relisted.opened(NOW).saw(CHOICE, ()).chose([BID], NOW).got_leases([LEASE], NOW)
 
-    given_up = deployment.lost_lease("lease-lost", "Closed.", NOW)
+    given_up = deployment.lost_leases("lease-lost", "Closed.", ["sim1a"], [1], NOW)
 
     assert given_up.state is State.CLOSING
     assert given_up.ending is not None
@@ -197,7 +201,7 @@ def test_a_deployment_whose_leases_are_closed_again_and_again_gives_up():
 
 def test_a_step_that_makes_no_sense_is_a_bug_and_says_so():
     with pytest.raises(IllegalTransition, match="created -> leased"):
-        ACCEPTED.got_lease(LEASE, NOW)
+        ACCEPTED.got_leases([LEASE], NOW)
     with pytest.raises(IllegalTransition, match="closed -> open"):
         ACCEPTED.closing(NOW).ended(0, NOW).opened(NOW)
 
@@ -205,11 +209,11 @@ def test_a_step_that_makes_no_sense_is_a_bug_and_says_so():
 Move = Callable[[Deployment], Deployment]
 MOVES: dict[str, Move] = {
     "opened": lambda d: d.opened(NOW),
-    "chose": lambda d: d.saw(CHOICE, ()).chose(BID, NOW),
-    "lost": lambda d: d.lost_bid("sim1a", NOW),
-    "leased": lambda d: d.got_lease(LEASE, NOW),
+    "chose": lambda d: d.saw(CHOICE, ()).chose([BID], NOW),
+    "lost": lambda d: d.lost_bid("sim1a", 1, NOW),
+    "leased": lambda d: d.got_leases([LEASE], NOW),
     "running": lambda d: d.running((), "", NOW),
-    "lease lost": lambda d: d.lost_lease("lease-lost", "Closed.", NOW),
+    "lease lost": lambda d: d.lost_leases("lease-lost", "Closed.", ["sim1a"], [1], NOW),
     "failing": lambda d: d.failing("code", "text", NOW),
     "late": lambda d: d.in_time(after(1000)),
     "closing": lambda d: d.closing(NOW),
@@ -226,7 +230,7 @@ def test_whatever_happens_an_end_is_an_end_and_an_order_is_leased_once(moves: li
             deployment = MOVES[move](deployment)
         except IllegalTransition:
             continue
-        leases += deployment.lease is not before.lease and deployment.lease is not None
+        leases += deployment.leases is not before.leases and deployment.leases != ()
         assert deployment.revision >= before.revision
         assert before.state not in ENDED or deployment is before
     assert leases <= deployment.order_number <= MAX_ORDERS

@@ -3,18 +3,22 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from mesh_deployer.domain.choice import choose_bids
 from mesh_deployer.domain.market import (
     Bid,
     Cause,
     Declined,
+    Placement,
     Strategy,
     Terms,
-    choose_bid,
     misses,
     tally,
 )
 
-TERMS = Terms(reputation_floor=Decimal("0.7"), ceiling_uact_per_block=Decimal(100))
+TERMS = Terms(
+    reputation_floor=Decimal("0.7"),
+    placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(100)),),
+)
 bids = st.lists(
     st.builds(
         Bid,
@@ -31,7 +35,9 @@ bids = st.lists(
 terms = st.builds(
     Terms,
     reputation_floor=st.decimals(0, 1, places=2),
-    ceiling_uact_per_block=st.decimals(0, 200, places=6),
+    placements=st.tuples(
+        st.builds(Placement, name=st.just("dcloud"), ceiling_uact_per_block=st.decimals(0, 200, places=6))
+    ),
     requirements=st.dictionaries(st.just("region"), st.sampled_from(["eu", "us"])),
     strategy=st.sampled_from(Strategy),
 )
@@ -48,11 +54,11 @@ def bid(provider: str, price: str, reputation: str, **attributes: str) -> Bid:
 
 
 def test_the_cheapest_of_good_reputation_wins_and_every_other_is_told_why_not():
-    choice = choose_bid(
+    choice = choose_bids(
         [bid("dear", "12", "0.99"), bid("shady", "1", "0.2"), bid("solid", "9.5", "0.9")], TERMS
     )
 
-    assert choice.chosen == bid("solid", "9.5", "0.9")
+    assert choice.chosen == (bid("solid", "9.5", "0.9"),)
     assert [(scored.bid.provider, scored.rank, scored.reason) for scored in choice.table] == [
         ("solid", 1, "Cheapest of 2 that met the terms."),
         ("dear", 2, "Costs 2.5 uact per block more than the chosen one."),
@@ -61,30 +67,32 @@ def test_the_cheapest_of_good_reputation_wins_and_every_other_is_told_why_not():
 
 
 def test_the_floor_itself_is_good_enough():
-    assert choose_bid([bid("just", "1", "0.7")], TERMS).chosen is not None
+    assert choose_bids([bid("just", "1", "0.7")], TERMS).chosen != ()
 
 
 def test_a_tie_goes_to_the_better_then_to_the_lower_address():
     tied = [bid("c", "5", "0.8"), bid("b", "5", "0.9"), bid("a", "5", "0.8")]
 
-    table = choose_bid(tied, TERMS).table
+    table = choose_bids(tied, TERMS).table
 
     assert [(scored.bid.provider, scored.reason) for scored in table] == [
         ("b", "Cheapest of 3 that met the terms."),
         ("a", "Costs the same as the chosen one, with less reputation."),
         ("c", "Costs the same as the chosen one, with less reputation."),
     ]
-    assert choose_bid([tied[0], tied[2]], TERMS).table[1].reason == (
+    assert choose_bids([tied[0], tied[2]], TERMS).table[1].reason == (
         "Equal to the chosen one; the lower address wins."
     )
 
 
 def test_a_bid_above_the_price_outside_the_region_or_lost_is_out():
     strict = Terms(
-        reputation_floor=Decimal(0), ceiling_uact_per_block=Decimal(10), requirements={"region": "eu"}
+        reputation_floor=Decimal(0),
+        placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(10)),),
+        requirements={"region": "eu"},
     )
 
-    table = choose_bid(
+    table = choose_bids(
         [
             bid("dear", "11", "1", region="eu"),
             bid("far", "1", "1", region="us"),
@@ -101,37 +109,37 @@ def test_a_bid_above_the_price_outside_the_region_or_lost_is_out():
         "silent": "region is not declared, eu is required.",
         "gone": "Lost before: its bid was gone when it was accepted, or it closed the lease.",
     }
-    assert choose_bid([scored.bid for scored in table], strict, lost=["gone"]).chosen is None
+    assert choose_bids([scored.bid for scored in table], strict, lost=["gone"]).chosen == ()
 
 
 def test_no_bid_is_no_choice():
-    assert choose_bid([], TERMS).chosen is None
+    assert choose_bids([], TERMS).chosen == ()
 
 
 @given(bids, terms, st.randoms(use_true_random=False))
 def test_the_choice_depends_on_the_bids_and_not_on_their_order(seen: list[Bid], terms: Terms, random: object):
     mixed = sorted(seen, key=lambda _: random.random())  # type: ignore[attr-defined]
 
-    assert choose_bid(mixed, terms) == choose_bid(seen, terms)
+    assert choose_bids(mixed, terms) == choose_bids(seen, terms)
 
 
 @given(bids, terms)
 def test_every_bid_is_in_the_table_once_and_the_chosen_one_meets_all_terms(seen: list[Bid], terms: Terms):
-    choice = choose_bid(seen, terms)
+    choice = choose_bids(seen, terms)
 
     assert sorted(scored.bid.provider for scored in choice.table) == sorted(bid.provider for bid in seen)
     fitting = [
         bid
         for bid in seen
         if bid.reputation >= terms.reputation_floor
-        and bid.uact_per_block <= terms.ceiling_uact_per_block
+        and bid.uact_per_block <= terms.placements[0].ceiling_uact_per_block
         and terms.requirements.items() <= bid.attributes.items()
     ]
-    assert (choice.chosen is None) == (not fitting)
-    if choice.chosen is not None:
-        assert choice.chosen in fitting
+    assert (choice.chosen == ()) == (not fitting)
+    for chosen in choice.chosen:
+        assert chosen in fitting
         least = min(bid.score(terms.strategy) for bid in fitting)
-        assert choice.chosen.score(terms.strategy) == least
+        assert chosen.score(terms.strategy) == least
     assert [scored.rank for scored in choice.table if scored.accepted] == list(range(1, len(fitting) + 1))
     assert all(scored.reason for scored in choice.table)
 
@@ -146,19 +154,19 @@ VALUE = replace(TERMS, strategy=Strategy.BEST_VALUE)
 def test_one_success_does_not_win_over_a_hundred():
     newcomer, veteran = known("new", "5", "1", 1), known("old", "10", "0.99", 100)
 
-    by_price, by_value = (choose_bid([newcomer, veteran], terms) for terms in (TERMS, VALUE))
+    by_price, by_value = (choose_bids([newcomer, veteran], terms) for terms in (TERMS, VALUE))
 
-    assert (by_price.chosen, by_value.chosen) == (newcomer, veteran)
+    assert (by_price.chosen, by_value.chosen) == ((newcomer,), (veteran,))
 
 
 def test_a_newcomer_wins_when_it_is_as_much_cheaper_as_it_is_less_known():
     newcomer, veteran = known("new", "1", "1", 1), known("old", "10", "0.99", 100)
 
-    assert choose_bid([newcomer, veteran], VALUE).chosen == newcomer
+    assert choose_bids([newcomer, veteran], VALUE).chosen == (newcomer,)
 
 
 def test_equal_value_goes_to_the_lower_address_and_every_score_is_told():
-    table = choose_bid(
+    table = choose_bids(
         [known("b", "5", "0.9", 50), known("a", "5", "0.9", 50), known("c", "6", "0.9", 50)], VALUE
     ).table
 
@@ -174,7 +182,7 @@ def test_equal_value_goes_to_the_lower_address_and_every_score_is_told():
 def test_the_chosen_has_the_least_score_of_all_that_meet_the_terms_and_hard_filters_come_first(
     offered: list[Bid], asked: Terms
 ):
-    choice = choose_bid(offered, asked)
+    choice = choose_bids(offered, asked)
 
     accepted = [scored.score for scored in choice.table if scored.accepted]
     assert accepted == sorted(score for score in accepted if score is not None)
@@ -185,7 +193,7 @@ def test_the_chosen_has_the_least_score_of_all_that_meet_the_terms_and_hard_filt
 
 
 def test_causes_are_counted_the_most_frequent_first():
-    table = choose_bid([bid("a", "1", "0.1"), bid("b", "200", "0.9"), bid("c", "1", "0.9")], TERMS).table
+    table = choose_bids([bid("a", "1", "0.1"), bid("b", "200", "0.9"), bid("c", "1", "0.9")], TERMS).table
     silent = [Declined(provider="d", reason="Full.", cause=Cause.CAPACITY)] * 2
 
     assert list(tally(table, silent).items()) == [

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from security_gateway import Gateway
 
-    from conftest import Gateway, MakeApp, Tenant
+    from conftest import MakeApp, Tenant
 
 ROUTES = {
     ("/v1/sdl", "post"): "generate_sdl",

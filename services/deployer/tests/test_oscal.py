@@ -11,24 +11,19 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_deployer.domain.deployment import (
-    Control,
-    Deadlines,
-    Deployment,
-    SecurityProfile,
-    State,
-    Status,
-    Step,
-)
-from mesh_deployer.domain.market import Terms
+from mesh_deployer.domain.deployment import Deadlines, Deployment, State, Step
+from mesh_deployer.domain.market import Placement, Terms
 from mesh_deployer.domain.oscal import assessment_results
+from mesh_deployer.domain.security import Control, SecurityProfile, Status
 from mesh_deployer.domain.workload import Shape
 from mesh_shared.testing import served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Gateway, MakeApp, TenantOf
+    from security_gateway import Gateway
+
+    from conftest import MakeApp, TenantOf
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 TOKEN = re.compile(r"[a-z_][a-z0-9._-]*")
@@ -50,7 +45,9 @@ DEPLOYMENT = Deployment(
     sdl="",
     version_hash="ab" * 32,
     shape=Shape(1, 1, 1),
-    terms=Terms(reputation_floor=Decimal(0), ceiling_uact_per_block=Decimal(1)),
+    terms=Terms(
+        reputation_floor=Decimal(0), placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(1)),)
+    ),
     deposit_uact=1,
     deadlines=Deadlines(bid_window_s=0, bid_s=1, start_s=1),
     created_at=datetime(2026, 1, 1, tzinfo=UTC),

@@ -13,6 +13,7 @@ import pytest
 from mesh_deployer.domain.issues import Severity
 from mesh_deployer.domain.manifest import group_specs, manifest
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 
 HERE = Path(__file__).parent / "parity"
 EVERYTHING = (HERE / "everything.yaml").read_text()
@@ -62,7 +63,7 @@ def test_how_long_a_provider_must_warn_is_kept_beside_the_groups():
 def test_what_nothing_here_runs_is_named():
     _, west = compile_sdl(EVERYTHING).groups
 
-    assert west.extras == [
+    assert Workload((west,)).extras == [
         "GPUs",
         "a kind of processor",
         "confidential computing",

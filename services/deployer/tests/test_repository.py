@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.deployment import Lease
-from mesh_deployer.domain.market import Bid, Choice, Declined, ScoredBid
+from mesh_deployer.domain.market import Bid, Declined, ScoredBid
 from mesh_deployer.repository.deployments import Deployments, Rest
 from sqlalchemy.exc import IntegrityError
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from mesh_deployer.domain.deployment import Deployment
-
-    from conftest import Stage
+    from stage import Stage
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -56,9 +56,10 @@ async def test_a_deployment_is_read_as_it_was_stored_to_the_last_field(stage: St
     )
     deployment = await add(stage, 1, NOW + timedelta(microseconds=1))
     seen = deployment.opened(NOW).saw(
-        Choice((ScoredBid(bid=bid, rank=1, reason="Cheapest."),)), (Declined(provider="b", reason="Busy."),)
+        Choice((ScoredBid(bid=bid, rank=1, reason="Cheapest."),), (1,)),
+        (Declined(provider="b", reason="Busy."),),
     )
-    leased = seen.chose(bid, NOW).got_lease(Lease(lease_id="l/1", provider_uri="https://a.invalid"), NOW)
+    leased = seen.chose([bid], NOW).got_leases([Lease(lease_id="l/1", provider_uri="https://a.invalid")], NOW)
     running = leased.running(("http://127.0.0.1:1",), "It runs.", NOW)
     async with writing(stage) as deployments:
         assert await deployments.replace(deployment, running)
@@ -193,11 +194,11 @@ async def test_a_lease_belongs_to_one_deployment(stage: Stage):
     """Whatever goes wrong elsewhere, the table takes no second one."""
     lease = Lease(lease_id="l/1", provider_uri="https://a.invalid")
     bid = Bid(provider="a", uri="u", uact_per_block=Decimal(1), reputation=Decimal(1))
-    choice = Choice((ScoredBid(bid=bid, rank=1, reason="Cheapest."),))
+    choice = Choice((ScoredBid(bid=bid, rank=1, reason="Cheapest."),), (1,))
     refused = False
     for number in (1, 2):
         deployment = await add(stage, number)
-        leased = deployment.opened(NOW).saw(choice, ()).chose(bid, NOW).got_lease(lease, NOW)
+        leased = deployment.opened(NOW).saw(choice, ()).chose([bid], NOW).got_leases([lease], NOW)
         try:
             async with writing(stage) as deployments:
                 await deployments.replace(deployment, leased)

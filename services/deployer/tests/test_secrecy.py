@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.secrecy import exposed, in_env, in_words
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.schemas.sdl import HELLO
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def test_all_services_and_all_their_parts_are_searched():
 
     compilation = compile_sdl(sdl)
 
-    assert exposed(compilation.groups[0]) == ["--password", "--token", "A_SECRET"]
+    assert exposed(Workload(compilation.groups)) == ["--password", "--token", "A_SECRET"]
     assert {(issue.path, issue.code) for issue in compilation.issues} == {
         ("services.web.command[1]", "secret-in-sdl"),
         ("services.web.args[1]", "secret-in-sdl"),
@@ -176,4 +177,4 @@ def test_the_generated_reference_to_the_gateway_is_what_the_manifest_shows():
     ).groups
 
     assert group.services[0].env == ("MODEL_API_KEY=gateway://model",)
-    assert exposed(group) == []
+    assert exposed(Workload((group,))) == []

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from httpx import Response as Answer
+    from security_gateway import Gateway
 
-    from conftest import Gateway, MakeApp, Tenant, TenantOf
+    from conftest import MakeApp, Tenant, TenantOf
 
 PINNED = "debian@sha256:" + "0" * 64
 

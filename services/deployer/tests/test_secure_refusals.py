@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from httpx import Response as Answer
+    from security_gateway import Gateway
 
-    from conftest import Gateway, Tenant
+    from conftest import Tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

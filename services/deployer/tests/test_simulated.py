@@ -14,6 +14,7 @@ from mesh_deployer.adapters.inventions import PROVIDERS, providers
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.sdl import compile_sdl
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.ports import Order
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_deployer.settings import Settings
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 
     from mesh_deployer.domain.market import BidBook
 
-(GROUP,) = compile_sdl(HELLO).groups
+WORKLOAD = Workload(compile_sdl(HELLO).groups)
 INPUTS = cost.Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
 
 
 def order(id: UUID | None = None, **changes: Any) -> Order:
-    wanted = Order(id=id or uuid4(), group=GROUP, requirements={}, deposit_uact=500_000)
+    wanted = Order(id=id or uuid4(), workload=WORKLOAD, requirements={}, deposit_uact=500_000)
     return replace(wanted, **changes)
+
+
+def placed(*attributes: tuple[str, str]) -> Workload:
+    """The same for providers that have these attributes."""
+    return Workload(tuple(replace(group, attributes=attributes) for group in WORKLOAD.groups))
 
 
 @pytest.fixture
@@ -87,13 +93,13 @@ async def test_an_order_keeps_its_bids_when_the_operator_changes_the_seed(market
     other = SimulatedMarketplace(market.database, 380, INPUTS)
 
     assert (await other.bids(wanted.id)).bids == before.bids
-    assert (await other.accept(wanted.id, before.bids[0])).provider_uri == before.bids[0].uri
+    assert (await other.accept(wanted.id, [before.bids[0]]))[0].provider_uri == before.bids[0].uri
     assert (await other.close(wanted.id)).spent_uact == 0
 
 
 async def test_the_price_is_akashs_formula_within_the_spread_of_the_providers(market: SimulatedMarketplace):
     """$4.5 per vCPU, $1.25 per GB, $0.08 per GB of disk and $0.05 per endpoint a month, times 0.7 to 1.6."""
-    shape = GROUP.shape
+    shape = WORKLOAD.shape
     usd = (
         Decimal(shape.cpu_millis) / 1000 * Decimal("4.5")
         + Decimal(shape.memory_bytes) / 10**9 * Decimal("1.25")
@@ -123,11 +129,11 @@ async def test_bids_arrive_with_the_blocks_and_a_block_passes_with_each_look(mar
 
 
 async def test_requirements_of_sdl_and_order_both_count(market: SimulatedMarketplace):
-    placed = replace(GROUP, attributes=(("region", "eu-west"),))
+    in_europe = placed(("region", "eu-west"))
 
-    by_sdl = await book(market, order(group=placed))
+    by_sdl = await book(market, order(workload=in_europe))
     by_order = await book(market, order(requirements={"region": "eu-west"}))
-    by_both = await book(market, order(group=placed, requirements={"region": "us-east"}))
+    by_both = await book(market, order(workload=in_europe, requirements={"region": "us-east"}))
 
     regions = [{bid.attributes["region"] for bid in found.bids} for found in (by_sdl, by_order, by_both)]
     assert regions == [{"eu-west"}, {"eu-west"}, {"us-east"}]
@@ -143,11 +149,11 @@ async def test_every_provider_that_does_not_bid_says_why(market: SimulatedMarket
 
 async def test_a_fault_is_had_for_the_asking_only_where_faults_are_on_offer(market: SimulatedMarketplace):
     """Elsewhere it is an attribute like any other, which no provider has."""
-    broken = replace(GROUP, attributes=(("simulated/fault", "no-bids"),))
+    broken = placed(("simulated/fault", "no-bids"))
     rehearsing = replace(market, has_faults=True)
 
-    refused = await book(market, order(group=broken))
-    wanted = order(group=broken)
+    refused = await book(market, order(workload=broken))
+    wanted = order(workload=broken)
     await rehearsing.create(wanted)
     silent = await rehearsing.bids(wanted.id)
 
@@ -160,12 +166,13 @@ async def test_a_fault_is_had_for_the_asking_only_where_faults_are_on_offer(mark
 async def test_the_book_outlives_the_process(market: SimulatedMarketplace):
     wanted = order()
     before = await book(market, wanted)
-    lease = await market.accept(wanted.id, before.bids[0])
-
     later = SimulatedMarketplace(market.database, 379, INPUTS)
 
-    assert await later.accept(wanted.id, before.bids[0]) == lease
-    assert (await later.bids(wanted.id)).bids == before.bids
+    seen = await later.bids(wanted.id)
+    lease = await market.accept(wanted.id, [before.bids[0]])
+
+    assert seen == before
+    assert await later.accept(wanted.id, [before.bids[0]]) == lease
 
 
 @pytest.mark.parametrize(
@@ -176,8 +183,8 @@ async def test_a_provider_is_paid_its_price_for_every_block_and_a_begun_uact_is_
 ):
     wanted = order(deposit_uact=deposit)
     bid = (await book(market, wanted)).bids[0]
-    await market.accept(wanted.id, bid)
-    await market.send_manifest(wanted.id, GROUP)
+    await market.accept(wanted.id, [bid])
+    await market.send_manifest(wanted.id, WORKLOAD)
     for _ in range(looks):
         await market.status(wanted.id)
 
@@ -190,6 +197,6 @@ async def test_time_before_the_lease_is_nobodys_money(market: SimulatedMarketpla
     bid = (await book(market, wanted)).bids[0]
     for _ in range(10):
         await market.bids(wanted.id)
-    await market.accept(wanted.id, bid)
+    await market.accept(wanted.id, [bid])
 
     assert (await market.close(wanted.id)).spent_uact == 0

@@ -21,9 +21,10 @@ from sqlalchemy import select
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from mesh_deployer.domain.workload import Group
+    from mesh_deployer.domain.workload import Workload
+    from stage import Stage
 
-    from conftest import Stage, Tenant, TenantOf
+    from conftest import Tenant, TenantOf
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NEWER = HELLO.replace("trixie", "bookworm")
@@ -37,10 +38,10 @@ def hash_of(sdl: str) -> str:
 class Picky(SimulatedMarketplace):
     """A market whose providers refuse one image, and on which another one ends at once."""
 
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
-        if "broken:1" in group.images:
+    async def send_manifest(self, order_id: UUID, workload: Workload) -> None:
+        if "broken:1" in workload.images:
             raise ManifestRefused("The image cannot be pulled.")
-        await super().send_manifest(order_id, group)
+        await super().send_manifest(order_id, workload)
 
     async def status(self, order_id: UUID) -> Condition:
         condition = await super().status(order_id)
@@ -152,7 +153,7 @@ async def test_what_does_not_start_is_replaced_by_the_version_before(sqlite_stag
             while (back := await sqlite_stage.find(id)).former or back.state is not State.ACTIVE:
                 await asyncio.sleep(0.01)
 
-    assert (back.sdl, back.version_hash, back.lease) == (HELLO, first.version_hash, first.lease)
+    assert (back.sdl, back.version_hash, back.leases) == (HELLO, first.version_hash, first.leases)
     assert any("Back to" in step.note for step in back.history)
     async with sqlite_stage.database.read() as session:
         order = await session.get_one(SimulatedOrderRow, id)
@@ -178,7 +179,7 @@ async def test_a_death_in_an_update_only_takes_longer(sqlite_stage: Stage, verb:
                 await asyncio.sleep(0.01)
 
     assert sqlite_stage.market.asked[call - 1] == verb
-    assert (active.sdl, active.lease, active.former) == (NEWER, first.lease, None)
+    assert (active.sdl, active.leases, active.former) == (NEWER, first.leases, None)
     async with sqlite_stage.database.read() as session:
         order = await session.scalar(select(SimulatedOrderRow))
     assert order is not None

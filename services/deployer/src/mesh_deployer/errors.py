@@ -1,6 +1,6 @@
 """What can come of a deployment that its caller can act on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mesh_shared.errors import Conflict, NotFound
 
@@ -45,13 +45,11 @@ class ImageNotAReference(Conflict, title="Image not a reference"):
         super().__init__(text, services=list(services))
 
 
-class SeveralGroups(Conflict, title="Several placement groups"):
-    """One placement is deployed at a time; split the SDL."""
+class TooManyPlacements(Conflict, title="Too many placements"):
+    """Each placement is an order of its own; split the SDL."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(
-            f"One placement is deployed at a time; this SDL has {len(names)}.", names=list(names)
-        )
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(f"A deployment has at most {most} placements here, not {count}.", most=most)
 
 
 class NotRunHere(Conflict, title="Not run here"):
@@ -114,10 +112,12 @@ class NotOnDocker(CannotRun, title="Not possible on the Docker backend"):
 
 
 class BidLost(Conflict, title="Bid lost"):
-    """The provider withdrew, or gave the place to somebody else, before the lease was made."""
+    """A provider withdrew, or gave the place to somebody else, before the leases were made; none was."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, gseq: int = 1) -> None:
         super().__init__("The bid was gone when it was accepted.", provider=provider)
+        self.provider = provider
+        self.gseq = gseq
 
 
 class OrderNotOpen(Conflict, title="Order not open"):
@@ -135,12 +135,18 @@ class OrderRefused(Conflict, title="Order refused"):
 
 
 class LeaseLost(Conflict, title="Lease lost"):
-    """The provider has closed the lease by itself; the order can be opened again."""
+    """Providers have closed leases by themselves; the order can be opened again.
 
-    def __init__(self, provider: str, reason: str) -> None:
-        text = f"The provider {provider} has closed the lease ({reason})."
-        super().__init__(text, provider=provider, reason=reason)
-        self.provider = provider
+    `gseqs` are the placements that have no lease any more, be it that another one was closed.
+    """
+
+    def __init__(self, providers: Sequence[str], reason: str, gseqs: Collection[int] = (1,)) -> None:
+        named = " and ".join(dict.fromkeys(providers))
+        super().__init__(
+            f"The provider {named} has closed the lease ({reason}).", provider=named, reason=reason
+        )
+        self.providers = tuple(providers)
+        self.gseqs = frozenset(gseqs)
 
 
 class InsufficientFunds(Conflict, title="Insufficient funds"):

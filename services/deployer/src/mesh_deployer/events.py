@@ -1,5 +1,6 @@
 """The facts that the deployer publishes."""
 
+from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from mesh_shared.events.event import Event
@@ -76,9 +77,10 @@ class CommandAsked(DeploymentEvent):
 
 
 class LeaseCreated(DeploymentEvent):
-    """A provider is bound to run the deployment."""
+    """A provider is bound to run a placement of the deployment."""
 
     topic: ClassVar[str] = "deployer.lease-created.v1"
+    placement: str = Field(examples=["dcloud"])
     lease_id: str
     provider_address: str
     uact_per_block: str = Amount
@@ -102,33 +104,36 @@ class DeploymentFailed(DeploymentEvent):
     close_reason: str | None = Reason
 
 
-def fact(deployment: Deployment) -> DeploymentEvent | None:
-    """What the world is told when a deployment has come into its present state; None for most states."""
-    id, backend = deployment.id, deployment.provider
-    match deployment:
-        case Deployment(state=State.LEASED, lease=lease, chosen=bid) if lease and bid:
-            return LeaseCreated(
-                deployment_id=id,
-                provider=backend,
-                lease_id=lease.lease_id,
-                provider_address=bid.provider,
-                uact_per_block=f"{bid.uact_per_block:f}",
-            )
+def facts(before: Deployment, after: Deployment) -> Iterator[DeploymentEvent]:
+    """What the world is told when a deployment has come from one state into another; mostly nothing."""
+    id, backend = after.id, after.provider
+    match after:
+        case Deployment(state=State.LEASED):
+            for lease, bid in zip(after.leases, after.chosen, strict=True):
+                if lease not in before.leases:
+                    yield LeaseCreated(
+                        deployment_id=id,
+                        provider=backend,
+                        placement=after.terms.placement(lease.gseq),
+                        lease_id=lease.lease_id,
+                        provider_address=bid.provider,
+                        uact_per_block=f"{bid.uact_per_block:f}",
+                    )
         case Deployment(state=State.CLOSED):
-            return DeploymentClosed(
+            yield DeploymentClosed(
                 deployment_id=id,
                 provider=backend,
-                refunded_uact=str(deployment.refunded_uact),
-                close_reason=deployment.close_reason,
+                refunded_uact=str(after.refunded_uact),
+                close_reason=after.close_reason,
             )
         case Deployment(state=State.FAILED, ending=ending) if ending:
-            return DeploymentFailed(
+            yield DeploymentFailed(
                 deployment_id=id,
                 provider=backend,
                 code=ending.code or "",
                 detail=ending.text,
-                refunded_uact=str(deployment.refunded_uact),
-                close_reason=deployment.close_reason,
+                refunded_uact=str(after.refunded_uact),
+                close_reason=after.close_reason,
             )
         case _:
-            return None
+            return

@@ -6,29 +6,31 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
-from mesh_deployer.domain.deployment import Lease, SecurityProfile
+from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.security import SecurityProfile
+from mesh_deployer.domain.workload import Group, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A workload looking for a provider. `requirements` must hold beside the group's own attributes.
+    """A workload looking for a provider for each placement.
 
-    `number` is how often it has looked for one, this time included: a lost lease leads to the next.
+    `requirements` must hold beside a placement's own attributes. `number` is how often it has looked, this
+    time included: a lost lease leads to the next. `kept` are the placements whose lease goes on meanwhile.
     """
 
     id: UUID
-    group: Group
+    workload: Workload
     requirements: Mapping[str, str]
     deposit_uact: int
     number: int = 1
+    kept: frozenset[int] = frozenset()
 
-    @property
-    def attributes(self) -> dict[str, str]:
-        """All that must hold."""
-        return {**dict(self.group.attributes or ()), **self.requirements}
+    def attributes(self, group: Group) -> dict[str, str]:
+        """All that must hold for a placement."""
+        return {**dict(group.attributes or ()), **self.requirements}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,12 @@ class Closed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A line that a replica of `service` wrote; `at` is None where a provider does not say."""
+    """A line that a replica of `service` in a placement wrote; `at` is None where nobody says."""
 
     service: str
     text: str
     at: datetime | None = None
+    gseq: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +76,12 @@ class Marketplace(Protocol):
     All of them raise `mesh_shared.errors.Unavailable` while the market cannot be reached. Those that need
     an order raise `OrderNotOpen` when it was never opened or is closed, and once it was opened
 
-    - `LeaseLost` when the provider has closed the lease: the order may be created with its next number,
+    - `LeaseLost` when a provider has closed its lease: the order may be created with its next number,
     - `InsufficientFunds` when the deposit was used up and the market has closed the order.
     """
 
-    async def capabilities(self, group: Group) -> str:
-        """What running `group` here means, in a sentence. Raises a `CannotRun` when it cannot be run."""
+    async def capabilities(self, workload: Workload) -> str:
+        """What running `workload` here means, in a sentence. Raises a `CannotRun` when it cannot be run."""
         ...
 
     async def quote(self, order: Order) -> BidBook:
@@ -86,30 +89,35 @@ class Marketplace(Protocol):
         ...
 
     async def create(self, order: Order) -> None:
-        """Opens the order and locks its deposit. A later number asks for bids anew, on the same deposit.
+        """Opens the order and locks its deposit, one for all placements.
+
+        A later number asks for bids anew, on the same deposit, for the placements that have no lease.
 
         Raises `OrderRefused` when the market does not take it.
         """
         ...
 
     async def bids(self, order_id: UUID) -> BidBook:
-        """The bids that have arrived so far."""
+        """The bids that have arrived so far, for the placements that have no lease."""
         ...
 
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
-        """Leases the order to the bid's provider. Raises `BidLost`."""
+    async def accept(self, order_id: UUID, bids: Sequence[Bid]) -> Sequence[Lease]:
+        """Leases every placement to the provider of its bid, or none; those that are leased so stay so.
+
+        `bids` has one for each placement, and so has what comes back, both by number. Raises `BidLost`.
+        """
         ...
 
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
-        """Gives the provider what to run; another manifest than before takes its place.
+    async def send_manifest(self, order_id: UUID, workload: Workload) -> None:
+        """Gives every provider what to run; another manifest than before takes its place.
 
-        Raises `ManifestTimeout`, and `ManifestRefused` for one that the provider does not start or that
+        Raises `ManifestTimeout`, and `ManifestRefused` for one that a provider does not start or that
         asks for other resources than were leased.
         """
         ...
 
     async def status(self, order_id: UUID) -> Condition:
-        """How the leased workload is."""
+        """How the leased workload is: it runs when all of its placements do."""
         ...
 
     async def observed(self, order_id: UUID) -> Sequence[Observed]:
@@ -136,7 +144,10 @@ class Marketplace(Protocol):
         ...
 
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
-        """Runs `command` beside the first replica of `service`. Raises `NotOffered`, `ServiceUnknown`."""
+        """Runs `command` beside the first replica of `service`, in the first placement that has it.
+
+        Raises `NotOffered`, `ServiceUnknown`.
+        """
         ...
 
 
@@ -144,7 +155,7 @@ class SecurityProfiles(Protocol):
     """Compiles security profiles; the gateway's part of a secure deployment."""
 
     async def compile(
-        self, profile: str, framework: str, data_residency: str, deployment_id: UUID, group: Group
+        self, profile: str, framework: str, data_residency: str, deployment_id: UUID, workload: Workload
     ) -> SecurityProfile:
-        """The policies and controls for `group`. Raises `SecurityProfileRefused`, `Unavailable`."""
+        """The policies and controls for `workload`. Raises `SecurityProfileRefused`, `Unavailable`."""
         ...

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
-from arenas import DEPOSIT, GROUP, migrated
+from arenas import DEPOSIT, WORKLOAD, migrated
 from hosts import Certificate, Host, World
 from localnet import localnet
 from mesh_cli.parts import free_port
@@ -22,7 +22,7 @@ from mesh_deployer.adapters.akash.market import AkashMarketplace
 from mesh_deployer.adapters.akash.signer import Signer
 from mesh_deployer.adapters.akash.wire import FIRST, PRESENT, Profile
 from mesh_deployer.domain.market import BidBook
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.ports import Marketplace, Order
 from mesh_shared.http import client
 from mesh_shared.testing import served
@@ -89,10 +89,11 @@ class AkashArena:
     hosts: tuple[Host, ...]
     can_exec: bool = False
     can_read: bool = True
+    reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (1, -30, -200)
 
-    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
-        order = Order(id=uuid4(), group=group, requirements={}, deposit_uact=deposit_uact)
+    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", workload: Workload = WORKLOAD) -> Order:
+        order = Order(id=uuid4(), workload=workload, requirements={}, deposit_uact=deposit_uact)
         dseq = order.id.int >> 80
         if deposit_uact < DEPOSIT:
             self.town.world.poor.add(dseq)
@@ -102,11 +103,11 @@ class AkashArena:
 
     async def all_bids(self, order_id: UUID) -> BidBook:
         async with asyncio.timeout(60):
-            while len((book := await self.market.bids(order_id)).bids) < len(self.hosts):
+            while not (book := await self.market.bids(order_id)).bids or len(book.bids) % len(self.hosts):
                 await asyncio.sleep(0.1)
         if self.town.world.has(order_id.int >> 80, "lost-bid"):
             cheapest = next(host for host in self.hosts if host.address == book.bids[0].provider)
-            await cheapest.withdraw_bid(order_id.int >> 80, 1)
+            await cheapest.withdraw_bid((order_id.int >> 80, 1, 1))
         return book
 
     async def paid_blocks(self, order_id: UUID) -> int:

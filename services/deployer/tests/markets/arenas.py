@@ -13,7 +13,7 @@ from mesh_deployer.adapters.simulated import FAULT_ATTRIBUTE, SimulatedMarketpla
 from mesh_deployer.domain.cost import Inputs
 from mesh_deployer.domain.market import BidBook
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.ports import Marketplace, Order
 from mesh_deployer.repository.tables import SimulatedOrderRow
 from mesh_deployer.settings import Settings
@@ -36,9 +36,34 @@ profiles:
 deployment:
   web: {dcloud: {profile: web, count: 1}}
 """
-(GROUP,) = compile_sdl(SLEEPER).groups
-(GREETS_OTHERWISE,) = compile_sdl(SLEEPER.replace("GREETING=hello", "GREETING=good evening")).groups
-(BIGGER,) = compile_sdl(SLEEPER.replace("64Mi", "128Mi")).groups
+TWO_PLACES = """\
+version: "2.0"
+services:
+  web:
+    image: debian:trixie-slim
+    command: [sh, -c, "echo $GREETING; sleep infinity"]
+    env: [GREETING=hello]
+    expose: [{port: 80, as: 80, to: [{global: true}]}]
+  cache:
+    image: debian:trixie-slim
+    command: [sleep, infinity]
+    expose: [{port: 6379, to: [{service: web}]}]
+profiles:
+  compute:
+    small: {resources: {cpu: {units: 100m}, memory: {size: 64Mi}, storage: {size: 512Mi}}}
+  placement:
+    east: {pricing: {small: {denom: uact, amount: 100}}}
+    west: {pricing: {small: {denom: uact, amount: 100}}}
+deployment:
+  web: {east: {profile: small, count: 1}, west: {profile: small, count: 1}}
+  cache: {west: {profile: small, count: 1}}
+"""
+WORKLOAD = Workload(compile_sdl(SLEEPER).groups)
+SEVERAL = Workload(compile_sdl(TWO_PLACES).groups)
+"""The second placement has two services, one of which is in the first, too."""
+NO_BIDS_IN_THE_SECOND = "no-bids 2"
+GREETS_OTHERWISE = Workload(compile_sdl(SLEEPER.replace("GREETING=hello", "GREETING=good evening")).groups)
+BIGGER = Workload(compile_sdl(SLEEPER.replace("64Mi", "128Mi")).groups)
 INPUTS = Inputs(block_time_s=Decimal("6.098"), usd_per_uact=Decimal("0.000001"))
 DEPOSIT = 500_000
 
@@ -58,11 +83,16 @@ class Arena(Protocol):
         ...
 
     @property
+    def reopens_all(self) -> bool:
+        """Whether all placements look for a provider again when one has lost its own."""
+        ...
+
+    @property
     def cancelled_after(self) -> tuple[int, ...]:
         """Turns of the event loop, or milliseconds where below zero, after which a step is given up."""
         ...
 
-    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
+    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", workload: Workload = WORKLOAD) -> Order:
         """One that nobody has opened; with a fault, something goes wrong with it once."""
         ...
 
@@ -84,11 +114,16 @@ class SimulatedArena:
     market: SimulatedMarketplace
     can_exec: bool = False
     can_read: bool = True
+    reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (0, 1, 2, 3, 5, 8, 13, 21, 34)
 
-    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
+    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", workload: Workload = WORKLOAD) -> Order:
         requirements = {FAULT_ATTRIBUTE: fault} if fault else {}
-        return Order(id=uuid4(), group=group, requirements=requirements, deposit_uact=deposit_uact)
+        if fault == NO_BIDS_IN_THE_SECOND:
+            first, second = workload.groups
+            broken = replace(second, attributes=((FAULT_ATTRIBUTE, "no-bids"),))
+            requirements, workload = {}, Workload((first, broken))
+        return Order(id=uuid4(), workload=workload, requirements=requirements, deposit_uact=deposit_uact)
 
     async def all_bids(self, order_id: UUID) -> BidBook:
         while not (book := await self.market.bids(order_id)).is_complete:
@@ -99,8 +134,7 @@ class SimulatedArena:
         async with self.market.database.read() as session:
             row = await session.get(SimulatedOrderRow, order_id)
         assert row is not None
-        assert row.leased_height is not None
-        return row.height - row.leased_height
+        return row.height - row.leases[0]["height"]
 
     def restarted(self) -> Marketplace:
         return replace(self.market)
@@ -111,10 +145,13 @@ class DockerArena:
     market: DockerMarketplace
     can_exec: bool = True
     can_read: bool = True
+    reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (0, 3, 8, 21)
 
-    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
-        return SimulatedArena(self.market.market).order(deposit_uact=deposit_uact, fault=fault, group=group)
+    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", workload: Workload = WORKLOAD) -> Order:
+        return SimulatedArena(self.market.market).order(
+            deposit_uact=deposit_uact, fault=fault, workload=workload
+        )
 
     async def all_bids(self, order_id: UUID) -> BidBook:
         return await SimulatedArena(self.market.market).all_bids(order_id)

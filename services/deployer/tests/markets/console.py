@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,7 +22,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from akash import OWNER, PROVIDERS
-from arenas import DEPOSIT, GROUP, migrated
+from arenas import DEPOSIT, WORKLOAD, migrated
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from hosts import MANIFEST_TIMEOUT, UNSTABLE
@@ -32,7 +33,7 @@ from mesh_deployer.adapters.console.market import ConsoleMarketplace
 from mesh_deployer.domain.manifest import canonical, group_specs
 from mesh_deployer.domain.market import BidBook
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.ports import Marketplace, Order
 from mesh_deployer.repository.orders import RemoteOrders
 from mesh_shared.http import client
@@ -191,7 +192,7 @@ class ConsoleServer:
         self._give(dseq, canonical(compilation.groups))
         self.updated.add(dseq)
         if self.happens(dseq, "reclaim"):
-            self._do(PRESENT.close_bid(_ids(self.leases(dseq)[-1]), UNSTABLE))
+            self._do(PRESENT.close_bid(_ids(self.leases(dseq)[0]), UNSTABLE))
         return {"data": self.shown(dseq)}
 
     def _close(self, request: Request, given: Fields) -> Fields:
@@ -202,9 +203,11 @@ class ConsoleServer:
 
     def _bids(self, request: Request, given: Fields) -> Fields:
         dseq = int(request.query_params["dseq"])
-        if self.faults.get(dseq) != "no-bids" and self.ledger.orders.get((OWNER.address, dseq, 1)) == "open":
-            for address, price in PRICES.items():
-                self.ledger.bids.setdefault((OWNER.address, dseq, 1, address), Bid(Decimal(price)))
+        refused = self.faults.get(dseq, "")
+        for (owner, of, gseq, oseq), state in self.ledger.orders.items():
+            if of == dseq and state == "open" and refused not in ("no-bids", f"no-bids {gseq}"):
+                for address, price in PRICES.items():
+                    self.ledger.bids.setdefault((owner, dseq, gseq, oseq, address), Bid(Decimal(price)))
         return {"data": self.bids_of(dseq)}
 
     def bids_of(self, dseq: int) -> list[Fields]:
@@ -215,10 +218,11 @@ class ConsoleServer:
         return [{"bid": bid | more, "escrow_account": escrow} for bid in bids]
 
     def _lease(self, request: Request, given: Fields) -> Fields:
-        (wanted,) = given["leases"]
-        dseq = int(wanted["dseq"])
+        wanted: list[Fields] = given["leases"]
+        dseq = int(wanted[0]["dseq"])
         if all(lease["state"] == "closed" for lease in self.leases(dseq)):
-            self._do(PRESENT.create_lease({"owner": OWNER.address} | wanted | {"dseq": dseq}))
+            bids = [{"owner": OWNER.address} | lease | {"dseq": dseq} for lease in wanted]
+            self._do(*map(PRESENT.create_lease, bids))
         self._give(dseq, given["manifest"])
         return {"data": self.shown(dseq)}
 
@@ -235,11 +239,15 @@ class ConsoleServer:
         """All that there are, as they are shown."""
         return [_provider(item) for item in self.ledger.providers.values()]
 
-    def _do(self, message: Message) -> None:
+    def _do(self, *messages: Message) -> None:
+        """One transaction: all of them or none."""
+        ledger = copy.deepcopy(self.ledger)
         try:
-            self.ledger.apply(message.type_url, message.value)
+            for message in messages:
+                ledger.apply(message.type_url, message.value)
         except Refusal as refusal:
             raise Fault(400, str(refusal)) from None
+        self.ledger = ledger
 
     def _known(self) -> list[Fields]:
         return Node(self.ledger)._deployments()
@@ -278,7 +286,10 @@ class ConsoleServer:
         services = {
             name: {"name": name, "available": count, "total": count, "uris": [f"{name}.{dseq}.test"]}
             | dict.fromkeys(COUNTS, count)
-            for name, count in ((s["name"], s["count"]) for s in self.manifests[dseq][0]["services"])
+            for name, count in (
+                (s["name"], s["count"])
+                for s in self.manifests[dseq][int(lease["id"]["gseq"]) - 1]["services"]
+            )
         }
         return {"services": services, "forwarded_ports": {}, "ips": {}}
 
@@ -302,7 +313,7 @@ class ConsoleServer:
 
     def withdraw(self, dseq: int, provider: str) -> None:
         """A provider takes its bid back."""
-        self.ledger.bids[OWNER.address, dseq, 1, provider].state = "closed"
+        self.ledger.bids[OWNER.address, dseq, 1, 1, provider].state = "closed"
 
 
 def _ids(lease: Fields) -> Fields:
@@ -328,11 +339,12 @@ class ConsoleArena:
     server: ConsoleServer
     can_exec: bool = False
     can_read: bool = False
+    reopens_all: bool = True
     cancelled_after: tuple[int, ...] = (1, 8, 34, -20)
 
-    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", group: Group = GROUP) -> Order:
+    def order(self, *, deposit_uact: int = DEPOSIT, fault: str = "", workload: Workload = WORKLOAD) -> Order:
         requirements = {FAULT: fault} if fault else {}
-        return Order(id=uuid4(), group=group, requirements=requirements, deposit_uact=deposit_uact)
+        return Order(id=uuid4(), workload=workload, requirements=requirements, deposit_uact=deposit_uact)
 
     async def dseq(self, order_id: UUID) -> int:
         """The number that the Console has given an order."""

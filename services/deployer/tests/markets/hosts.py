@@ -27,6 +27,7 @@ from mesh_deployer.adapters.akash.chain import Chain, Overtaken, Refused
 from mesh_deployer.adapters.akash.wire import Coin, Message
 from mesh_shared.errors import Unavailable
 
+Order = tuple[int, int, int]
 UNSTABLE, MANIFEST_TIMEOUT = 10000, 10003
 """Reasons of akash.market.v1; the line of 2024 has no field for them."""
 PEM_PUBLIC = b"EC PUBLIC KEY"
@@ -80,7 +81,10 @@ class World:
 
 @dataclass
 class Host:
-    """A provider for one account: `owner` is its address, `tenant` the key that signs its tokens."""
+    """A provider for one account: `owner` is its address, `tenant` the key that signs its tokens.
+
+    `bidden` are the orders for which it bid, each with the numbers of deployment, placement and order.
+    """
 
     chain: Chain
     port: int
@@ -90,7 +94,7 @@ class Host:
     tenant: bytes
     world: World
     manifests: dict[int, list[Any]] = field(default_factory=dict[int, list[Any]])
-    bidden: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
+    bidden: set[Order] = field(default_factory=set[Order])
 
     @property
     def address(self) -> str:
@@ -126,9 +130,9 @@ class Host:
             await asyncio.gather(bidding, return_exceptions=True)
             await runner.cleanup()
 
-    async def withdraw_bid(self, dseq: int, oseq: int, reason: int = 0) -> None:
+    async def withdraw_bid(self, order: Order, reason: int = 0) -> None:
         """Takes a bid, or the lease that came of it, back."""
-        await self._insist(self.chain.profile.close_bid(self._mine(dseq, oseq), reason))
+        await self._insist(self.chain.profile.close_bid(self._mine(order), reason))
 
     async def _bid(self) -> None:
         while True:
@@ -143,13 +147,15 @@ class Host:
         path = f"{self.chain.url}/akash/market/{self.chain.profile.market}/orders/list"
         orders = (await self.chain.http.get(path, params=query)).json()["orders"]
         for order in orders:
-            dseq, oseq = int(_id(order)["dseq"]), int(_id(order)["oseq"])
-            if self.world.faults.get(dseq) != "no-bids" and (dseq, oseq) not in self.bidden:
-                self.bidden.add((dseq, oseq))
-                bid, units = self._mine(dseq, oseq), [_offered(unit) for unit in order["spec"]["resources"]]
+            dseq, gseq, oseq = (int(_id(order)[part]) for part in ("dseq", "gseq", "oseq"))
+            is_wanted = self.world.faults.get(dseq) not in ("no-bids", f"no-bids {gseq}")
+            if is_wanted and (dseq, gseq, oseq) not in self.bidden:
+                self.bidden.add((dseq, gseq, oseq))
+                bid = self._mine((dseq, gseq, oseq))
+                units = [_offered(unit) for unit in order["spec"]["resources"]]
                 await self._insist(self.chain.profile.create_bid(bid, self.price, Coin("uact", 1), units))
         for dseq in self.world.poor.intersection(self.manifests):
-            await self._insist(self.chain.profile.withdraw_lease(self._mine(dseq, 1)))
+            await self._insist(self.chain.profile.withdraw_lease(self._mine((dseq, 1, 1))))
 
     async def _insist(self, message: Message) -> None:
         """As often as somebody else's transaction is in the way; a refusal is what a provider lives with."""
@@ -163,21 +169,22 @@ class Host:
             else:
                 return
 
-    def _mine(self, dseq: int, oseq: int) -> dict[str, Any]:
-        return {"owner": self.owner, "dseq": dseq, "gseq": 1, "oseq": oseq, "provider": self.address}
+    def _mine(self, order: Order) -> dict[str, Any]:
+        numbers = dict(zip(("dseq", "gseq", "oseq"), order, strict=True))
+        return {"owner": self.owner, **numbers, "provider": self.address}
 
     async def _take(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request, "send-manifest"):
             return refusal
         dseq, body = int(request.match_info["dseq"]), await request.json()
         if self.world.has(dseq, "manifest-timeout"):
-            await self.withdraw_bid(dseq, 1, MANIFEST_TIMEOUT)
+            await self.withdraw_bid((dseq, 1, 1), MANIFEST_TIMEOUT)
             return web.Response(status=404, text="no lease for deployment")
         if await self._version(dseq) != _version(body):
             return web.Response(status=422, text="manifest version validation failed")
         self.manifests[dseq] = body
         if self.world.has(dseq, "reclaim"):
-            await self.withdraw_bid(dseq, 1, UNSTABLE)
+            await self.withdraw_bid((dseq, 1, 1), UNSTABLE)
         return web.Response(status=200)
 
     async def _version(self, dseq: int) -> bytes:
@@ -199,7 +206,7 @@ class Host:
                 "total": service["count"],
                 "uris": [f"{service['name']}.{self.address}.test"],
             }
-            for service in manifest[0]["services"]
+            for service in manifest[int(request.match_info["gseq"]) - 1]["services"]
         }
         return web.json_response({"services": services, "forwarded_ports": {}, "ips": None})
 
@@ -208,7 +215,9 @@ class Host:
             return refusal
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        for service in self.manifests.get(int(request.match_info["dseq"]), [{"services": []}])[0]["services"]:
+        manifest = self.manifests.get(int(request.match_info["dseq"]))
+        group = manifest[int(request.match_info["gseq"]) - 1] if manifest else {"services": []}
+        for service in group["services"]:
             pod = f"{service['name']}-5f6d7c8b9-x7k2p"
             await socket.send_str(json.dumps({"name": pod, "message": f"{service['env']}"}))
         await socket.close()

@@ -29,6 +29,8 @@ REASONS = {
     10003: "lease_closed_reason_manifest_timeout",
 }
 Fields = dict[str, Any]
+OrderKey = tuple[str, int, int, int]
+BidKey = tuple[str, int, int, int, str]
 
 
 class Fault(Exception):
@@ -37,11 +39,13 @@ class Fault(Exception):
 
 @dataclass
 class Deployment:
+    """`groups` are what was asked for, `states` what has become of each, both from number 1 on."""
+
     hash: str
-    group: Fields
+    groups: list[Fields]
     escrow: Escrow
+    states: list[str]
     state: str = "active"
-    group_state: str = "open"
 
 
 @dataclass
@@ -57,8 +61,8 @@ class Ledger:
 
     height: int = 1
     deployments: dict[tuple[str, int], Deployment] = field(default_factory=dict[tuple[str, int], Deployment])
-    orders: dict[tuple[str, int, int], str] = field(default_factory=dict[tuple[str, int, int], str])
-    bids: dict[tuple[str, int, int, str], Bid] = field(default_factory=dict[tuple[str, int, int, str], Bid])
+    orders: dict[OrderKey, str] = field(default_factory=dict[OrderKey, str])
+    bids: dict[BidKey, Bid] = field(default_factory=dict[BidKey, Bid])
     providers: dict[str, Fields] = field(default_factory=dict[str, Fields])
     certificates: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
@@ -77,11 +81,15 @@ class Ledger:
         if coin.denom != "uact" or list(message.deposit.sources) != [1] or len(message.hash) != 32:
             raise Fault("invalid deposit or hash")
         escrow = Escrow(deposited_uact=int(coin.amount), settled_at=self.height)
-        group = json_format.MessageToDict(
-            message.groups[0], preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        self.deployments[key] = Deployment(base64.b64encode(message.hash).decode(), _plain(group), escrow)
-        self.orders[*key, 1] = "open"
+        groups = [
+            json_format.MessageToDict(
+                group, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+            for group in message.groups
+        ]
+        hash, states = base64.b64encode(message.hash).decode(), ["open" for _ in groups]
+        self.deployments[key] = Deployment(hash, _plain(groups), escrow, states)
+        self.orders |= {(*key, gseq, 1): "open" for gseq, _ in enumerate(groups, 1)}
 
     def _UpdateDeployment(self, message: Any) -> None:
         found = self._active(message.id)
@@ -102,17 +110,17 @@ class Ledger:
 
     def _StartGroup(self, message: Any) -> None:
         found = self._active(message.id)
-        if found.group_state != "paused":
+        group = (message.id.owner, message.id.dseq, message.id.gseq)
+        if found.states[message.id.gseq - 1] != "paused":
             raise Fault("Group not startable")
-        found.group_state = "open"
-        number = sum(key[:2] == (message.id.owner, message.id.dseq) for key in self.orders)
-        self.orders[message.id.owner, message.id.dseq, number + 1] = "open"
+        found.states[message.id.gseq - 1] = "open"
+        self.orders[*group, sum(key[:3] == group for key in self.orders) + 1] = "open"
 
     def _CreateBid(self, message: Any) -> None:
         id, price = message.id, Decimal(message.price.amount) / wire.ATOMICS
-        if self.orders.get((id.owner, id.dseq, id.oseq)) != "open" or self._key(id) in self.bids:
+        if self.orders.get(self._key(id)[:4]) != "open" or self._key(id) in self.bids:
             raise Fault("order not open, or bid exists")
-        asked = self.deployments[id.owner, id.dseq].group["resources"]
+        asked = self.deployments[id.owner, id.dseq].groups[id.gseq - 1]["resources"]
         if price > sum(Decimal(unit["price"]["amount"]) * unit["count"] for unit in asked):
             raise Fault("bid price above order price")
         if [offer.count for offer in message.resources_offer] != [unit["count"] for unit in asked]:
@@ -125,11 +133,11 @@ class Ledger:
         if bid is None or bid.state != "open":
             raise Fault("bid not open")
         for key, other in self.bids.items():
-            if key[:3] == (id.owner, id.dseq, id.oseq) and other.state == "open":
+            if key[:4] == self._key(id)[:4] and other.state == "open":
                 other.state = "lost"
         bid.state = "active"
         bid.lease = {"state": "active", "created_at": self.height, "closed_on": 0, "reason": REASONS[0]}
-        self.orders[id.owner, id.dseq, id.oseq] = "active"
+        self.orders[self._key(id)[:4]] = "active"
         found.escrow = found.escrow.leased(bid.price, self.height)
 
     def _WithdrawLease(self, message: Any) -> None:
@@ -145,8 +153,9 @@ class Ledger:
         bid.state = "closed"
         if bid.lease is not None:
             bid.lease |= {"state": "closed", "closed_on": self.height, "reason": REASONS[message.reason]}
-            found.group_state, found.escrow = "paused", found.escrow.released(self.height)
-            self.orders[message.id.owner, message.id.dseq, message.id.oseq] = "closed"
+            found.states[message.id.gseq - 1] = "paused"
+            found.escrow = found.escrow.released(self.height, bid.price)
+            self.orders[self._key(message.id)[:4]] = "closed"
 
     def _CreateProvider(self, message: Any) -> None:
         attributes = [{"key": pair.key, "value": pair.value} for pair in message.attributes]
@@ -165,15 +174,15 @@ class Ledger:
     def _end(self, owner: str, dseq: int, found: Deployment) -> None:
         found.escrow = found.escrow.released(self.height)
         found.state = "closed"
-        found.group_state = "insufficient_funds" if found.escrow.is_overdrawn else "closed"
+        found.states = ["insufficient_funds" if found.escrow.is_overdrawn else "closed" for _ in found.states]
         for key, bid in self.bids.items():
             if key[:2] == (owner, dseq) and bid.lease is not None and bid.lease["state"] == "active":
                 bid.lease |= {"state": "closed", "closed_on": self.height, "reason": "lease_closed_owner"}
         for order in [key for key in self.orders if key[:2] == (owner, dseq)]:
             self.orders[order] = "closed"
 
-    def _key(self, id: Any) -> tuple[str, int, int, str]:
-        return id.owner, id.dseq, id.oseq, id.provider
+    def _key(self, id: Any) -> BidKey:
+        return id.owner, id.dseq, id.gseq, id.oseq, id.provider
 
 
 @dataclass
@@ -279,7 +288,10 @@ class Node:
         return [
             {
                 "deployment": {"id": _of(owner, dseq), "state": found.state, "hash": found.hash},
-                "groups": [{"id": _of(owner, dseq) | {"gseq": 1}, "state": found.group_state}],
+                "groups": [
+                    {"id": _of(owner, dseq) | {"gseq": gseq}, "state": state}
+                    for gseq, state in enumerate(found.states, 1)
+                ],
                 "escrow_account": {"id": {"xid": f"{owner}/{dseq}"}, "state": _account_of(found)},
             }
             for (owner, dseq), found in self.ledger.deployments.items()
@@ -288,11 +300,11 @@ class Node:
     def _orders(self) -> list[Fields]:
         return [
             {
-                "id": {"owner": owner, "dseq": str(dseq), "gseq": 1, "oseq": oseq},
+                "id": {"owner": owner, "dseq": str(dseq), "gseq": gseq, "oseq": oseq},
                 "state": state,
-                "spec": self.ledger.deployments[owner, dseq].group,
+                "spec": self.ledger.deployments[owner, dseq].groups[gseq - 1],
             }
-            for (owner, dseq, oseq), state in self.ledger.orders.items()
+            for (owner, dseq, gseq, oseq), state in self.ledger.orders.items()
         ]
 
     def _bids(self) -> list[Fields]:
@@ -357,9 +369,9 @@ def _fits(item: Fields, wanted: dict[str, str]) -> bool:
     return all(str(known.get(name)) == value for name, value in wanted.items())
 
 
-def _id(key: tuple[str, int, int, str]) -> Fields:
-    owner, dseq, oseq, provider = key
-    return {"owner": owner, "dseq": str(dseq), "gseq": 1, "oseq": oseq, "provider": provider, "bseq": 0}
+def _id(key: BidKey) -> Fields:
+    owner, dseq, gseq, oseq, provider = key
+    return {"owner": owner, "dseq": str(dseq), "gseq": gseq, "oseq": oseq, "provider": provider, "bseq": 0}
 
 
 def _price(bid: Bid) -> Fields:

@@ -1,6 +1,6 @@
 """What a deployment is on a Docker engine: containers and networks, found again by their labels."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,17 +18,17 @@ from mesh_shared.errors import Unavailable
 from requests.exceptions import RequestException
 
 from mesh_deployer.adapters import transcripts
-from mesh_deployer.adapters.transcripts import Reading
+from mesh_deployer.adapters.transcripts import Reading, Replica
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import version_hash
-from mesh_deployer.domain.workload import Group, Service
+from mesh_deployer.domain.workload import Group, Service, Workload
 from mesh_deployer.errors import ImageNotPresent, ManifestRefused, NotOnDocker, OrderNotOpen, ServiceUnknown
 from mesh_deployer.ports import Condition, Output
 
 # The SDK trips over an answer that Docker would not give, such as an error without a message.
 FAILURES = (DockerException, RequestException, LookupError, ValueError)
-OWNER, ORDER, SERVICE, HTTP, VERSION = (
-    f"mesh.deployer.{name}" for name in ("owner", "order", "service", "http", "version")
+OWNER, ORDER, PLACEMENT, SERVICE, HTTP, VERSION = (
+    f"mesh.deployer.{name}" for name in ("owner", "order", "placement", "service", "http", "version")
 )
 TIMEOUT_S = 20
 MAX_CONTAINERS = 20
@@ -60,28 +60,33 @@ class Containers:
     turn: Lock
     """Held while an order is changed: an engine asked twice makes two networks of one name."""
 
-    def check(self, group: Group) -> None:
-        """Raises `ImageNotPresent` or `NotOnDocker` when `group` cannot run here."""
+    def check(self, workload: Workload) -> None:
+        """Raises `ImageNotPresent` or `NotOnDocker` when `workload` cannot run here."""
         machine: dict[str, Any] = self.docker.info()
-        if missing := [image for image in group.images if not self._has_image(image)]:
+        if missing := [image for image in workload.images if not self._has_image(image)]:
             raise ImageNotPresent(missing)
-        if fault := _misfit(group, machine["NCPU"], machine["MemTotal"]):
+        if fault := _misfit(workload, machine["NCPU"], machine["MemTotal"]):
             raise NotOnDocker(fault)
 
-    def run(self, order_id: UUID, group: Group) -> None:
+    def run(self, order_id: UUID, workload: Workload) -> None:
         """Starts what is not there yet; what is of another version goes first. Raises `ManifestRefused`."""
-        version = version_hash([group])
+        version = version_hash(workload.groups)
         with _held(self.turn), _refusals():
             for old in self._containers(order_id):
                 if _labels(old)[VERSION] != version:
                     _remove(old)
-            edge = self._network(order_id, "edge")
-            inner = self._network(order_id, "inner") if len(group.services) > 1 else None
-            for service in group.services:
-                for number in range(1, service.count + 1):
-                    network = inner if inner and not service.is_public else edge
-                    created = self._created(order_id, service, number, network, version)
-                    _start(created, service, inner)
+            for gseq, group in workload.numbered:
+                self._run_group(Spot(order_id, gseq), group, version)
+
+    def _run_group(self, spot: "Spot", group: Group, version: str) -> None:
+        """Placements do not see each other: they are other providers' on a market."""
+        edge = self._network(spot, "edge")
+        inner = self._network(spot, "inner") if len(group.services) > 1 else None
+        for service in group.services:
+            for number in range(1, service.count + 1):
+                network = inner if inner and not service.is_public else edge
+                created = self._created(spot, service, number, network, version)
+                _start(created, service, inner)
 
     def condition(self, order_id: UUID) -> Condition:
         """How the containers of an order are."""
@@ -99,17 +104,19 @@ class Containers:
 
     def observed(self, order_id: UUID) -> Sequence[Observed]:
         """What the containers of an order are, by service; those that do not run are no replicas."""
-        by_service: dict[str, list[Container]] = {}
-        for name, container in self._replicas(order_id):
-            by_service.setdefault(name, []).append(container)
-        return [_observed(name, several) for name, several in by_service.items()]
+        by_service: dict[tuple[int, str], list[Container]] = {}
+        for replica in self._replicas(order_id):
+            by_service.setdefault((replica.gseq, replica.service), []).append(replica.container)
+        return [_observed(gseq, name, several) for (gseq, name), several in by_service.items()]
 
-    def remove(self, order_id: UUID) -> None:
-        """Removes every container and network of an order, running or not."""
+    def remove(self, order_id: UUID, kept: Collection[int] = ()) -> None:
+        """Removes every container and network of an order, running or not, but those of `kept` placements."""
         with _held(self.turn):
             networks = self.docker.networks.list(filters=self._mine(order_id))
             for thing in (*self._containers(order_id), *networks):
-                _remove(thing)
+                labels = _labels(thing) if isinstance(thing, Container) else thing.attrs["Labels"]
+                if int(labels[PLACEMENT]) not in kept:
+                    _remove(thing)
 
     def held(self) -> Sequence[UUID]:
         """The orders of which something is on the engine."""
@@ -131,17 +138,17 @@ class Containers:
         replicas = self._replicas(order_id)
         if not replicas:
             raise OrderNotOpen
-        container = next((found for name, found in replicas if name == service), None)
-        if container is None:
+        first = next((replica for replica in replicas if replica.service == service), None)
+        if first is None:
             raise ServiceUnknown(service)
-        return transcripts.run(container, command)
+        return transcripts.run(first.container, command)
 
-    def _replicas(self, order_id: UUID) -> list[tuple[str, Container]]:
-        """Service and container, by name."""
-        return sorted(
-            ((_labels(c)[SERVICE], c) for c in self._containers(order_id)),
-            key=lambda replica: replica[1].name or "",
-        )
+    def _replicas(self, order_id: UUID) -> list[Replica]:
+        """By placement and name."""
+        found = [
+            Replica(int(_labels(c)[PLACEMENT]), _labels(c)[SERVICE], c) for c in self._containers(order_id)
+        ]
+        return sorted(found, key=lambda replica: (replica.gseq, replica.container.name or ""))
 
     def _mine(self, order_id: UUID | None = None) -> Filters:
         order = [] if order_id is None else [f"{ORDER}={order_id}"]
@@ -161,9 +168,9 @@ class Containers:
             return False
         return True
 
-    def _network(self, order_id: UUID, kind: str) -> Network:
+    def _network(self, spot: "Spot", kind: str) -> Network:
         """`edge` lets published ports in and nothing out; `inner` joins the services and leads nowhere."""
-        name = f"{self._name(order_id)}-{kind}"
+        name = f"{self._name(spot.order_id)}-{spot.gseq}-{kind}"
         if known := self.docker.networks.list(names=[name]):
             return known[0]
         return self.docker.networks.create(
@@ -171,19 +178,22 @@ class Containers:
             driver="bridge",
             internal=kind == "inner",
             options={"com.docker.network.bridge.enable_ip_masquerade": "false"} if kind == "edge" else {},
-            labels={OWNER: self.owner, ORDER: str(order_id)},
+            labels=self._labels_at(spot),
         )
 
+    def _labels_at(self, spot: "Spot") -> dict[str, str]:
+        return {OWNER: self.owner, ORDER: str(spot.order_id), PLACEMENT: str(spot.gseq)}
+
     def _created(
-        self, order_id: UUID, service: Service, number: int, network: Network, version: str
+        self, spot: "Spot", service: Service, number: int, network: Network, version: str
     ) -> Container:
         """The container of one replica, made when there is none."""
-        name = f"{self._name(order_id)}-{service.name}-{number}"
+        name = f"{self._name(spot.order_id)}-{spot.gseq}-{service.name}-{number}"
         try:
             container = self.docker.containers.create(
                 service.image,
                 name=name,
-                labels=_labels_for(service) | {OWNER: self.owner, ORDER: str(order_id), VERSION: version},
+                labels=_labels_for(service) | self._labels_at(spot) | {VERSION: version},
                 **_process(service),
                 **_confined(service),
                 **self._reachable(service, network),
@@ -202,11 +212,20 @@ class Containers:
         return {"network": network.name, "networking_config": {network.name: aliases}, "ports": ports}
 
 
-def _observed(service: str, containers: Sequence[Container]) -> Observed:
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A placement of an order."""
+
+    order_id: UUID
+    gseq: int
+
+
+def _observed(gseq: int, service: str, containers: Sequence[Container]) -> Observed:
     """The replicas of a service; of several that are not alike, the first one's limits and ports."""
     limits: dict[str, Any] = containers[0].attrs["HostConfig"]
     images = dict.fromkeys(container.attrs["Config"]["Image"] for container in containers)
     return Observed(
+        gseq=gseq,
         service=service,
         image=" and ".join(images),
         replicas=sum(container.status == "running" for container in containers),
@@ -299,16 +318,16 @@ def _uris(container: Container) -> Iterator[str]:
             yield f"{'http' if port in http else protocol}://{LOOPBACK}:{binding['HostPort']}"
 
 
-def _misfit(group: Group, cpus: int, memory_bytes: int) -> str:
-    """Why `group` is not run on a machine with so much; empty when it is."""
-    if any(service.mounts for service in group.services):
+def _misfit(workload: Workload, cpus: int, memory_bytes: int) -> str:
+    """Why `workload` is not run on a machine with so much; empty when it is."""
+    if any(service.mounts for service in workload.services):
         return "The Docker backend mounts no volumes."
-    if (count := sum(service.count for service in group.services)) > MAX_CONTAINERS:
+    if (count := sum(service.count for service in workload.services)) > MAX_CONTAINERS:
         return f"The Docker backend runs at most {MAX_CONTAINERS} containers, not {count}."
-    if max(service.resources.cpu_millis for service in group.services) > cpus * 1000:
+    if max(service.resources.cpu_millis for service in workload.services) > cpus * 1000:
         return f"A replica asks for more than the machine's {cpus} CPUs."
-    if min(service.resources.memory_bytes for service in group.services) < LEAST_MEMORY:
+    if min(service.resources.memory_bytes for service in workload.services) < LEAST_MEMORY:
         return f"Docker starts nothing with less than {LEAST_MEMORY} bytes of memory."
-    if group.shape.memory_bytes > memory_bytes:
+    if workload.shape.memory_bytes > memory_bytes:
         return f"All replicas together ask for more than the machine's {memory_bytes} bytes of memory."
     return ""

@@ -13,7 +13,7 @@ from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import Bid, BidBook
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import DockerNotAvailable, NotOffered
 from mesh_deployer.ports import Closed, Condition, LogLine, Order, Output
 
@@ -36,11 +36,11 @@ class DockerMarketplace:
     look_s: float = 0.5
     """How often it is looked for new lines of a log."""
 
-    async def capabilities(self, group: Group) -> str:
+    async def capabilities(self, workload: Workload) -> str:
         """Also raises `DockerNotAvailable`, `ImageNotPresent`, `NotOnDocker`."""
         try:
             async with asyncio.timeout(self.check_s):
-                await self.engine.ask(lambda containers: containers.check(group))
+                await self.engine.ask(lambda containers: containers.check(workload))
         except (Unavailable, TimeoutError):
             raise DockerNotAvailable from None
         return "The container really runs on the local Docker engine; bids, price and lease are simulated."
@@ -50,25 +50,27 @@ class DockerMarketplace:
 
     async def create(self, order: Order) -> None:
         if order.number > 1:
-            await self.engine.ask(lambda containers: containers.remove(order.id))
+            await self.engine.ask(lambda containers: containers.remove(order.id, order.kept))
         await self.market.create(order)
 
     async def bids(self, order_id: UUID) -> BidBook:
         return await self.market.bids(order_id)
 
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
-        return replace(await self.market.accept(order_id, bid), provider_uri=PROVIDER_URI)
+    async def accept(self, order_id: UUID, bids: Sequence[Bid]) -> Sequence[Lease]:
+        leases = await self.market.accept(order_id, bids)
+        return [replace(lease, provider_uri=PROVIDER_URI) for lease in leases]
 
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
+    async def send_manifest(self, order_id: UUID, workload: Workload) -> None:
         # the market first: it knows whether the order is still leased
-        await self.market.send_manifest(order_id, group)
-        await self.engine.ask(lambda containers: containers.run(order_id, group))
+        await self.market.send_manifest(order_id, workload)
+        await self.engine.ask(lambda containers: containers.run(order_id, workload))
 
     async def status(self, order_id: UUID) -> Condition:
         await self.market.status(order_id)
         return await self.engine.ask(lambda containers: containers.condition(order_id))
 
     async def observed(self, order_id: UUID) -> Sequence[Observed]:
+        await self.market.observed(order_id)  # raises when there is no such order any more
         return await self.engine.ask(lambda containers: containers.observed(order_id))
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:

@@ -8,8 +8,8 @@ from mesh_shared.http import asking
 from mesh_shared.wire import ReadModel
 from pydantic import ValidationError
 
-from mesh_deployer.domain.deployment import Control, Policy, SecurityProfile, Status
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.security import Control, Policy, SecurityProfile, Status
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import SecurityProfileRefused
 
 
@@ -53,9 +53,10 @@ class GatewayProfiles:
         self._auth = auth
 
     async def compile(
-        self, profile: str, framework: str, data_residency: str, deployment_id: UUID, group: Group
+        self, profile: str, framework: str, data_residency: str, deployment_id: UUID, workload: Workload
     ) -> SecurityProfile:
-        services = [{"name": s.name, "image": s.image, "public": s.is_public} for s in group.services]
+        named = {s.name: s for s in workload.services}
+        services = [{"name": s.name, "image": s.image, "public": s.is_public} for s in named.values()]
         body = {
             "framework": framework,
             "data_residency": data_residency,

@@ -4,16 +4,16 @@ Deterministic: the providers follow from the seed, their prices from the seed an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
+from uuid import UUID
 
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.market import Bid, Declined
 from mesh_deployer.domain.screening import Demand, Supply, declined
 from mesh_deployer.domain.workload import Group, Shape
-from mesh_deployer.ports import Order
 
 PROVIDERS = 12
 SLOWEST_BLOCKS = 3
@@ -61,26 +61,28 @@ class Inventions:
     inputs: cost.Inputs
     size: int = PROVIDERS
 
-    def answers(self, order: Order, wanted: Mapping[str, str]) -> tuple[list[Offer], list[Declined]]:
+    def answers(
+        self, order_id: UUID, gseq: int, group: Group, wanted: Mapping[str, str]
+    ) -> tuple[list[Offer], list[Declined]]:
         """The bids, and who does not bid and why. `wanted` are the attributes that must hold.
 
-        A bid is never above the order's price, as on Akash.
+        A bid is never above the placement's price, as on Akash.
         """
-        demand = Demand.of(order.group, wanted)
-        usual = cost.uact_per_block(_usd_month(order.group.shape, _endpoints(order.group)), self.inputs)
+        demand = Demand.of(group, wanted)
+        usual = cost.uact_per_block(_usd_month(group.shape, _endpoints(group)), self.inputs)
         offers: list[Offer] = []
         silent: list[Declined] = []
         for provider in providers(self.seed, self.size):
-            price = self._price(provider, order, usual)
+            price = self._price(provider, order_id, usual)
             if (refusal := declined(demand, provider.supply, price)) is not None:
-                silent.append(refusal)
+                silent.append(replace(refusal, gseq=gseq))
             else:
-                offers.append(Offer(bid=_bid(provider, price), block=provider.delay_blocks))
+                offers.append(Offer(bid=_bid(provider, price, gseq), block=provider.delay_blocks))
         return offers, silent
 
-    def _price(self, provider: Provider, order: Order, usual: Decimal) -> Decimal:
+    def _price(self, provider: Provider, order_id: UUID, usual: Decimal) -> Decimal:
         """Akash's scale formula with this provider's factor and two percent of mood."""
-        mood = sha256(f"{self.seed}/{provider.address}/{order.id}".encode()).digest()[0] % 41 - 20
+        mood = sha256(f"{self.seed}/{provider.address}/{order_id}".encode()).digest()[0] % 41 - 20
         return max(_SMALLEST, (usual * provider.factor * (1000 + mood) / 1000).quantize(_SMALLEST))
 
 
@@ -112,7 +114,7 @@ def _provider(seed: int, place: int) -> Provider:
     )
 
 
-def _bid(provider: Provider, price: Decimal) -> Bid:
+def _bid(provider: Provider, price: Decimal, gseq: int) -> Bid:
     return Bid(
         provider=provider.address,
         uri=provider.uri,
@@ -120,6 +122,7 @@ def _bid(provider: Provider, price: Decimal) -> Bid:
         reputation=provider.reputation,
         leases=provider.leases,
         attributes=provider.attributes,
+        gseq=gseq,
     )
 
 

@@ -5,8 +5,9 @@ chain would keep it, so it survives us.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.escrow import Escrow
 from mesh_deployer.domain.manifest import manifest, resources_digest
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import (
     BidLost,
     InsufficientFunds,
@@ -51,6 +52,27 @@ _ESCROW = TypeAdapter(Escrow)
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A lease: which order of which placement, whose, at what price per block, and since which block."""
+
+    gseq: int
+    oseq: int
+    provider: str
+    uri: str
+    uact_per_block: Decimal
+    height: int
+    is_closed: bool = False
+
+    def shown(self, order_id: UUID) -> Lease:
+        """The lease as its tenant has it."""
+        id = f"sim/{order_id}/{self.gseq}/{self.oseq}/{self.provider}"
+        return Lease(lease_id=id, provider_uri=self.uri, gseq=self.gseq)
+
+
+_LEASES = TypeAdapter(list[Held])
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatedMarketplace:
     """Implements `ports.Marketplace`."""
 
@@ -60,12 +82,14 @@ class SimulatedMarketplace:
     has_faults: bool = False
     size: int = PROVIDERS
 
-    async def capabilities(self, group: Group) -> str:
+    async def capabilities(self, workload: Workload) -> str:
         return "Bids, price and lease are simulated, and nothing really runs."
 
     async def quote(self, order: Order) -> BidBook:
         offers, declined, fault = self._answers(order)
-        return BidBook(tuple(offer.bid for offer in offers), tuple(declined), fault != "no-bids")
+        return BidBook(
+            tuple(offer.bid for offer in offers), tuple(declined), fault != "no-bids" or offers != []
+        )
 
     async def create(self, order: Order) -> None:
         async with self.database.write() as session:
@@ -81,36 +105,38 @@ class SimulatedMarketplace:
         async with self.database.write() as session:
             row = await _usable(session, order_id)
             row.height += 1
-        arrived = tuple(o.bid for o in _OFFERS.validate_python(row.offers) if o.block <= row.height)
-        is_complete = row.height >= SLOWEST_BLOCKS and row.fault != "no-bids"
+            held = {held.gseq for held in _leases(row)}
+        offers = [offer for offer in _OFFERS.validate_python(row.offers) if offer.bid.gseq not in held]
+        arrived = tuple(offer.bid for offer in offers if offer.block <= row.height)
+        is_complete = row.height >= SLOWEST_BLOCKS and (row.fault != "no-bids" or row.offers != [])
         return BidBook(arrived, tuple(_DECLINED.validate_python(row.declined)), is_complete)
 
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
+    async def accept(self, order_id: UUID, bids: Sequence[Bid]) -> Sequence[Lease]:
         async with self.database.write() as session:
             row = await _usable(session, order_id)
-            is_lost = _fires(row, "lost-bid")
-            if not is_lost and row.provider is None:
-                _lease(row, bid)
-            leased_to, stalls = row.provider, _fires(row, "stall-after-accept")
-        if is_lost:
-            raise BidLost(bid.provider)
-        if leased_to != bid.provider:
+            lost = bids[0] if _fires(row, "lost-bid") else _unknown(row, bids)
+            if lost is None:
+                _lease(row, bids)
+            leases, stalls = _leases(row), _fires(row, "stall-after-accept")
+        if lost is not None:
+            raise BidLost(lost.provider, lost.gseq)
+        if [held.provider for held in leases] != [bid.provider for bid in bids]:
             raise OrderNotOpen
         await _answer(stalls)
-        return Lease(lease_id=f"sim/{order_id}/1/{row.number}/{bid.provider}", provider_uri=bid.uri)
+        return [held.shown(order_id) for held in leases]
 
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
+    async def send_manifest(self, order_id: UUID, workload: Workload) -> None:
         async with self.database.write() as session:
             row = await _usable(session, order_id)
-            if row.provider is None:
+            if row.state != "active":
                 raise OrderNotOpen
-            if row.resources != resources_digest(group):
+            if row.resources != resources_digest(workload.groups):
                 raise ManifestRefused("The lease is for other resources than this manifest asks for.")
             is_late = _fires(row, "manifest-timeout")
             if is_late:
                 _lose(row, CloseReason.MANIFEST_TIMEOUT)
             else:
-                row.manifest = manifest([group])
+                row.manifest = manifest(workload.groups)
             stalls = _fires(row, "stall-after-manifest")
         if is_late:
             raise ManifestTimeout
@@ -130,7 +156,7 @@ class SimulatedMarketplace:
     async def observed(self, order_id: UUID) -> Sequence[Observed]:
         async with self.database.read() as session:
             row = await _usable(session, order_id)
-        return [_observed(service) for service in row.manifest[0]["services"]] if row.manifest else []
+        return [_observed(gseq, service) for gseq, service in _services(row)]
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         async with self.database.write() as session:
@@ -156,20 +182,26 @@ class SimulatedMarketplace:
     async def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
         async with self.database.read() as session:
             row = await _usable(session, order_id)
-        services: list[dict[str, Any]] = row.manifest[0]["services"] if row.manifest else []
-        for service in services[: None if tail else 0]:
+        for gseq, service in _services(row) if tail else ():
             text = f"Here would be what {service['image']} writes: nothing really runs."
-            yield LogLine(service=service["name"], text=text)
+            yield LogLine(service=service["name"], text=text, gseq=gseq)
 
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
         raise NotOffered("Nothing really runs on the simulated market, so no command can be run there.")
 
     def _answers(self, order: Order) -> tuple[list[Offer], list[Declined], str | None]:
-        """The bids to come, who does not bid, and the fault that the order asks for."""
-        wanted = order.attributes
-        fault = wanted.pop(FAULT_ATTRIBUTE, None) if self.has_faults else None
-        offers, silent = Inventions(self.seed, self.inputs, self.size).answers(order, wanted)
-        return [] if fault == "no-bids" else offers, silent, fault
+        """The bids to come, who does not bid, and the fault that the first placement with one asks for."""
+        inventions, faults = Inventions(self.seed, self.inputs, self.size), list[str]()
+        offers: list[Offer] = []
+        silent: list[Declined] = []
+        for gseq, group in order.workload.numbered:
+            wanted = order.attributes(group)
+            fault = wanted.pop(FAULT_ATTRIBUTE, None) if self.has_faults else None
+            bidding, others = inventions.answers(order.id, gseq, group, wanted)
+            offers += [] if fault == "no-bids" else bidding
+            silent += others
+            faults += [fault] if fault else []
+        return offers, silent, faults[0] if faults else None
 
     def _new_row(self, order: Order) -> SimulatedOrderRow:
         offers, declined, fault = self._answers(order)
@@ -183,14 +215,23 @@ class SimulatedMarketplace:
             height=0,
             fault=fault,
             fault_fired=False,
-            resources=resources_digest(order.group),
+            resources=resources_digest(order.workload.groups),
+            leases=[],
         )
 
 
-def _observed(service: dict[str, Any]) -> Observed:
+def _services(row: SimulatedOrderRow) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What the providers were told to run, with the number of its placement."""
+    for gseq, group in enumerate(row.manifest or (), 1):
+        for service in group["services"]:
+            yield gseq, service
+
+
+def _observed(gseq: int, service: dict[str, Any]) -> Observed:
     """A service of a manifest: what the provider was told is what it runs."""
     resources = service["resources"]
     return Observed(
+        gseq=gseq,
         service=service["name"],
         image=service["image"],
         replicas=service["count"],
@@ -224,7 +265,8 @@ def _ending(row: SimulatedOrderRow) -> Conflict | None:
         case "lost", CloseReason.MANIFEST_TIMEOUT:
             return ManifestTimeout()
         case "lost", reason:
-            return LeaseLost(row.provider or "", reason or "")
+            closed = [held for held in _leases(row) if held.is_closed]
+            return LeaseLost([h.provider for h in closed], reason or "", [h.gseq for h in closed])
         case _:
             return None
 
@@ -244,34 +286,53 @@ def _keep(row: SimulatedOrderRow, escrow: Escrow) -> None:
     row.escrow = _ESCROW.dump_python(escrow, mode="json")
 
 
-def _lease(row: SimulatedOrderRow, bid: Bid) -> None:
-    row.state, row.provider, row.leased_height = "active", bid.provider, row.height
-    own = next(o.bid for o in _OFFERS.validate_python(row.offers) if o.bid.provider == bid.provider)
-    _keep(row, _escrow(row).leased(own.uact_per_block, row.height))
+def _leases(row: SimulatedOrderRow) -> list[Held]:
+    return _LEASES.validate_python(row.leases)
+
+
+def _unknown(row: SimulatedOrderRow, bids: Sequence[Bid]) -> Bid | None:
+    """The first of `bids` that nobody has made."""
+    made = {(offer.bid.gseq, offer.bid.provider) for offer in _OFFERS.validate_python(row.offers)}
+    return next((bid for bid in bids if (bid.gseq, bid.provider) not in made), None)
+
+
+def _lease(row: SimulatedOrderRow, bids: Sequence[Bid]) -> None:
+    """Leases every placement that is not leased yet; at the price of the market's own book."""
+    held = {lease.gseq: lease for lease in _leases(row)}
+    offered = {(o.bid.gseq, o.bid.provider): o.bid for o in _OFFERS.validate_python(row.offers)}
+    for bid in bids:
+        if bid.gseq not in held:
+            price = offered[bid.gseq, bid.provider].uact_per_block
+            held[bid.gseq] = Held(bid.gseq, row.number, bid.provider, bid.uri, price, row.height)
+            _keep(row, _escrow(row).leased(price, row.height))
+    row.state = "active"
+    row.leases = _LEASES.dump_python([held[gseq] for gseq in sorted(held)], mode="json")
 
 
 def _let_provider_act(row: SimulatedOrderRow) -> None:
     """It may take its machine back, and it asks for its pay now and then."""
-    if row.leased_height is None:
+    if row.state != "active":
         return
     if row.manifest is not None and _fires(row, "reclaim"):
         _lose(row, CloseReason.UNSTABLE)
-    elif (row.height - row.leased_height) % WITHDRAW_BLOCKS == 0:
+    elif any((row.height - held.height) % WITHDRAW_BLOCKS == 0 for held in _leases(row)):
         _keep(row, settled := _escrow(row).settled(row.height))
         if settled.is_overdrawn:
             _close(row, CloseReason.INSUFFICIENT_FUNDS)
 
 
 def _lose(row: SimulatedOrderRow, reason: CloseReason) -> None:
-    """The provider closes the lease; what it has earned until now is its own."""
+    """The provider of the first placement closes its lease; what it has earned until now is its own."""
     row.state, row.reason = "lost", reason
-    _keep(row, _escrow(row).released(row.height))
+    first, *others = _leases(row)
+    _keep(row, _escrow(row).released(row.height, first.uact_per_block))
+    row.leases = _LEASES.dump_python([replace(first, is_closed=True), *others], mode="json")
 
 
 def _reopen(row: SimulatedOrderRow, number: int) -> None:
     """A new order in the place of the lost one; the bids are as they were."""
-    row.state, row.reason, row.number = "open", None, number
-    row.provider = row.leased_height = row.manifest = None
+    row.state, row.reason, row.number, row.manifest = "open", None, number, None
+    row.leases = _LEASES.dump_python([held for held in _leases(row) if not held.is_closed], mode="json")
 
 
 def _close(row: SimulatedOrderRow, reason: CloseReason) -> None:

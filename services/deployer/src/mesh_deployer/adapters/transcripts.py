@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 
 from docker.models.containers import Container
 
@@ -12,6 +11,15 @@ from mesh_deployer.ports import LogLine, Output
 MAX_BYTES = 64 * 1024
 """Kept of what a command writes, and of one look at a log."""
 MAX_LINE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A container, of which service, in which placement."""
+
+    gseq: int
+    service: str
+    container: Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +31,12 @@ class Reading:
     has_more: bool
 
 
-def read(replicas: Sequence[tuple[str, Container]], tail: int) -> Reading:
-    """The last `tail` lines of each; `replicas` are pairs of service and container."""
+def read(replicas: Sequence[Replica], tail: int) -> Reading:
+    """The last `tail` lines of each."""
     return _reading(replicas, {}, tail)
 
 
-def read_on(replicas: Sequence[tuple[str, Container]], after: Reading) -> Reading:
+def read_on(replicas: Sequence[Replica], after: Reading) -> Reading:
     """The lines that were written since `after`."""
     return _reading(replicas, after.seen, None)
 
@@ -50,14 +58,22 @@ def run(container: Container, command: Sequence[str]) -> Output:
     return Output(exit_code=-1 if code is None else code, stdout=stdout, stderr=stderr, is_cut=not left)
 
 
-def _reading(replicas: Sequence[tuple[str, Container]], seen: dict[str, str], tail: int | None) -> Reading:
-    found = [(service, c, list(_written(c, seen.get(c.name or "", ""), tail))) for service, c in replicas]
-    times = {c.name or "": lines[-1][0] for _, c, lines in found if lines}
-    told = chain.from_iterable(((at, service, text) for at, text in lines) for service, _, lines in found)
+def _reading(replicas: Sequence[Replica], seen: dict[str, str], tail: int | None) -> Reading:
+    names = [replica.container.name or "" for replica in replicas]
+    found = [
+        list(_written(replica.container, seen.get(name, ""), tail))
+        for replica, name in zip(replicas, names, strict=True)
+    ]
+    told = [
+        (at, r.gseq, r.service, text) for r, lines in zip(replicas, found, strict=True) for at, text in lines
+    ]
     return Reading(
-        lines=tuple(LogLine(service=s, text=t, at=datetime.fromisoformat(at)) for at, s, t in sorted(told)),
-        seen=seen | times,
-        has_more=any(container.status == "running" for _, container in replicas),
+        lines=tuple(
+            LogLine(service=service, text=text, at=datetime.fromisoformat(at), gseq=gseq)
+            for at, gseq, service, text in sorted(told)
+        ),
+        seen=seen | {name: lines[-1][0] for name, lines in zip(names, found, strict=True) if lines},
+        has_more=any(replica.container.status == "running" for replica in replicas),
     )
 
 

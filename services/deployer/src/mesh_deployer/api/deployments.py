@@ -72,8 +72,8 @@ async def precheck_deployment(request: Request, body: DeploymentRequest, caller:
             strategy=body.strategy,
         )
     )
-    chosen = found.choice.chosen
-    saving = service.compare(found.shape, chosen.uact_per_block) if chosen else None
+    price = found.choice.uact_per_block
+    saving = None if price is None else service.compare(found.shape, price)
     return PrecheckView.of(found, saving, service.inputs)
 
 
@@ -88,7 +88,7 @@ async def create_deployment(
 ) -> DeploymentView:
     """Accepts the deployment; it is made, bid for, leased and started in the background.
 
-    Semantic refusals are 409: `sdl-invalid` with every fault, `secret-in-sdl`, `several-groups`,
+    Semantic refusals are 409: `sdl-invalid` with every fault, `secret-in-sdl`, `too-many-placements`,
     `price-not-in-uact`, and for `provider: docker` also `docker-not-available`, `image-not-present`,
     `not-on-docker`, for `akash-chain` and `akash-console` also `backend-not-configured`, for the latter
     `console-not-connected`, `not-written`.

@@ -116,7 +116,9 @@ async def stream_logs(
         async for line in bounded(lines, most=MAX_LINES, seconds=MAX_FOLLOW_S, closing=platform.closing):
             if _is_new(line.at, last):
                 id = line.at.isoformat() if line.at else None
-                yield ServerSentEvent(id=id, event="line", raw_data=LogLineView.of(line).model_dump_json())
+                yield ServerSentEvent(
+                    id=id, event="line", raw_data=LogLineView.of(line, deployment.terms).model_dump_json()
+                )
         yield ServerSentEvent(event="end", data={"code": None})
     except MeshError as ending:
         yield ServerSentEvent(event="end", data={"code": ending.code()})

@@ -4,22 +4,23 @@ import json
 from hashlib import sha256
 
 from mesh_deployer.domain import secrecy
-from mesh_deployer.domain.deployment import Control, Deployment, Status
+from mesh_deployer.domain.deployment import Deployment
 from mesh_deployer.domain.images import is_pinned
-from mesh_deployer.domain.workload import Group, Service
+from mesh_deployer.domain.security import Control, Status
+from mesh_deployer.domain.workload import Service, Workload
 
 RESIDENCY_ATTRIBUTE = "region"
 EVIDENCE_LEVEL = "self-declared"
 """Providers state their region themselves; nobody audited it."""
 
 
-def assess(deployment: Deployment, group: Group) -> tuple[Control, ...]:
+def assess(deployment: Deployment, workload: Workload) -> tuple[Control, ...]:
     """The deployer's own controls, named after SOC 2's common criteria where they bear on one."""
     return (
-        _image_pinned(group),
-        _exposure(deployment, group),
-        _limits(group),
-        _secrets(group),
+        _image_pinned(workload),
+        _exposure(deployment, workload),
+        _limits(workload),
+        _secrets(workload),
         _residency(deployment),
     )
 
@@ -35,17 +36,17 @@ def _control(id: str, title: str, status: Status, evidence: str) -> Control:
     return Control(id=id, title=title, status=status, evidence=evidence, evidence_digest=digest)
 
 
-def _image_pinned(group: Group) -> Control:
-    loose = [image for image in group.images if not is_pinned(image)]
-    evidence = f"Not pinned: {', '.join(loose)}." if loose else f"Pinned: {', '.join(group.images)}."
+def _image_pinned(workload: Workload) -> Control:
+    loose = [image for image in workload.images if not is_pinned(image)]
+    evidence = f"Not pinned: {', '.join(loose)}." if loose else f"Pinned: {', '.join(workload.images)}."
     title = "Images are pinned to a digest"
     return _control("CC8.1/deployer-image", title, "fail" if loose else "pass", evidence)
 
 
-def _exposure(deployment: Deployment, group: Group) -> Control:
+def _exposure(deployment: Deployment, workload: Workload) -> Control:
     """Akash wants one global port; it is harmless only where nothing outside can reach it."""
     title = "Nothing is public except through the gateway"
-    ports = ", ".join(_ports(service) for service in group.services if service.is_public)
+    ports = ", ".join(_ports(service) for service in workload.services if service.is_public)
     if deployment.provider == "docker":
         evidence = f"Published on the loopback interface of this machine only: {ports}."
         return _control("CC6.6/deployer-exposure", title, "pass", evidence)
@@ -58,16 +59,16 @@ def _ports(service: Service) -> str:
     return f"{service.name}:{','.join(str(port) for port in ports)}"
 
 
-def _limits(group: Group) -> Control:
+def _limits(workload: Workload) -> Control:
     evidence = "; ".join(
         f"{s.name}: {s.resources.cpu_millis}m CPU, {s.resources.memory_bytes} bytes of memory"
-        for s in group.services
+        for s in workload.services
     )
     return _control("A1.1/deployer-limits", "CPU and memory are limited", "pass", f"{evidence}.")
 
 
-def _secrets(group: Group) -> Control:
-    shown = secrecy.exposed(group)
+def _secrets(workload: Workload) -> Control:
+    shown = secrecy.exposed(workload)
     found = f"These look like secrets: {', '.join(shown)}." if shown else "None looks like a secret."
     evidence = f"Variables and command lines were searched by name and by form. {found}"
     return _control(
@@ -81,8 +82,9 @@ def _residency(deployment: Deployment) -> Control:
     if deployment.provider == "docker":
         evidence = f"It runs on this machine, and nobody says where that is; {wanted} is required."
         return _control(id, title, "not_assessed", evidence)
-    if deployment.lease is None or deployment.chosen is None:
+    if len(deployment.leases) < len(deployment.terms.placements):
         return _control(id, title, "not_assessed", f"No provider is bound yet; {wanted} is required.")
-    own = deployment.chosen.attributes.get(RESIDENCY_ATTRIBUTE)
-    evidence = f"{deployment.chosen.provider} declares {own}, {wanted} is required ({EVIDENCE_LEVEL})."
-    return _control(id, title, "pass" if own == wanted else "fail", evidence)
+    own = {bid.provider: bid.attributes.get(RESIDENCY_ATTRIBUTE) for bid in deployment.chosen}
+    told = ", ".join(f"{provider} declares {region}" for provider, region in own.items())
+    evidence = f"{told}, {wanted} is required ({EVIDENCE_LEVEL})."
+    return _control(id, title, "pass" if set(own.values()) == {wanted} else "fail", evidence)

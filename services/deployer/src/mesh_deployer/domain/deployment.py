@@ -2,7 +2,7 @@
 
     created -> open -> chosen -> leased -> active
      | ^        | ^------'|       | |        | |       (a lost bid goes back to open)
-     | '--------|---------|-------'-|--------' |       (a lost lease goes back to created)
+     | '--------'---------'-------'-|--------' |       (a lost lease goes back to created)
      '----------'----> closing <----'----------'      (an update goes from active back to leased)
                           '-> closed | failed
 
@@ -11,7 +11,7 @@ market is about to be asked for the lease. Each step is repeated after a crash, 
 done. No state but `active`, `closing` and the ends lasts longer than its deadline.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,12 +19,13 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
+from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.funds import Funds
-from mesh_deployer.domain.market import Bid, Choice, CloseReason, Declined, ScoredBid, Terms, tally
+from mesh_deployer.domain.market import Bid, CloseReason, Declined, ScoredBid, Terms, tally
+from mesh_deployer.domain.security import SecurityProfile
 from mesh_deployer.domain.workload import Shape
 
 Backend = Literal["simulated", "docker", "akash-chain", "akash-console"]
-Status = Literal["pass", "fail", "not_assessed"]
 
 
 class State(StrEnum):
@@ -50,8 +51,8 @@ SETTLED = ENDED | {State.ACTIVE}
 
 _NEXT: Mapping[State, frozenset[State]] = {
     State.CREATED: frozenset({State.OPEN, State.CLOSING}),
-    State.OPEN: frozenset({State.CHOSEN, State.CLOSING}),
-    State.CHOSEN: frozenset({State.LEASED, State.OPEN, State.CLOSING}),
+    State.OPEN: frozenset({State.CHOSEN, State.CREATED, State.CLOSING}),
+    State.CHOSEN: frozenset({State.LEASED, State.OPEN, State.CREATED, State.CLOSING}),
     State.LEASED: frozenset({State.ACTIVE, State.CREATED, State.CLOSING}),
     State.ACTIVE: frozenset({State.LEASED, State.CREATED, State.CLOSING}),
     State.CLOSING: ENDED,
@@ -69,10 +70,11 @@ class IllegalTransition(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to run on a provider; `provider_uri` is where the provider is asked about it."""
+    """The right to run placement `gseq` on a provider; at `provider_uri` the provider is asked about it."""
 
     lease_id: str
     provider_uri: str
+    gseq: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,41 +92,6 @@ class Ending:
 
     code: str | None
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """One control of an assessment; `evidence_digest` is a SHA-256 over id, status and evidence."""
-
-    id: str
-    title: str
-    status: Status
-    evidence: str
-    evidence_digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """A rule of a security profile, who keeps it, and how good the evidence is that it is kept."""
-
-    id: str
-    rule: str
-    applies_to: tuple[str, ...]
-    enforced_by: str
-    evidence_level: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityProfile:
-    """What the security gateway compiled for this deployment."""
-
-    profile: str
-    framework: str
-    data_residency: str
-    policies: tuple[Policy, ...]
-    controls: tuple[Control, ...]
-    security_endpoint: str
-    audit_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +116,13 @@ class Version:
 class Deployment:
     """One SDL on its way to a provider and back.
 
-    `revision` counts its changes, `traceparent` is the trace of whoever asked for it (W3C Trace Context).
-    `deposit_uact` is what is locked, `deposit_goal_uact` what is to be when it is more, and `top_up_to_uact`
-    how far it may be raised by itself, None for not at all. `replaces` is the deployment that is closed once
-    this one runs, `replaced_by` the one that is to take its place. `unready_since` is when replicas were
-    found missing, None while all are there. `fail_overs` counts how often it was begun elsewhere by itself,
-    and is None for a deployment that stays where it is.
+    `chosen` and `leases` have one for each placement, by number; before it is leased, only those of
+    placements whose lease goes on while others are bid for anew. `revision` counts its changes, `traceparent`
+    is the trace of whoever asked for it (W3C Trace Context). `deposit_uact` is what is locked,
+    `deposit_goal_uact` what is to be when it is more, `top_up_to_uact` how far it may be raised by itself,
+    None for not at all. `replaces` is the deployment that is closed once this one runs, `replaced_by` the one
+    that is to take its place. `unready_since` is when replicas were found missing, None while all are there.
+    `fail_overs` counts how often it was begun elsewhere by itself, None for one that stays where it is.
     """
 
     id: UUID
@@ -174,10 +142,10 @@ class Deployment:
     revision: int = 1
     bids: tuple[ScoredBid, ...] = ()
     declined: tuple[Declined, ...] = ()
-    chosen: Bid | None = None
+    chosen: tuple[Bid, ...] = ()
     lost: tuple[str, ...] = ()
     order_number: int = 1
-    lease: Lease | None = None
+    leases: tuple[Lease, ...] = ()
     uris: tuple[str, ...] = ()
     ending: Ending | None = None
     refunded_uact: int | None = None
@@ -195,8 +163,13 @@ class Deployment:
 
     @property
     def uact_per_block(self) -> Decimal | None:
-        """What it costs; None while no bid is chosen."""
-        return self.chosen.uact_per_block if self.chosen else None
+        """What all of it costs; None while no bid is chosen."""
+        return sum((bid.uact_per_block for bid in self.chosen), Decimal(0)) if self.chosen else None
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """The placements whose lease goes on."""
+        return frozenset(lease.gseq for lease in self.leases)
 
     @property
     def explanation(self) -> str:
@@ -210,11 +183,12 @@ class Deployment:
 
     def funds(self, block_time_s: Decimal) -> Funds | None:
         """How long its deposit lasts; None without a lease."""
-        if self.leased_at is None or self.chosen is None:
+        price = self.uact_per_block
+        if self.leased_at is None or price is None:
             return None
         return Funds(
             deposit_uact=self.deposit_uact,
-            uact_per_block=self.chosen.uact_per_block,
+            uact_per_block=price,
             since=self.leased_at,
             block_time_s=block_time_s,
         )
@@ -229,38 +203,46 @@ class Deployment:
 
     def saw(self, choice: Choice, declined: tuple[Declined, ...]) -> "Deployment":
         """The same state with the bids as they are now."""
-        if (self.bids, self.declined) == (choice.table, declined):
+        rows = (*(row for row in self.bids if row.bid.gseq in self.kept), *choice.table)
+        table = tuple(sorted(rows, key=lambda row: row.bid.gseq))
+        if (self.bids, self.declined) == (table, declined):
             return self
-        return replace(self, bids=choice.table, declined=declined, revision=self.revision + 1)
+        return replace(self, bids=table, declined=declined, revision=self.revision + 1)
 
-    def chose(self, bid: Bid, now: datetime) -> "Deployment":
-        """`bid` is about to be accepted. Raises `IllegalTransition`."""
-        note = f"{bid.provider} bids {bid.uact_per_block} uact per block: {self.bids[0].reason}"
-        return replace(self._to(State.CHOSEN, now, note), chosen=bid)
+    def chose(self, bids: Collection[Bid], now: datetime) -> "Deployment":
+        """`bids` are about to be accepted, all or none. Raises `IllegalTransition`."""
+        rows = [row for row in self.bids if row.bid in bids]
+        note = " ".join(
+            f"{row.bid.provider} bids {row.bid.uact_per_block} uact per block: {row.reason}" for row in rows
+        )
+        chosen = sorted((*self._keeping(self.kept).chosen, *bids), key=lambda bid: bid.gseq)
+        return replace(self._to(State.CHOSEN, now, note), chosen=tuple(chosen))
 
-    def lost_bid(self, provider: str, now: datetime) -> "Deployment":
-        """The accepted bid was gone. Raises `IllegalTransition`."""
+    def lost_bid(self, provider: str, gseq: int, now: datetime) -> "Deployment":
+        """An accepted bid was gone, and nothing was leased. Raises `IllegalTransition`."""
         changed = self._to(State.OPEN, now, f"The bid of {provider} was gone; choosing again.")
-        return replace(changed, chosen=None, lost=(*self.lost, provider))
+        return replace(changed._keeping(self.kept - {gseq}), lost=(*self.lost, provider))
 
-    def got_lease(self, lease: Lease, now: datetime) -> "Deployment":
-        """The provider is bound. Raises `IllegalTransition`."""
-        changed = self._to(State.LEASED, now, f"Lease {lease.lease_id}; sending the manifest.")
-        return replace(changed, lease=lease, leased_at=self.leased_at or now)
+    def got_leases(self, leases: Collection[Lease], now: datetime) -> "Deployment":
+        """A provider is bound to every placement. Raises `IllegalTransition`."""
+        new = ", ".join(lease.lease_id for lease in leases if lease not in self.leases)
+        changed = self._to(State.LEASED, now, f"Lease {new}; sending the manifest.")
+        return replace(changed, leases=tuple(leases), leased_at=self.leased_at or now)
 
-    def lost_lease(self, code: str, text: str, now: datetime) -> "Deployment":
-        """The provider has closed the lease: bids are asked for anew, or it ends when that was done often.
+    def lost_leases(
+        self, code: str, text: str, by: Collection[str], gseqs: Collection[int], now: datetime
+    ) -> "Deployment":
+        """Providers have closed leases: bids are asked for anew, or it ends when that was done often.
 
-        Raises `IllegalTransition`.
+        The leases of other placements than `gseqs` go on. Raises `IllegalTransition`.
         """
-        if self.order_number >= MAX_ORDERS or self.chosen is None:
+        if self.order_number >= MAX_ORDERS:
             return self.failing(code, text, now)
+        changed = self._to(State.CREATED, now, f"{text} Asking for bids once more.")
         return replace(
-            self._to(State.CREATED, now, f"{text} Asking for bids once more."),
-            lost=(*self.lost, self.chosen.provider),
+            changed._keeping(self.kept.difference(gseqs)),
+            lost=(*self.lost, *by),
             order_number=self.order_number + 1,
-            chosen=None,
-            lease=None,
             uris=(),
         )
 
@@ -324,10 +306,20 @@ class Deployment:
 
     def without_bid(self, now: datetime) -> "Deployment":
         """No bid can be accepted; the order is about to be closed. Raises `IllegalTransition`."""
-        causes = ", ".join(f"{n} {cause}" for cause, n in tally(self.bids, self.declined).items())
-        text = f"None of {len(self.bids)} bid(s) met the terms; {len(self.declined)} did not bid."
-        text = f"{text[:-1]}: {causes}." if causes else text
-        return self.failing("no-acceptable-bid", text, now)
+        text = "; ".join(self._refusals())
+        return self.failing("no-acceptable-bid", f"{text}.", now)
+
+    def _refusals(self) -> Iterator[str]:
+        """A sentence for each placement that nobody is to run."""
+        for gseq, placement in enumerate(self.terms.placements, 1):
+            bids = [row for row in self.bids if row.bid.gseq == gseq]
+            if any(row.accepted for row in bids):
+                continue
+            declined = [one for one in self.declined if one.gseq == gseq]
+            causes = ", ".join(f"{n} {cause}" for cause, n in tally(bids, declined).items())
+            text = f"None of {len(bids)} bid(s) met the terms; {len(declined)} did not bid"
+            text = f"{text}: {causes}" if causes else text
+            yield text if len(self.terms.placements) == 1 else f"{placement.name}: {text}"
 
     def in_time(self, now: datetime) -> "Deployment":
         """Unchanged until the deadline of its state, then about to be closed as failed."""
@@ -367,6 +359,14 @@ class Deployment:
         # a raise that was not heard of has come through when more was spent than was known of
         paid_in = self.deposit_goal_uact if spent_uact > self.deposit_uact else self.deposit_uact
         return replace(changed, refunded_uact=max(0, paid_in - spent_uact), uris=(), close_reason=reason)
+
+    def _keeping(self, gseqs: Collection[int]) -> "Deployment":
+        """Without what is chosen and leased for other placements."""
+        return replace(
+            self,
+            chosen=tuple(bid for bid in self.chosen if bid.gseq in gseqs),
+            leases=tuple(lease for lease in self.leases if lease.gseq in gseqs),
+        )
 
     def _to(self, target: State, now: datetime, note: str) -> "Deployment":
         if target not in _NEXT[self.state]:

@@ -6,11 +6,11 @@ from decimal import ROUND_CEILING, Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escrow:
-    """An account with at most one open payment, as it was when it was last settled.
+    """An account with a payment for each lease, as it was when it was last settled.
 
-    Lazy: nothing moves with a block, only when somebody settles. `rate` is uact per block, zero without a
-    lease; `earned` what providers have got so far. That the deposit was too small is found when it is
-    settled, and not before.
+    Lazy: nothing moves with a block, only when somebody settles. `rate` is uact per block for all leases
+    together, zero without one; `earned` what providers have got so far. That the deposit was too small is
+    found when it is settled, and not before.
     """
 
     deposited_uact: int
@@ -30,7 +30,7 @@ class Escrow:
         return int(self.earned.to_integral_value(ROUND_CEILING))
 
     def settled(self, height: int) -> "Escrow":
-        """The provider has what it is owed until `height`, or all that there is when that is less."""
+        """The providers have what they are owed until `height`, or all that there is when that is less."""
         owed = self.rate * (height - self.settled_at)
         return replace(
             self,
@@ -40,12 +40,12 @@ class Escrow:
         )
 
     def leased(self, rate: Decimal, height: int) -> "Escrow":
-        """A provider earns `rate` per block from here on."""
-        return replace(self.settled(height), rate=rate)
+        """A provider more earns `rate` per block from here on."""
+        return replace(self.settled(height), rate=self.rate + rate)
 
-    def released(self, height: int) -> "Escrow":
-        """Nobody earns any more."""
-        return replace(self.settled(height), rate=Decimal(0))
+    def released(self, height: int, rate: Decimal | None = None) -> "Escrow":
+        """The provider who earned `rate` earns nothing any more; without one, nobody does."""
+        return replace(self.settled(height), rate=Decimal(0) if rate is None else self.rate - rate)
 
     def topped_up(self, total_uact: int) -> "Escrow":
         """Raised to `total_uact` in all; never lowered. Settles nothing, as on Akash."""

@@ -10,7 +10,7 @@ import yaml
 from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.quantities import spelled
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import HTTP_PORT
+from mesh_deployer.domain.workload import HTTP_PORT, Workload
 
 PLACEMENT = "dcloud"
 
@@ -51,8 +51,7 @@ def generate_sdl(config: Config) -> str:
     }
     # ASCII, because PyYAML folds the other line breaks of Unicode (U+0085, U+2028) into blanks
     sdl = yaml.safe_dump(document, sort_keys=False, allow_unicode=False, width=10_000)
-    for group in compile_sdl(sdl).deployed():
-        secrecy.forbid(group)
+    secrecy.forbid(Workload(compile_sdl(sdl).deployed()))
     return sdl
 
 

@@ -63,13 +63,15 @@ def group_specs(groups: Sequence[Group]) -> list[Json]:
     ]
 
 
-def resources_digest(group: Group) -> str:
+def resources_digest(groups: Sequence[Group]) -> str:
     """SHA-256 over what an update cannot change: units, counts and endpoints, without their prices.
 
     A chain takes any hash; a provider refuses a manifest that needs other resources than it has leased
     (ValidateManifest in go/manifest/v2beta3).
     """
-    units = [{"resource": unit["resource"], "count": unit["count"]} for unit in _units(group)]
+    units = [
+        [{"resource": unit["resource"], "count": unit["count"]} for unit in _units(group)] for group in groups
+    ]
     return sha256(json.dumps(units, sort_keys=True).encode()).hexdigest()
 
 

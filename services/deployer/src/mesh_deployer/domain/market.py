@@ -1,7 +1,7 @@
-"""Choosing where to run."""
+"""What providers offer, and what is asked of them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -55,9 +55,9 @@ _SCORE_STEP = Decimal("0.000001")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bid:
-    """A provider's offer to run one order.
+    """A provider's offer to run the placement of number `gseq`.
 
-    The price is uact per block for the whole order (1 ACT = 1_000_000 uact, worth one dollar by design).
+    The price is uact per block for the whole placement (1 ACT = 1_000_000 uact, worth one dollar by design).
     Reputation is 0 to 1, the share of its `leases` that went well; 0 leases when nobody knows how many there
     were. Attributes are what the provider says of itself.
     """
@@ -68,6 +68,7 @@ class Bid:
     reputation: Decimal
     leases: int = 0
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    gseq: int = 1
 
     @property
     def trust(self) -> Decimal:
@@ -83,11 +84,12 @@ class Bid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declined:
-    """A provider that did not bid, and why; only a simulated market knows."""
+    """A provider that did not bid for the placement `gseq`, and why; only a simulated market knows."""
 
     provider: str
     reason: str
     cause: Cause = Cause.UNKNOWN
+    gseq: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +105,28 @@ class BidBook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What is bid for: a group of the SDL, and the most to pay for it per block."""
+
+    name: str
+    ceiling_uact_per_block: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a bid must meet: the least reputation, the most to pay per block, and the attributes required."""
+    """What bids must meet: the least reputation, the attributes required, and the price of each placement.
+
+    The first of `placements` has the number 1.
+    """
 
     reputation_floor: Decimal
-    ceiling_uact_per_block: Decimal
+    placements: tuple[Placement, ...]
     requirements: Mapping[str, str] = field(default_factory=dict[str, str])
     strategy: Strategy = Strategy.CHEAPEST
+
+    def placement(self, gseq: int) -> str:
+        """The name of the placement with that number."""
+        return self.placements[gseq - 1].name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,47 +145,6 @@ class ScoredBid:
         return self.rank is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Every bid with its reason, best first."""
-
-    table: tuple[ScoredBid, ...]
-
-    @property
-    def chosen(self) -> Bid | None:
-        """The bid to accept; None when none meets the terms."""
-        return self.table[0].bid if self.table and self.table[0].accepted else None
-
-
-def choose_bid(bids: Iterable[Bid], terms: Terms, *, lost: Collection[str] = ()) -> Choice:
-    """The best bid by the strategy of `terms` among those that meet them.
-
-    Equal scores go to the better reputation where the price is the score, then to the lower address.
-
-    Args:
-        bids: The bids for one order, in any order.
-        terms: What a bid must meet.
-        lost: Providers whose bid was gone when it was accepted, or who closed their lease.
-
-    Returns:
-        All of `bids` once each; the same ones give the same table, whatever their order.
-    """
-    scored = sorted(((bid.score(terms.strategy), bid) for bid in bids), key=lambda pair: _order(*pair, terms))
-    faults = {bid.provider: _fault(bid, terms, lost) for _, bid in scored}
-    accepted = [(score, bid) for score, bid in scored if not faults[bid.provider]]
-    placed = [
-        ScoredBid(bid=bid, rank=rank, reason=reason, cause=cause, score=score)
-        for rank, (score, bid) in enumerate(accepted, 1)
-        for cause, reason in [_standing(score, bid, accepted, terms)]
-    ]
-    out = [
-        ScoredBid(bid=bid, rank=None, reason=fault[1], cause=fault[0], score=score)
-        for score, bid in scored
-        if (fault := faults[bid.provider])
-    ]
-    return Choice((*placed, *out))
-
-
 def misses(wanted: Mapping[str, str], own: Mapping[str, str]) -> tuple[Cause, str] | None:
     """The first attribute in `wanted` that a provider with its `own` does not have as it is wanted."""
     for name, value in wanted.items():
@@ -182,50 +158,3 @@ def tally(bids: Iterable[ScoredBid], declined: Iterable[Declined]) -> dict[Cause
     """How many providers are out for which cause, the most frequent first."""
     causes = Counter(bid.cause for bid in bids if not bid.accepted) + Counter(d.cause for d in declined)
     return dict(sorted(causes.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _order(score: Decimal, bid: Bid, terms: Terms) -> tuple[Decimal, Decimal, str]:
-    is_price = terms.strategy is Strategy.CHEAPEST
-    return (score, -bid.reputation if is_price else Decimal(0), bid.provider)
-
-
-def _fault(bid: Bid, terms: Terms, lost: Collection[str]) -> tuple[Cause, str] | None:
-    """Why the bid is out; None when it is not."""
-    if bid.provider in lost:
-        return Cause.LOST, "Lost before: its bid was gone when it was accepted, or it closed the lease."
-    price, ceiling = bid.uact_per_block, terms.ceiling_uact_per_block
-    if price > ceiling:
-        return Cause.PRICE, f"Costs {price} uact per block, at most {ceiling} is paid."
-    if bid.reputation < terms.reputation_floor:
-        return (
-            Cause.REPUTATION,
-            f"Reputation {bid.reputation} is below the floor of {terms.reputation_floor}.",
-        )
-    return misses(terms.requirements, bid.attributes)
-
-
-def _standing(
-    score: Decimal, bid: Bid, accepted: Sequence[tuple[Decimal, Bid]], terms: Terms
-) -> tuple[Cause, str]:
-    best_score, best = accepted[0]
-    if terms.strategy is Strategy.BEST_VALUE:
-        return _standing_by_value(score, bid, accepted)
-    if bid is best:
-        return Cause.CHOSEN, f"Cheapest of {len(accepted)} that met the terms."
-    if score > best_score:
-        return Cause.OUTBID, f"Costs {score - best_score} uact per block more than the chosen one."
-    if bid.reputation < best.reputation:
-        return Cause.OUTBID, "Costs the same as the chosen one, with less reputation."
-    return Cause.OUTBID, "Equal to the chosen one; the lower address wins."
-
-
-def _standing_by_value(
-    score: Decimal, bid: Bid, accepted: Sequence[tuple[Decimal, Bid]]
-) -> tuple[Cause, str]:
-    best_score, best = accepted[0]
-    told = f"{bid.uact_per_block} uact per block at a trust of {bid.trust} ({bid.leases} leases)"
-    if bid is best:
-        return Cause.CHOSEN, f"Best value of {len(accepted)} that met the terms: {told}."
-    if score > best_score:
-        return Cause.OUTBID, f"{told} is {score}, the chosen one has {best_score}."
-    return Cause.OUTBID, "Of equal value; the lower address wins."

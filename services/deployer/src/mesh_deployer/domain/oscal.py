@@ -10,7 +10,8 @@ from uuid import UUID
 
 from mesh_shared.oscal import Report, Target
 
-from mesh_deployer.domain.deployment import Control, Deployment, SecurityProfile
+from mesh_deployer.domain.deployment import Deployment
+from mesh_deployer.domain.security import Control, SecurityProfile
 
 _NAMESPACE = UUID("0c1f5c0e-3c52-5d0a-9b1a-7a4be5b0d371")
 _OWN = "/deployer-"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from mesh_deployer.domain.workload import Group, Service
+from mesh_deployer.domain.workload import Service, Workload
 from mesh_deployer.errors import SecretInSdl
 
 _SEPARATOR = re.compile(r"[-_.]+|(?<=[a-z])(?=[A-Z])")
@@ -45,14 +45,14 @@ def redacted(text: str) -> str:
     return _REDACTED.sub("[redacted]", text)
 
 
-def exposed(group: Group) -> list[str]:
-    """The places that show a secret of `group`, sorted: names of variables and options, or `args[2]`."""
-    return sorted({name for service in group.services for name in _of_service(service)})
+def exposed(workload: Workload) -> list[str]:
+    """The places that show a secret of `workload`, sorted: names of variables and options, or `args[2]`."""
+    return sorted({name for service in workload.services for name in _of_service(service)})
 
 
-def forbid(group: Group) -> None:
-    """Lets a group through that shows no secret. Raises `SecretInSdl`."""
-    if names := exposed(group):
+def forbid(workload: Workload) -> None:
+    """Lets a workload through that shows no secret. Raises `SecretInSdl`."""
+    if names := exposed(workload):
         raise SecretInSdl(names)
 
 

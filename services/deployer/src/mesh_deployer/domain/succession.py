@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
+from mesh_deployer.domain.choice import placements
 from mesh_deployer.domain.deployment import Deployment, State
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Group, Workload
 from mesh_deployer.domain.writing import write_sdl
 from mesh_deployer.errors import ServiceUnknown, TooManyReplicas
 
@@ -23,33 +24,33 @@ MAX_FAIL_OVERS = 3
 def scaled(
     deployment: Deployment, replicas: Mapping[str, int], most: int, key: str, now: datetime
 ) -> Deployment:
-    """The successor that has so many `replicas` by service; the others keep theirs.
+    """The successor that has so many `replicas` by service, in every placement; the others keep theirs.
 
     The same one when nothing is different. Raises `ServiceUnknown`, `TooManyReplicas` above `most`, and
     `NotWritten`.
     """
-    (group,) = compile_sdl(deployment.sdl).groups
-    if unknown := set(replicas) - {service.name for service in group.services}:
+    workload = Workload(compile_sdl(deployment.sdl).groups)
+    if unknown := set(replicas) - {service.name for service in workload.services}:
         raise ServiceUnknown(min(unknown))
     if max(replicas.values(), default=0) > most:
         raise TooManyReplicas(most)
-    wanted = _with(group, replicas)
-    if wanted == group:
+    wanted = Workload(tuple(_with(group, replicas) for group in workload.groups))
+    if wanted == workload:
         return deployment
-    sdl = write_sdl([wanted])
+    sdl = write_sdl(wanted.groups)
     return replace(
         _successor(deployment, key, now),
         sdl=sdl,
         version_hash=compile_sdl(sdl).version_hash or "",
         shape=wanted.shape,
-        terms=replace(deployment.terms, ceiling_uact_per_block=wanted.ceiling),
+        terms=replace(deployment.terms, placements=placements(wanted)),
     )
 
 
 def elsewhere(deployment: Deployment, key: str, now: datetime) -> Deployment:
     """The successor that runs the same at another provider."""
-    provider = (deployment.chosen.provider,) if deployment.chosen else ()
-    return replace(_successor(deployment, key, now), lost=(*deployment.lost, *provider))
+    left = (bid.provider for bid in deployment.chosen)
+    return replace(_successor(deployment, key, now), lost=(*deployment.lost, *left))
 
 
 def rescued(deployment: Deployment, patience: timedelta, now: datetime) -> Deployment | None:

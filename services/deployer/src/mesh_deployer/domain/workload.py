@@ -1,6 +1,6 @@
 """What is to run: the compiled form of an SDL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -174,6 +174,28 @@ class Group:
         return [(used[id], count) for id, count in counts.items()]
 
     @property
+    def shape(self) -> "Shape":
+        """All that its replicas use together."""
+        return Shape.of(self.services)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """All that one deployment runs: its placements, in the order by which Akash numbers them from 1."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those of every placement; one that is in several is there as often."""
+        return tuple(service for group in self.groups for service in group.services)
+
+    @property
+    def numbered(self) -> Iterator[tuple[int, Group]]:
+        """Each placement with its number, which Akash calls gseq."""
+        return enumerate(self.groups, 1)
+
+    @property
     def extras(self) -> list[str]:
         """What it asks for beyond containers, processors, memory, disk and ports; each once, sorted."""
         return sorted({extra for service in self.services for extra in _extras(service)})
@@ -186,11 +208,7 @@ class Group:
     @property
     def shape(self) -> "Shape":
         """All that its replicas use together."""
-        return Shape(
-            sum(s.resources.cpu_millis * s.count for s in self.services),
-            sum(s.resources.memory_bytes * s.count for s in self.services),
-            sum(s.resources.storage_bytes * s.count for s in self.services),
-        )
+        return Shape.of(self.services)
 
 
 def _extras(service: Service) -> Iterator[str]:
@@ -215,3 +233,13 @@ class Shape:
     cpu_millis: int
     memory_bytes: int
     storage_bytes: int
+
+    @classmethod
+    def of(cls, services: Iterable[Service]) -> "Shape":
+        """All that the replicas of `services` use together."""
+        used = [(service.resources, service.count) for service in services]
+        return cls(
+            sum(each.cpu_millis * count for each, count in used),
+            sum(each.memory_bytes * count for each, count in used),
+            sum(each.storage_bytes * count for each, count in used),
+        )

@@ -127,6 +127,6 @@ def _columns(deployment: Deployment) -> dict[str, Any]:
         "provider": deployment.provider,
         "state": deployment.state.value,
         "revision": deployment.revision,
-        "lease_id": deployment.lease.lease_id if deployment.lease else None,
+        "lease_id": deployment.leases[0].lease_id if deployment.leases else None,
         "document": _DEPLOYMENT.dump_python(deployment, mode="json"),
     }

@@ -44,8 +44,9 @@ class DeploymentRow(Base):
 class SimulatedOrderRow(Base):
     """The simulated market's side of an order: what a chain would keep.
 
-    `state` is open, active, lost (the provider has closed the lease) or closed; `reason` says why it is one
-    of the last two. `resources` is the digest of what is leased, `manifest` what the provider was sent.
+    `state` is open (a placement has no lease), active, lost (a provider has closed its lease) or closed;
+    `reason` says why it is one of the last two. `leases` has those of the placements, `resources` the digest
+    of what is leased, `manifest` what the providers were sent.
     """
 
     __tablename__ = "simulated_orders"
@@ -60,8 +61,7 @@ class SimulatedOrderRow(Base):
     height: Mapped[int]
     fault: Mapped[str | None] = mapped_column(String(30))
     fault_fired: Mapped[bool]
-    provider: Mapped[str | None] = mapped_column(String(100))
-    leased_height: Mapped[int | None]
+    leases: Mapped[list[Any]]
     resources: Mapped[str] = mapped_column(String(64))
     manifest: Mapped[list[Any] | None]
     spent_uact: Mapped[int | None] = mapped_column(UnitAmount)

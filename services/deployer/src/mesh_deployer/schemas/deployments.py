@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, m
 from pydantic.json_schema import SkipJsonSchema
 
 from mesh_deployer.domain import cost
-from mesh_deployer.domain.deployment import Deployment, State
+from mesh_deployer.domain.deployment import Deployment, Lease, State
 from mesh_deployer.domain.generation import generate_sdl
-from mesh_deployer.domain.market import Cause, CloseReason, Declined, ScoredBid, Strategy, tally
+from mesh_deployer.domain.market import Bid, Cause, CloseReason, Declined, ScoredBid, Strategy, Terms, tally
 from mesh_deployer.errors import EitherSdlOrConfig
 from mesh_deployer.schemas.costs import CostReductionView
 from mesh_deployer.schemas.money import Deposit, UactPerBlock, usd
@@ -98,6 +98,7 @@ class DeploymentRequest(DeploymentOptions):
 
 
 class BidView(BaseModel):
+    placement: str = Field(description="Which placement of the SDL it is for.", examples=["dcloud"])
     provider: str = Field(examples=["sim1d65a389811f"])
     uri: str
     uact_per_block: UactPerBlock
@@ -116,9 +117,10 @@ class BidView(BaseModel):
     reason: str = Field(examples=["Cheapest of 6 that met the terms."])
 
     @classmethod
-    def of(cls, scored: ScoredBid, inputs: cost.Inputs) -> Self:
+    def of(cls, scored: ScoredBid, terms: Terms, inputs: cost.Inputs) -> Self:
         bid = scored.bid
         return cls(
+            placement=terms.placement(bid.gseq),
             provider=bid.provider,
             uri=bid.uri,
             uact_per_block=f"{bid.uact_per_block:f}",
@@ -136,17 +138,26 @@ class BidView(BaseModel):
 
 
 class DeclinedView(BaseModel):
+    placement: str = Field(examples=["dcloud"])
     provider: str
     cause: Cause = Field(description="Stable name of the reason.")
     reason: str = Field(examples=["region is us-west, eu-west is required."])
 
     @classmethod
-    def of(cls, declined: Declined) -> Self:
-        return cls(provider=declined.provider, cause=declined.cause, reason=declined.reason)
+    def of(cls, declined: Declined, terms: Terms) -> Self:
+        return cls(
+            placement=terms.placement(declined.gseq),
+            provider=declined.provider,
+            cause=declined.cause,
+            reason=declined.reason,
+        )
 
 
 class BidsView(BaseModel):
-    """Every bid with the reason for its place, best first; and who did not bid, where the market knows."""
+    """Every bid with the reason for its place, by placement and best first.
+
+    And who did not bid, where the market knows.
+    """
 
     deploymentId: Uuid
     status: State
@@ -167,8 +178,8 @@ class BidsView(BaseModel):
             strategy=deployment.terms.strategy,
             reputation_floor=f"{deployment.terms.reputation_floor:f}",
             requirements=dict(deployment.terms.requirements),
-            items=[BidView.of(scored, inputs) for scored in deployment.bids],
-            declined=[DeclinedView.of(declined) for declined in deployment.declined],
+            items=[BidView.of(scored, deployment.terms, inputs) for scored in deployment.bids],
+            declined=[DeclinedView.of(declined, deployment.terms) for declined in deployment.declined],
             out=tally(deployment.bids, deployment.declined),
         )
 
@@ -198,10 +209,33 @@ class FundsView(BaseModel):
         )
 
 
+class LeaseView(BaseModel):
+    """Who runs a placement."""
+
+    placement: str = Field(examples=["dcloud"])
+    leaseId: str
+    providerUri: str = Field(description="Where the provider is; .invalid when it is simulated.")
+    provider: str = Field(examples=["sim1d65a389811f"])
+    uact_per_block: UactPerBlock
+
+    @classmethod
+    def of(cls, lease: Lease, bid: Bid, terms: Terms) -> Self:
+        return cls(
+            placement=terms.placement(lease.gseq),
+            leaseId=lease.lease_id,
+            providerUri=lease.provider_uri,
+            provider=bid.provider,
+            uact_per_block=f"{bid.uact_per_block:f}",
+        )
+
+
 class DeploymentView(BaseModel):
+    """`leaseId`, `providerUri` and `chosen` are those of the first placement; `leases` has them all."""
+
     deploymentId: Uuid
     leaseId: str | None = Field(description="Null while there is no lease.")
     providerUri: str | None = Field(description="Where the provider is; .invalid when it is simulated.")
+    leases: list[LeaseView] = Field(description="One for each placement of the SDL, or none.")
     costReduction: CostReductionView | None = Field(description="Null while no bid is chosen.")
     status: State
     provider: str = Field(description="The backend.", examples=["simulated"])
@@ -226,19 +260,26 @@ class DeploymentView(BaseModel):
 
     @classmethod
     def of(cls, deployment: Deployment, saving: cost.Comparison | None, inputs: cost.Inputs) -> Self:
-        lease, refund = deployment.lease, deployment.refunded_uact
-        chosen = next((b for b in deployment.bids if deployment.chosen and b.bid == deployment.chosen), None)
+        terms, refund = deployment.terms, deployment.refunded_uact
+        leases = [
+            LeaseView.of(lease, bid, terms)
+            for lease in deployment.leases
+            for bid in deployment.chosen
+            if bid.gseq == lease.gseq
+        ]
+        chosen = next((b for b in deployment.bids if b.bid in deployment.chosen[:1]), None)
         return cls(
             deploymentId=deployment.id,
-            leaseId=lease.lease_id if lease else None,
-            providerUri=lease.provider_uri if lease else None,
+            leaseId=leases[0].leaseId if leases else None,
+            providerUri=leases[0].providerUri if leases else None,
+            leases=leases,
             costReduction=CostReductionView.of(saving, deployment.shape) if saving else None,
             status=deployment.state,
             provider=deployment.provider,
             provider_reason=deployment.provider_reason,
             uris=list(deployment.uris),
             bids_seen=len(deployment.bids),
-            chosen=BidView.of(chosen, inputs) if chosen else None,
+            chosen=BidView.of(chosen, terms, inputs) if chosen else None,
             explanation=deployment.explanation,
             version_hash=deployment.version_hash,
             deposit_uact=str(deployment.deposit_uact),

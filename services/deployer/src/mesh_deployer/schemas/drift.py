@@ -10,6 +10,7 @@ from mesh_deployer.service.running import Comparison
 
 
 class DriftView(BaseModel):
+    placement: str = Field(examples=["dcloud"])
     service: str = Field(examples=["web"])
     what: str = Field(
         description="service, image, replicas, cpu_millis, memory_bytes or ports.", examples=["replicas"]
@@ -19,7 +20,13 @@ class DriftView(BaseModel):
 
     @classmethod
     def of(cls, drift: Drift) -> Self:
-        return cls(service=drift.service, what=drift.what, wanted=drift.wanted, found=drift.found)
+        return cls(
+            placement=drift.placement,
+            service=drift.service,
+            what=drift.what,
+            wanted=drift.wanted,
+            found=drift.found,
+        )
 
 
 class DriftsView(BaseModel):

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from mesh_shared.wire import WireModel
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
+from mesh_deployer.domain.market import Terms
 from mesh_deployer.ports import LogLine, Output
 from mesh_deployer.schemas.money import Deposit
 from mesh_deployer.schemas.sdl import HELLO, Sdl, Text
@@ -68,10 +69,11 @@ class OutputView(BaseModel):
 
 
 class LogLineView(BaseModel):
+    placement: str = Field(examples=["dcloud"])
     service: str = Field(examples=["web"])
     text: str
     at: datetime | None = Field(description="Null where a provider does not say.")
 
     @classmethod
-    def of(cls, line: LogLine) -> Self:
-        return cls(service=line.service, text=line.text, at=line.at)
+    def of(cls, line: LogLine, terms: Terms) -> Self:
+        return cls(placement=terms.placement(line.gseq), service=line.service, text=line.text, at=line.at)

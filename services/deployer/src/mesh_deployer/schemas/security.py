@@ -8,7 +8,8 @@ from mesh_shared.wire import Uuid
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from mesh_deployer.domain.controls import EVIDENCE_LEVEL
-from mesh_deployer.domain.deployment import Control, Policy, SecurityProfile, State, Status
+from mesh_deployer.domain.deployment import State
+from mesh_deployer.domain.security import Control, Policy, SecurityProfile, Status
 from mesh_deployer.schemas.deployments import ONE_OF, DeploymentOptions, DeploymentRequest, StepView
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_deployer.service.deployer import Assessed, Security

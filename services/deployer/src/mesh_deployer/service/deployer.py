@@ -18,23 +18,18 @@ from mesh_shared.errors import IdempotencyKeyReused, Unavailable
 from mesh_shared.events import outbox
 
 from mesh_deployer.domain import controls, cost
-from mesh_deployer.domain.deployment import (
-    SETTLED,
-    Backend,
-    Control,
-    Deadlines,
-    Deployment,
-    SecurityProfile,
-)
-from mesh_deployer.domain.market import Choice, Declined, Strategy, Terms, choose_bid
+from mesh_deployer.domain.choice import Choice, choose_bids, placements
+from mesh_deployer.domain.deployment import SETTLED, Backend, Deadlines, Deployment
+from mesh_deployer.domain.market import Declined, Strategy, Terms
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Group, Shape
+from mesh_deployer.domain.security import Control, SecurityProfile
+from mesh_deployer.domain.workload import Shape, Workload
 from mesh_deployer.errors import BackendNotConfigured, CannotRun, DeploymentNotFound
 from mesh_deployer.events import DeploymentCreated
 from mesh_deployer.ports import Marketplace, Order, SecurityProfiles
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
-from mesh_deployer.service.workloads import deployable, group_of
+from mesh_deployer.service.workloads import deployable, workload_of
 
 _IDS = UUID("7d0c9c4e-7a52-5f0e-9a5b-3d1f0a3c7b11")
 _QUOTE_S = 10
@@ -144,10 +139,10 @@ class Deployer:
                 raise IdempotencyKeyReused("This key belongs to a request with another body.")
             return known
         compilation = compile_sdl(wish.sdl)
-        group = deployable(compilation)
-        provider, reason = await self._place(wish.provider, group)
-        security = await self._secure(wish, group)
-        deployment = self._new(wish, group, compilation.version_hash or "", provider, reason, security)
+        workload = deployable(compilation)
+        provider, reason = await self._place(wish.provider, workload)
+        security = await self._secure(wish, workload)
+        deployment = self._new(wish, workload, compilation.version_hash or "", provider, reason, security)
         async with self.database.write() as session:
             Deployments(session).add(deployment)
             outbox.record(session, DeploymentCreated.of(deployment))
@@ -160,11 +155,14 @@ class Deployer:
         Raises what `submit` raises for the SDL and the backend, and `Unavailable` while its market is silent.
         """
         compilation = compile_sdl(wish.sdl)
-        group = deployable(compilation)
-        provider, reason = await self._place(wish.provider, group)
-        terms = self._terms(wish, group, {})
+        workload = deployable(compilation)
+        provider, reason = await self._place(wish.provider, workload)
+        terms = self._terms(wish, workload, {})
         order = Order(
-            id=wish.id, group=group, requirements=terms.requirements, deposit_uact=self.policy.deposit_uact
+            id=wish.id,
+            workload=workload,
+            requirements=terms.requirements,
+            deposit_uact=self.policy.deposit_uact,
         )
         try:
             async with asyncio.timeout(_QUOTE_S):
@@ -175,10 +173,10 @@ class Deployer:
             provider=provider,
             provider_reason=reason,
             version_hash=compilation.version_hash or "",
-            shape=group.shape,
+            shape=workload.shape,
             terms=terms,
             deposit_uact=self.policy.deposit_uact,
-            choice=choose_bid(book.bids, terms),
+            choice=choose_bids(book.bids, terms),
             declined=book.declined,
         )
 
@@ -239,7 +237,7 @@ class Deployer:
         """
         if deployment.security is None:
             raise DeploymentNotFound
-        own = controls.assess(deployment, group_of(deployment.sdl))
+        own = controls.assess(deployment, workload_of(deployment.sdl))
         return Assessed(
             deployment=deployment,
             security=deployment.security,
@@ -256,36 +254,36 @@ class Deployer:
         async with self.database.read() as session:
             return await Deployments(session).find(id)
 
-    async def _place(self, wanted: Literal["auto"] | Backend, group: Group) -> tuple[Backend, str]:
+    async def _place(self, wanted: Literal["auto"] | Backend, workload: Workload) -> tuple[Backend, str]:
         """The backend to use and why. Docker when it can, else simulated, unless one is asked for."""
         if wanted != "auto":
-            return wanted, await self.market(wanted).capabilities(group)
+            return wanted, await self.market(wanted).capabilities(workload)
         try:
-            return "docker", await self.markets["docker"].capabilities(group)
+            return "docker", await self.markets["docker"].capabilities(workload)
         except CannotRun as reason:
-            return "simulated", f"{reason.detail} {await self.markets['simulated'].capabilities(group)}"
+            return "simulated", f"{reason.detail} {await self.markets['simulated'].capabilities(workload)}"
 
-    def _terms(self, wish: Wish, group: Group, required: Mapping[str, str]) -> Terms:
+    def _terms(self, wish: Wish, workload: Workload, required: Mapping[str, str]) -> Terms:
         floor = self.policy.reputation_floor if wish.reputation_floor is None else wish.reputation_floor
         return Terms(
             reputation_floor=floor,
-            ceiling_uact_per_block=group.ceiling,
+            placements=placements(workload),
             requirements=required,
             strategy=wish.strategy,
         )
 
-    async def _secure(self, wish: Wish, group: Group) -> SecurityProfile | None:
+    async def _secure(self, wish: Wish, workload: Workload) -> SecurityProfile | None:
         if wish.security is None:
             return None
         asked = wish.security
         return await self.profiles.compile(
-            asked.profile, asked.framework, asked.data_residency, wish.id, group
+            asked.profile, asked.framework, asked.data_residency, wish.id, workload
         )
 
     def _new(
         self,
         wish: Wish,
-        group: Group,
+        workload: Workload,
         version_hash: str,
         provider: Backend,
         reason: str,
@@ -301,8 +299,8 @@ class Deployer:
             provider_reason=reason,
             sdl=wish.sdl,
             version_hash=version_hash,
-            shape=group.shape,
-            terms=self._terms(wish, group, required),
+            shape=workload.shape,
+            terms=self._terms(wish, workload, required),
             deposit_uact=policy.deposit_uact,
             deadlines=policy.deadlines,
             created_at=now,

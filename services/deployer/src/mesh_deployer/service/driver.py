@@ -159,7 +159,7 @@ class Driver:
         return after.in_time(now()) if after.state is deployment.state else after
 
     async def _store(self, before: Deployment, after: Deployment, rest: Rest | None) -> bool:
-        """Stores a step with its fact.
+        """Stores a step with its facts.
 
         False when somebody changed the deployment meanwhile; what was found out is dropped then.
         """
@@ -167,8 +167,9 @@ class Driver:
             return True
         async with self.database.write() as session:
             is_stored = await Deployments(session).replace(before, after, rest)
-            if is_stored and after.state is not before.state and (told := events.fact(after)) is not None:
-                outbox.record(session, told)
+            if is_stored and after.state is not before.state:
+                for told in events.facts(before, after):
+                    outbox.record(session, told)
         if after.state in SETTLED:
             self.news.settled(before.id)
         return is_stored

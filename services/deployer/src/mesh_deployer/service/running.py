@@ -11,18 +11,19 @@ from mesh_shared.errors import Unavailable
 from mesh_shared.events import outbox
 
 from mesh_deployer.domain import secrecy
-from mesh_deployer.domain.deployment import Deployment, SecurityProfile, State
+from mesh_deployer.domain.deployment import Deployment, State
 from mesh_deployer.domain.difference import Carrier, difference
 from mesh_deployer.domain.drift import Drift, drift, unreported
 from mesh_deployer.domain.sdl import compile_sdl
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.security import SecurityProfile
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import CommandNotFinished, DepositNotLowered, NotRunning, UpdateNeedsDeployment
 from mesh_deployer.events import CommandAsked, DeploymentUpdated
 from mesh_deployer.ports import LogLine, Output
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.deployer import Deployer
 from mesh_deployer.service.following import closable
-from mesh_deployer.service.workloads import deployable, group_of
+from mesh_deployer.service.workloads import deployable, workload_of
 
 LOOK_S = 10
 """How long a market may take to say what runs."""
@@ -56,7 +57,7 @@ class Running:
         while True:
             deployment = await self.deployer.get(id, owner)
             compilation = compile_sdl(sdl)
-            group = deployable(compilation)
+            workload = deployable(compilation)
             found = difference(compile_sdl(deployment.sdl), compilation)
             if found.carried_by is Carrier.NOTHING:
                 return deployment
@@ -64,8 +65,8 @@ class Running:
                 raise UpdateNeedsDeployment([change.told() for change in found.changes])
             if deployment.state is not State.ACTIVE:
                 raise NotRunning(deployment.state)
-            await self.deployer.market(deployment.provider).capabilities(group)
-            security = await self._secured(deployment, group)
+            await self.deployer.market(deployment.provider).capabilities(workload)
+            security = await self._secured(deployment, workload)
             moment = datetime.now(UTC)
             updated = deployment.updated(sdl, compilation.version_hash or "", security, moment)
             async with self.deployer.database.write() as session:
@@ -119,7 +120,7 @@ class Running:
             raise Unavailable("the market") from None
         return Comparison(
             deployment=deployment,
-            drift=drift(group_of(deployment.sdl), observed),
+            drift=drift(workload_of(deployment.sdl), observed),
             unreported=unreported(observed),
         )
 
@@ -150,10 +151,10 @@ class Running:
         except TimeoutError:
             raise CommandNotFinished(COMMAND_S) from None
 
-    async def _secured(self, deployment: Deployment, group: Group) -> SecurityProfile | None:
+    async def _secured(self, deployment: Deployment, workload: Workload) -> SecurityProfile | None:
         """The profile compiled anew: its policies name services and images."""
         if (kept := deployment.security) is None:
             return None
         return await self.deployer.profiles.compile(
-            kept.profile, kept.framework, kept.data_residency, deployment.id, group
+            kept.profile, kept.framework, kept.data_residency, deployment.id, workload
         )

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from mesh_shared.errors import Unavailable
 
+from mesh_deployer.domain.choice import choose_bids
 from mesh_deployer.domain.deployment import Backend, Deployment, State
-from mesh_deployer.domain.market import choose_bid
 from mesh_deployer.errors import (
     BidLost,
     InsufficientFunds,
@@ -20,7 +20,7 @@ from mesh_deployer.errors import (
     OrderRefused,
 )
 from mesh_deployer.ports import Marketplace, Order
-from mesh_deployer.service.workloads import group_of
+from mesh_deployer.service.workloads import workload_of
 
 Step = Callable[[Deployment, Marketplace], Awaitable[Deployment]]
 
@@ -45,7 +45,7 @@ class Steps:
         try:
             return await _STEPS[deployment.state](deployment, market)
         except LeaseLost as lost:
-            return deployment.lost_lease(lost.code(), lost.detail, now())
+            return deployment.lost_leases(lost.code(), lost.detail, lost.providers, lost.gseqs, now())
         except (OrderNotOpen, OrderRefused, InsufficientFunds, ManifestTimeout) as ended:
             return deployment.failing(ended.code(), ended.detail, now())
 
@@ -58,10 +58,11 @@ def now() -> datetime:
 async def _open(deployment: Deployment, market: Marketplace) -> Deployment:
     order = Order(
         id=deployment.id,
-        group=group_of(deployment.sdl),
+        workload=workload_of(deployment.sdl),
         requirements=deployment.terms.requirements,
         deposit_uact=deployment.deposit_uact,
         number=deployment.order_number,
+        kept=deployment.kept,
     )
     await market.create(order)
     return deployment.opened(now())
@@ -69,29 +70,26 @@ async def _open(deployment: Deployment, market: Marketplace) -> Deployment:
 
 async def _choose(deployment: Deployment, market: Marketplace) -> Deployment:
     book = await market.bids(deployment.id)
-    choice = choose_bid(book.bids, deployment.terms, lost=deployment.lost)
+    choice = choose_bids(book.bids, deployment.terms, lost=deployment.lost, kept=deployment.kept)
     seen = deployment.saw(choice, book.declined)
-    if choice.chosen is not None and (book.is_complete or deployment.has_gathered(now())):
+    if choice.chosen and (book.is_complete or deployment.has_gathered(now())):
         return seen.chose(choice.chosen, now())
-    if choice.chosen is None and book.is_complete:
+    if not choice.chosen and book.is_complete:
         return seen.without_bid(now())
     return seen
 
 
 async def _lease(deployment: Deployment, market: Marketplace) -> Deployment:
-    bid = deployment.chosen
-    if bid is None:
-        raise ValueError("chosen, but no bid is")
     try:
-        lease = await market.accept(deployment.id, bid)
-    except BidLost:
-        return deployment.lost_bid(bid.provider, now())
-    return deployment.got_lease(lease, now())
+        leases = await market.accept(deployment.id, deployment.chosen)
+    except BidLost as lost:
+        return deployment.lost_bid(lost.provider, lost.gseq, now())
+    return deployment.got_leases(leases, now())
 
 
 async def _start(deployment: Deployment, market: Marketplace) -> Deployment:
     try:
-        await market.send_manifest(deployment.id, group_of(deployment.sdl))
+        await market.send_manifest(deployment.id, workload_of(deployment.sdl))
     except (ManifestTimeout, ManifestRefused) as refusal:
         return deployment.not_started(refusal.code(), refusal.detail, now())
     return await _watch(deployment, market)

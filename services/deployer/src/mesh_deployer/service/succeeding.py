@@ -14,7 +14,7 @@ from mesh_deployer.errors import BeingReplaced, NotRunning
 from mesh_deployer.events import DeploymentCreated
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.deployer import Deployer
-from mesh_deployer.service.workloads import group_of
+from mesh_deployer.service.workloads import workload_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Succeeding:
                 raise BeingReplaced(str(other.id))
             if deployment.state is not State.ACTIVE:
                 raise NotRunning(deployment.state)
-            await self.deployer.market(deployment.provider).capabilities(group_of(successor.sdl))
+            await self.deployer.market(deployment.provider).capabilities(workload_of(successor.sdl))
             async with self.deployer.database.write() as session:
                 is_stored = await begin(session, deployment, successor)
             if is_stored:

@@ -1,33 +1,35 @@
-"""From an SDL to the one group that can be deployed."""
+"""From an SDL to the workload that can be deployed."""
 
 from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.images import is_reference
 from mesh_deployer.domain.sdl import Compilation, compile_sdl
-from mesh_deployer.domain.workload import Group
-from mesh_deployer.errors import ImageNotAReference, NotRunHere, PriceNotInUact, SeveralGroups
+from mesh_deployer.domain.workload import Workload
+from mesh_deployer.errors import ImageNotAReference, NotRunHere, PriceNotInUact, TooManyPlacements
+
+MAX_PLACEMENTS = 20
+"""Each is an order with bids of its own."""
 
 
-def deployable(compilation: Compilation) -> Group:
-    """The group that a compilation deploys.
+def deployable(compilation: Compilation) -> Workload:
+    """The workload that a compilation deploys.
 
-    Raises `SdlInvalid` with every fault, `SeveralGroups`, `NotRunHere`, `SecretInSdl`, `ImageNotAReference`
-    or `PriceNotInUact`.
+    Raises `SdlInvalid` with every fault, `TooManyPlacements`, `NotRunHere`, `SecretInSdl`,
+    `ImageNotAReference` or `PriceNotInUact`.
     """
-    groups = compilation.deployed()
-    if len(groups) != 1:
-        raise SeveralGroups([group.name for group in groups])
-    (group,) = groups
-    extras = group.extras + ["reclamation windows"] * (compilation.reclamation_ns is not None)
+    workload = Workload(compilation.deployed())
+    if len(workload.groups) > MAX_PLACEMENTS:
+        raise TooManyPlacements(len(workload.groups), MAX_PLACEMENTS)
+    extras = workload.extras + ["reclamation windows"] * (compilation.reclamation_ns is not None)
     if extras:
         raise NotRunHere(extras)
-    secrecy.forbid(group)
-    if odd := [service.name for service in group.services if not is_reference(service.image)]:
+    secrecy.forbid(workload)
+    if odd := [service.name for service in workload.services if not is_reference(service.image)]:
         raise ImageNotAReference(odd)
-    if group.denom != "uact":
-        raise PriceNotInUact(group.denom)
-    return group
+    if (denom := workload.groups[0].denom) != "uact":  # one for all of them, as the compiler sees to
+        raise PriceNotInUact(denom)
+    return workload
 
 
-def group_of(sdl: str) -> Group:
-    """The group of an SDL that was accepted before."""
-    return compile_sdl(sdl).groups[0]
+def workload_of(sdl: str) -> Workload:
+    """The workload of an SDL that was accepted before."""
+    return Workload(compile_sdl(sdl).groups)

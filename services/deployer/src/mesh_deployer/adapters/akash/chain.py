@@ -124,12 +124,15 @@ class Chain:
         orders = await self._list(path, "orders", OrderView, self._ours(dseq))
         return sorted(orders, key=lambda order: order.id.oseq)
 
-    async def bids(self, dseq: int, oseq: int) -> list[BidView]:
+    async def bids(self, dseq: int, gseq: int, oseq: int) -> list[BidView]:
         """The bids for an order of ours, by provider."""
         path = f"/akash/market/{self.profile.market}/bids/list"
-        filters = self._ours(dseq) | {"filters.oseq": oseq}
+        filters = self._ours(dseq) | {"filters.gseq": gseq, "filters.oseq": oseq}
         bids = [answer.bid for answer in await self._list(path, "bids", BidAnswer, filters)]
-        return sorted((b for b in bids if b.id.oseq == oseq), key=lambda bid: bid.id.provider)
+        return sorted(
+            (bid for bid in bids if (bid.id.gseq, bid.id.oseq) == (gseq, oseq)),
+            key=lambda bid: bid.id.provider,
+        )
 
     async def leases(self, dseq: int) -> list[LeaseView]:
         """The leases of a deployment of ours, oldest first."""

@@ -99,7 +99,9 @@ class ProviderGateway:
                 )
                 async for message in socket:
                     line = _Line.model_validate_json(message.data)
-                    yield LogLine(service=_service(line.name), text=line.message[:MAX_LINE])
+                    yield LogLine(
+                        service=_service(line.name), text=line.message[:MAX_LINE], gseq=tenancy.gseq
+                    )
             except _FAILURES:
                 raise Unavailable("the provider") from None
 

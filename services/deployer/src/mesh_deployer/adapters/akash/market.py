@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh_shared.database.engine import Database
@@ -12,13 +13,22 @@ from mesh_shared.errors import Unavailable
 
 from mesh_deployer.adapters.akash.chain import LOOK_S, VALID_BLOCKS, Chain, Overtaken, Refused
 from mesh_deployer.adapters.akash.gateway import ProviderGateway, Tenancy
-from mesh_deployer.adapters.akash.views import DeploymentAnswer, LeaseState, LeaseView, ProviderView
+from mesh_deployer.adapters.akash.views import (
+    BidView,
+    DeploymentAnswer,
+    LeaseState,
+    LeaseView,
+    ProviderView,
+    condition,
+    observed,
+)
 from mesh_deployer.adapters.akash.wire import Coin, Message
+from mesh_deployer.adapters.merged import merged
 from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import group_specs, manifest, resources_digest, version_hash
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined, misses
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import (
     BidLost,
     InsufficientFunds,
@@ -52,27 +62,42 @@ class Found:
     leases: Sequence[LeaseView]
 
     @property
-    def lease(self) -> LeaseView | None:
-        """The last one, whatever has become of it."""
-        return self.leases[-1] if self.leases else None
+    def current(self) -> dict[int, LeaseView]:
+        """The last lease of each placement, whatever has become of it."""
+        return {lease.id.gseq: lease for lease in self.leases}
+
+    @property
+    def active(self) -> dict[int, LeaseView]:
+        """The lease of each placement that has one."""
+        return {gseq: lease for gseq, lease in sorted(self.current.items()) if lease.state == "active"}
+
+    @property
+    def is_leased(self) -> bool:
+        """True when every placement has a lease."""
+        return len(self.active) == len(self.deployment.groups)
 
     @property
     def is_active(self) -> bool:
         return self.deployment.deployment.state == "active"
 
     @property
-    def is_paused(self) -> bool:
-        """True when its provider has closed the lease and no new order was opened."""
-        return self.deployment.groups[0].state == "paused"
+    def paused(self) -> tuple[int, ...]:
+        """The placements whose provider has closed the lease, and for which no new order was opened."""
+        return tuple(group.id.gseq for group in self.deployment.groups if group.state == "paused")
+
+    @property
+    def lost(self) -> list[LeaseView]:
+        """The leases that their providers have closed."""
+        return [self.current[gseq] for gseq in self.paused if gseq in self.current]
 
     @property
     def reason(self) -> CloseReason:
         """Why the last lease is closed, as far as the chain or the order of things tells."""
         if self.deployment.escrow_account.state == "overdrawn":
             return CloseReason.INSUFFICIENT_FUNDS
-        if not self.is_paused or self.lease is None:
+        if not self.lost:
             return CloseReason.OWNER
-        return self.lease.why(self.row.has_manifest)
+        return self.lost[0].why(self.row.has_manifest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,79 +108,87 @@ class AkashMarketplace:
     chain: Chain
     gateway: ProviderGateway
 
-    async def capabilities(self, group: Group) -> str:
+    async def capabilities(self, workload: Workload) -> str:
         chain_id, _ = await self.chain.head()
         return f"Bids, lease and payment are real, on the chain {chain_id}; the provider is a stranger."
 
     async def quote(self, order: Order) -> BidBook:
         """The chain knows no price before there is an order: nobody's bid is foretold."""
         providers = await self.chain.providers()
-        wanted = dict(sorted(order.attributes.items()))
         declined = [
-            Declined(provider=provider.owner, reason=fault[1], cause=fault[0])
+            Declined(provider=provider.owner, reason=fault[1], cause=fault[0], gseq=gseq)
+            for gseq, group in order.workload.numbered
             for provider in providers
-            if (fault := misses(wanted, provider.said))
+            if (fault := misses(dict(sorted(order.attributes(group).items())), provider.said))
         ]
         return BidBook((), tuple(declined))
 
     async def create(self, order: Order) -> None:
-        row = await self._entered(order)
-        message = self.chain.profile.create_deployment(
-            self._owner,
-            _dseq(row),
-            group_specs([_with_requirements(order)]),
-            version_hash([order.group]),
-            Coin(DENOM, order.deposit_uact),
-        )
+        row, groups = await self._entered(order), order.workload.groups
+        dseq, profile = _dseq(row), self.chain.profile
+        wanted = [replace(g, attributes=tuple(sorted(order.attributes(g).items())) or None) for g in groups]
+        again = [gseq for gseq, _ in order.workload.numbered if gseq not in order.kept]
 
         async def is_open() -> bool | None:
             found = await self._look(row)
-            if found is None:
-                return None
-            if order.number == 1 or not found.is_paused:
-                return True
-            return None
+            is_waiting = found is None or (order.number > 1 and set(again).intersection(found.paused))
+            return None if is_waiting else True
 
-        if order.number > 1:
-            message = self.chain.profile.start_group(self._owner, _dseq(row), 1)
-        await self._have(is_open, message, until=row.void_after)
+        if order.number == 1:
+            deposit, version = Coin(DENOM, order.deposit_uact), version_hash(groups)
+            messages = [profile.create_deployment(self._owner, dseq, group_specs(wanted), version, deposit)]
+        else:
+            messages = [profile.start_group(self._owner, dseq, gseq) for gseq in again]
+        await self._have(is_open, *messages, until=row.void_after)
 
     async def bids(self, order_id: UUID) -> BidBook:
         found = await self._usable(order_id)
-        bids = await self.chain.bids(_dseq(found.row), await self._oseq(found))
-        usable = [bid for bid in bids if bid.state in ("open", "active")]
-        providers = await asyncio.gather(*(self.chain.provider(bid.id.provider) for bid in usable))
-        return BidBook(tuple(map(_bid, providers, (bid.price.amount for bid in usable))))
+        bids = [
+            bid
+            for gseq, oseq in (await self._orders(found)).items()
+            if gseq not in found.active
+            for bid in await self.chain.bids(_dseq(found.row), gseq, oseq)
+            if bid.state in ("open", "active")
+        ]
+        addresses = dict.fromkeys(bid.id.provider for bid in bids)
+        known = await asyncio.gather(*map(self.chain.provider, addresses))
+        by_address = dict(zip(addresses, known, strict=True))
+        return BidBook(tuple(_bid(bid, by_address[bid.id.provider]) for bid in bids))
 
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
+    async def accept(self, order_id: UUID, bids: Sequence[Bid]) -> Sequence[Lease]:
+        """One transaction for all of them: the chain makes every lease or none."""
         found = await self._usable(order_id)
-        oseq = await self._oseq(found)
-        dseq = _dseq(found.row)
-        wanted = {"owner": self._owner, "dseq": dseq, "gseq": 1, "oseq": oseq, "provider": bid.provider}
+        orders, dseq = await self._orders(found), _dseq(found.row)
+        wanted = [bid for bid in bids if bid.gseq not in found.active]
 
-        async def leased() -> LeaseView | None:
+        async def leased() -> dict[int, LeaseView] | None:
             # Bids first: one that became our lease between two looks would pass for lost.
-            bids = await self.chain.bids(dseq, oseq)
-            leases = [lease for lease in await self.chain.leases(dseq) if lease.id.oseq == oseq]
-            if leases:
-                return leases[-1]
-            if not any(b.id.provider == bid.provider and b.state == "open" for b in bids):
-                raise BidLost(bid.provider)
+            offers = [await self.chain.bids(dseq, bid.gseq, orders[bid.gseq]) for bid in wanted]
+            leases = {v.id.gseq: v for v in await self.chain.leases(dseq) if v.id.oseq == orders[v.id.gseq]}
+            if len(leases) == len(bids):
+                return leases
+            for bid, offered in zip(wanted, offers, strict=True):
+                if not any(b.id.provider == bid.provider and b.state == "open" for b in offered):
+                    raise BidLost(bid.provider, bid.gseq)
             return None
 
-        lease = await self._have(leased, self.chain.profile.create_lease(wanted))
-        if lease.id.provider != bid.provider:
+        ids = [self._id(dseq, bid.gseq, orders[bid.gseq], bid.provider) for bid in wanted]
+        leases = await self._have(leased, *map(self.chain.profile.create_lease, ids))
+        if any(leases[bid.gseq].id.provider != bid.provider for bid in bids):
             raise OrderNotOpen
-        return Lease(lease_id=f"{self._owner}/{dseq}/1/{oseq}/{bid.provider}", provider_uri=bid.uri)
+        return [Lease(lease_id=leases[bid.gseq].name, provider_uri=bid.uri, gseq=bid.gseq) for bid in bids]
 
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
+    async def send_manifest(self, order_id: UUID, workload: Workload) -> None:
         found = await self._usable(order_id)
-        lease = _leased(found)
-        if found.row.resources != resources_digest(group):
+        if not found.is_leased:
+            raise OrderNotOpen
+        if found.row.resources != resources_digest(workload.groups):
             raise ManifestRefused("The lease is for other resources than this manifest asks for.")
-        await self._tell_chain(found.row, version_hash([group]))
+        await self._tell_chain(found.row, version_hash(workload.groups))
         try:
-            await self.gateway.send_manifest(await self._tenancy(lease), manifest([group]))
+            # each provider gets all of it, as its hash is over all, and starts what is in its own lease
+            for tenancy in (await self._tenancies(found)).values():
+                await self.gateway.send_manifest(tenancy, manifest(workload.groups))
         except ManifestRefused:
             await self._usable(order_id)  # raises the reason when the lease is gone
             raise
@@ -164,18 +197,16 @@ class AkashMarketplace:
 
     async def status(self, order_id: UUID) -> Condition:
         found = await self._usable(order_id)
-        if found.lease is None or found.lease.state != "active":
+        if not found.is_leased:
             return Condition("starting", "No provider has it yet.")
-        state = await self._state(found.lease)
-        if state is None or not state.is_running:
-            return Condition("starting", "The provider has not started all of it.")
-        return Condition("running", f"{found.lease.id.provider} runs it.", state.uris)
+        return condition([lease.id.provider for lease in found.active.values()], await self._states(found))
 
     async def observed(self, order_id: UUID) -> Sequence[Observed]:
         found = await self._usable(order_id)
-        is_leased = found.lease is not None and found.lease.state == "active"
-        state = await self._state(found.lease) if found.lease and is_leased else None
-        return [] if state is None else state.observed
+        states = await self._states(found)
+        return [
+            seen for gseq, state in zip(found.active, states, strict=True) for seen in observed(gseq, state)
+        ]
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         found = await self._usable(order_id)
@@ -211,11 +242,13 @@ class AkashMarketplace:
 
     async def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
         found = await self._usable(order_id)
-        if found.lease is None or not tail:
+        if not tail:
             return
-        tenancy = await self._tenancy(found.lease)
-        async for line in self.gateway.logs(tenancy, tail=tail, follow=follow):
-            yield line
+        tenancies = (await self._tenancies(found)).values()
+        logs = [self.gateway.logs(tenancy, tail=tail, follow=follow) for tenancy in tenancies]
+        async with aclosing(merged(logs)) as lines:
+            async for line in lines:
+                yield line
 
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
         raise NotOffered("Commands are not run on Akash's providers from here.")
@@ -224,6 +257,9 @@ class AkashMarketplace:
     def _owner(self) -> str:
         return self.chain.signer.address
 
+    def _id(self, dseq: int, gseq: int, oseq: int, provider: str) -> dict[str, Any]:
+        return {"owner": self._owner, "dseq": dseq, "gseq": gseq, "oseq": oseq, "provider": provider}
+
     async def _entered(self, order: Order) -> RemoteOrderRow:
         """The intent, on record before anything is paid, and until when it may come true."""
         _, height = await self.chain.head()
@@ -231,7 +267,7 @@ class AkashMarketplace:
             orders = RemoteOrders(session, BACKEND)
             if (row := await orders.find(order.id)) is None:
                 dseq = int.from_bytes(order.id.bytes) >> (128 - _DSEQ_BITS)
-                row = orders.add(order.id, dseq=dseq, resources=resources_digest(order.group))
+                row = orders.add(order.id, dseq=dseq, resources=resources_digest(order.workload.groups))
             row.void_after = height + VALID_BLOCKS
         return row
 
@@ -256,17 +292,23 @@ class AkashMarketplace:
         if reason is CloseReason.MANIFEST_TIMEOUT:
             raise ManifestTimeout
         if reason is not CloseReason.OWNER:
-            raise LeaseLost(found.lease.id.provider if found.lease else "", reason)
+            raise LeaseLost([lease.id.provider for lease in found.lost], reason, found.paused)
         return found
 
-    async def _oseq(self, found: Found) -> int:
-        orders = await self.chain.orders(_dseq(found.row))
-        if not orders:
+    async def _orders(self, found: Found) -> dict[int, int]:
+        """The number of each placement's last order."""
+        orders = {order.id.gseq: order.id.oseq for order in await self.chain.orders(_dseq(found.row))}
+        if len(orders) < len(found.deployment.groups):
             raise Unavailable("akash")
-        return orders[-1].id.oseq
+        return dict(sorted(orders.items()))
 
-    async def _state(self, lease: LeaseView) -> LeaseState | None:
-        return await self.gateway.status(await self._tenancy(lease))
+    async def _states(self, found: Found) -> list[LeaseState | None]:
+        """What each provider says of its lease, by number of the placement."""
+        tenancies = await self._tenancies(found)
+        return [await self.gateway.status(tenancy) for tenancy in tenancies.values()]
+
+    async def _tenancies(self, found: Found) -> dict[int, Tenancy]:
+        return {gseq: await self._tenancy(lease) for gseq, lease in found.active.items()}
 
     async def _tenancy(self, lease: LeaseView) -> Tenancy:
         provider, certificates = await asyncio.gather(
@@ -313,19 +355,19 @@ class AkashMarketplace:
             raise Unavailable("akash")
 
     async def _have(
-        self, look: Callable[[], Awaitable[T | None]], message: Message, until: int | None = None
+        self, look: Callable[[], Awaitable[T | None]], *messages: Message, until: int | None = None
     ) -> T:
-        """What `look` finds, after sending `message` where that was needed."""
+        """What `look` finds, after sending `messages` where that was needed."""
         for _ in range(_TRIES):
             if (found := await look()) is not None:
                 return found
-            await self._try(message, until)
+            await self._try(*messages, until=until)
         raise Unavailable("akash")
 
-    async def _try(self, message: Message, until: int | None = None) -> None:
+    async def _try(self, *messages: Message, until: int | None = None) -> None:
         """A refusal may mean that it is done already: whoever asked looks again, after a while."""
         try:
-            await self.chain.send(message, until=until)
+            await self.chain.send(*messages, until=until)
         except (Refused, Overtaken):
             await asyncio.sleep(LOOK_S)
 
@@ -336,22 +378,12 @@ def _dseq(row: RemoteOrderRow) -> int:
     return row.dseq
 
 
-def _leased(found: Found) -> LeaseView:
-    if found.lease is None or found.lease.state != "active":
-        raise OrderNotOpen
-    return found.lease
-
-
-def _with_requirements(order: Order) -> Group:
-    """What must hold beside the group's own attributes is asked of the chain, too."""
-    return replace(order.group, attributes=tuple(sorted(order.attributes.items())) or None)
-
-
-def _bid(provider: ProviderView, price: Decimal) -> Bid:
+def _bid(bid: BidView, provider: ProviderView) -> Bid:
     return Bid(
+        gseq=bid.id.gseq,
         provider=provider.owner,
         uri=provider.host_uri,
-        uact_per_block=price.normalize() + 0,
+        uact_per_block=bid.price.amount.normalize() + 0,
         reputation=UNKNOWN_REPUTATION,
         attributes=provider.said,
     )

@@ -1,5 +1,6 @@
 """What we read of the chain's answers. Both lines of Akash fit: they name the same things differently."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, cast
 
@@ -8,6 +9,7 @@ from pydantic import AliasChoices, Base64Bytes, Field, field_validator
 
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import CloseReason
+from mesh_deployer.ports import Condition
 
 Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
 _REASON = "lease_closed_reason_"
@@ -114,6 +116,12 @@ class LeaseView(ReadModel):
     closed_on: int = 0
     reason: str = ""
 
+    @property
+    def name(self) -> str:
+        """As Akash writes it: owner, deployment, placement, order and provider."""
+        id = self.id
+        return f"{id.owner}/{id.dseq}/{id.gseq}/{id.oseq}/{id.provider}"
+
     def why(self, has_manifest: bool) -> CloseReason:
         """Why its provider has closed it, as far as the chain or the order of things tells."""
         said = self.reason.removeprefix(_REASON)
@@ -178,11 +186,6 @@ class LeaseState(ReadModel):
         return bool(self.services) and all(s.total and s.available >= s.total for s in self.services.values())
 
     @property
-    def observed(self) -> list[Observed]:
-        """Its services; a provider says how many replicas there are, and nothing of what they are."""
-        return [Observed(service=name, replicas=s.available) for name, s in self.services.items()]
-
-    @property
     def uris(self) -> tuple[str, ...]:
         """Where it says that the workload answers."""
         hosts = [host for service in self.services.values() for host in service.uris or ()]
@@ -191,6 +194,21 @@ class LeaseState(ReadModel):
             *(f"http://{host}" for host in hosts),
             *(f"{port.proto.lower()}://{port.host}:{port.externalPort}" for port in ports if port.host),
         )
+
+
+def observed(gseq: int, state: LeaseState | None) -> list[Observed]:
+    """A lease's services; a provider says how many replicas there are, and nothing of what they are."""
+    services = state.services if state else {}
+    return [Observed(gseq=gseq, service=name, replicas=s.available) for name, s in services.items()]
+
+
+def condition(providers: Sequence[str], states: Sequence[LeaseState | None]) -> Condition:
+    """How a workload is whose leases are with `providers`, of whom each has said a state or nothing."""
+    running = [state for state in states if state is not None and state.is_running]
+    if len(running) < len(providers):
+        return Condition("starting", "The provider has not started all of it.")
+    uris = tuple(uri for state in running for uri in state.uris)
+    return Condition("running", f"{' and '.join(dict.fromkeys(providers))} runs it.", uris)
 
 
 def _sum(coins: Any) -> Decimal:

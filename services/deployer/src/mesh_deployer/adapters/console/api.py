@@ -103,15 +103,13 @@ class Console:
         found = [answer.bid for answer in bids.data if answer.bid.id.dseq == dseq]
         return sorted(found, key=lambda bid: bid.id.provider)
 
-    async def lease(self, manifest: str, bid: BidView) -> None:
-        """Takes a bid, and has its provider given the manifest."""
-        taken = {
-            "dseq": str(bid.id.dseq),
-            "gseq": bid.id.gseq,
-            "oseq": bid.id.oseq,
-            "provider": bid.id.provider,
-        }
-        body = {"manifest": manifest, "leases": [taken]}
+    async def lease(self, manifest: str, bids: Sequence[BidView]) -> None:
+        """Takes one bid for each placement, and has their providers given the manifest."""
+        taken = [
+            {"dseq": str(id.dseq), "gseq": id.gseq, "oseq": id.oseq, "provider": id.provider}
+            for id in (bid.id for bid in bids)
+        ]
+        body = {"manifest": manifest, "leases": taken}
         await self._ask(dict[str, Any], "POST", "/v1/leases", json=body)
 
     async def update(self, dseq: int, sdl: str) -> None:

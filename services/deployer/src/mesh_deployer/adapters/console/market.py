@@ -16,14 +16,14 @@ from uuid import UUID
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 
-from mesh_deployer.adapters.akash.views import BidView
+from mesh_deployer.adapters.akash.views import BidView, condition, observed
 from mesh_deployer.adapters.console.api import NAME, Console, Refused
 from mesh_deployer.adapters.console.views import UNKNOWN_REPUTATION, Deployment, Provider
 from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import canonical, resources_digest, version_hash
 from mesh_deployer.domain.market import Bid, BidBook, Cause, CloseReason, Declined, misses
-from mesh_deployer.domain.workload import Group
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.domain.writing import write_sdl
 from mesh_deployer.errors import (
     BidLost,
@@ -52,18 +52,21 @@ class ConsoleMarketplace:
     console: Console
     settle_s: float = SETTLE_S
 
-    async def capabilities(self, group: Group) -> str:
+    async def capabilities(self, workload: Workload) -> str:
         """Also raises `ConsoleNotConnected`, `NotWritten`."""
-        write_sdl([group])
+        write_sdl(workload.groups)
         await self.console.check()
         return "Bids, lease and payment are real, by an account of the Console; the provider is a stranger."
 
     async def quote(self, order: Order) -> BidBook:
         """The Console knows no price before there is an order: nobody's bid is foretold."""
-        wanted = dict(sorted(order.attributes.items()))
-        return BidBook(
-            (), tuple(out for p in await self.console.providers() if (out := _declined(p, wanted)))
+        providers = await self.console.providers()
+        declined = (
+            _declined(provider, gseq, dict(sorted(order.attributes(group).items())))
+            for gseq, group in order.workload.numbered
+            for provider in providers
         )
+        return BidBook((), tuple(out for out in declined if out is not None))
 
     async def create(self, order: Order) -> None:
         row = await self._entered(order)
@@ -73,57 +76,56 @@ class ConsoleMarketplace:
             await self._open(row, order)
 
     async def bids(self, order_id: UUID) -> BidBook:
-        row, _ = await self._usable(order_id)
-        bids = [bid for bid in await self._offers(row) if bid.state in ("open", "active")]
+        row, found = await self._usable(order_id)
+        offers = [bid for bid in await self._offers(row) if bid.id.gseq not in found.active]
+        bids = [bid for bid in offers if bid.state in ("open", "active")]
         addresses = [bid.id.provider for bid in bids]
         known = {p.owner: p for p in await self.console.providers(addresses)} if bids else {}
         return BidBook(tuple(_bid(bid, known.get(bid.id.provider)) for bid in bids))
 
-    async def accept(self, order_id: UUID, bid: Bid) -> Lease:
+    async def accept(self, order_id: UUID, bids: Sequence[Bid]) -> Sequence[Lease]:
+        """One request for all of them: the Console makes the leases in one transaction."""
         row, _ = await self._usable(order_id)
-        offers = await self._offers(row)
+        offers = {(o.id.gseq, o.id.provider): o for o in await self._offers(row) if o.state == "open"}
         _, found = await self._usable(order_id)  # after the bids: one that became our lease is not lost
-        if found.lease is None:
-            offer = next((o for o in offers if o.id.provider == bid.provider and o.state == "open"), None)
-            if offer is None:
-                raise BidLost(bid.provider)
-            found = await self._leased(row, offer)
-        if found.lease is None:
+        wanted = [bid for bid in bids if bid.gseq not in found.active]
+        if lost := next((bid for bid in wanted if (bid.gseq, bid.provider) not in offers), None):
+            raise BidLost(lost.provider, lost.gseq)
+        if wanted:
+            found = await self._leased(row, [offers[bid.gseq, bid.provider] for bid in wanted])
+        leases = found.current  # also one that its provider has closed meanwhile: the next look finds out
+        if len(leases) < len(bids):
             raise Unavailable(NAME)
-        if found.lease.id.provider != bid.provider:
+        if any(leases[bid.gseq].id.provider != bid.provider for bid in bids):
             raise OrderNotOpen
-        id = found.lease.id
-        lease_id = f"{id.owner}/{id.dseq}/{id.gseq}/{id.oseq}/{id.provider}"
-        return Lease(lease_id=lease_id, provider_uri=bid.uri)
+        return [Lease(lease_id=leases[bid.gseq].name, provider_uri=bid.uri, gseq=bid.gseq) for bid in bids]
 
-    async def send_manifest(self, order_id: UUID, group: Group) -> None:
+    async def send_manifest(self, order_id: UUID, workload: Workload) -> None:
         row, found = await self._usable(order_id)
-        if found.lease is None:
+        if not found.active:
             raise OrderNotOpen
-        if row.resources != resources_digest(group):
+        if row.resources != resources_digest(workload.groups):
             raise ManifestRefused("The lease is for other resources than this manifest asks for.")
         try:
-            await self.console.update(found.dseq, write_sdl([group]))
+            await self.console.update(found.dseq, write_sdl(workload.groups))
         except Refused as refusal:
             await self._usable(order_id)  # raises the reason when the lease is gone
             raise ManifestRefused(f"The Console refused: {refusal}") from None
-        if (await self.console.deployment(found.dseq)).version != version_hash([group]):
+        if (await self.console.deployment(found.dseq)).version != version_hash(workload.groups):
             raise ManifestRefused("The Console compiles this workload to another manifest.")
         async with self.database.write() as session:
             await RemoteOrders(session, NAME).set(order_id, has_manifest=True)
 
     async def status(self, order_id: UUID) -> Condition:
         row, found = await self._usable(order_id)
-        if found.lease is None or not row.has_manifest:
+        if not found.active or not row.has_manifest:
             return Condition("starting", "No provider has it yet.")
-        state = found.lease.status
-        if state is None or not state.is_running:
-            return Condition("starting", "The provider has not started all of it.")
-        return Condition("running", f"{found.lease.id.provider} runs it.", state.uris)
+        leases = found.active.values()
+        return condition([lease.id.provider for lease in leases], [lease.status for lease in leases])
 
     async def observed(self, order_id: UUID) -> Sequence[Observed]:
         _, found = await self._usable(order_id)
-        return found.lease.status.observed if found.lease and found.lease.status else []
+        return [seen for gseq, lease in found.active.items() for seen in observed(gseq, lease.status)]
 
     async def deposit(self, order_id: UUID, total_uact: int) -> None:
         row, found = await self._usable(order_id)
@@ -171,8 +173,8 @@ class ConsoleMarketplace:
         async with self.database.write() as session:
             orders = RemoteOrders(session, NAME)
             if (row := await orders.find(order.id)) is None:
-                row = orders.add(order.id, dseq=None, resources=resources_digest(order.group))
-                row.number, row.manifest = order.number, canonical([order.group])
+                row = orders.add(order.id, dseq=None, resources=resources_digest(order.workload.groups))
+                row.number, row.manifest = order.number, canonical(order.workload.groups)
         return row
 
     async def _renewed(self, row: RemoteOrderRow, order: Order) -> RemoteOrderRow:
@@ -185,7 +187,7 @@ class ConsoleMarketplace:
                 number=order.number,
                 has_manifest=False,
                 void_after=None,
-                manifest=canonical([order.group]),
+                manifest=canonical(order.workload.groups),
                 spent_uact=(row.spent_uact or 0) + ended.spent_uact,
             )
             found = await RemoteOrders(session, NAME).find(row.order_id)
@@ -204,7 +206,7 @@ class ConsoleMarketplace:
         return False
 
     async def _open(self, row: RemoteOrderRow, order: Order) -> None:
-        sdl = write_sdl([order.group], order.requirements)
+        sdl = write_sdl(order.workload.groups, order.requirements)
         await self._once(row)
         try:
             dseq = await self.console.create(sdl, order.deposit_uact)
@@ -250,17 +252,18 @@ class ConsoleMarketplace:
             case CloseReason.OWNER:
                 return row, found
             case reason:
-                raise LeaseLost(found.lease.id.provider if found.lease else "", reason)
+                # what comes next is another deployment, so that every lease is gone
+                raise LeaseLost([lease.id.provider for lease in found.lost], reason, found.current)
 
     async def _offers(self, row: RemoteOrderRow) -> list[BidView]:
         bids = await self.console.bids(row.dseq or 0)
-        return [bid for bid in bids if bid.id.gseq == 1 and bid.price.denom == DENOM]
+        return [bid for bid in bids if bid.price.denom == DENOM]
 
-    async def _leased(self, row: RemoteOrderRow, offer: BidView) -> Deployment:
-        """The deployment after its bid was taken; a refusal may mean that it is leased already."""
+    async def _leased(self, row: RemoteOrderRow, offers: Sequence[BidView]) -> Deployment:
+        """The deployment after its bids were taken; a refusal may mean that it is leased already."""
         with suppress(Refused):
-            await self.console.lease(row.manifest or "", offer)
-        return await self.console.deployment(offer.id.dseq)
+            await self.console.lease(row.manifest or "", offers)
+        return await self.console.deployment(row.dseq or 0)
 
     async def _ended(self, row: RemoteOrderRow) -> Closed:
         """Closes the order's deployment, where there is one; why it ended, and what it alone has cost."""
@@ -285,9 +288,9 @@ def _reason(found: Deployment, row: RemoteOrderRow) -> CloseReason:
     """Why the order cannot go on; `OWNER` where nobody else has ended it."""
     if found.escrow_account.state == "overdrawn":
         return CloseReason.INSUFFICIENT_FUNDS
-    if not found.is_active or found.lease is None or found.lease.state == "active":
+    if not found.is_active or not found.lost:
         return CloseReason.OWNER
-    return found.lease.why(row.has_manifest)
+    return found.lost[0].why(row.has_manifest)
 
 
 def _is_awaited(row: RemoteOrderRow) -> bool:
@@ -302,18 +305,19 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _declined(provider: Provider, wanted: Mapping[str, str]) -> Declined | None:
+def _declined(provider: Provider, gseq: int, wanted: Mapping[str, str]) -> Declined | None:
     if fault := misses(wanted, provider.said):
-        return Declined(provider=provider.owner, reason=fault[1], cause=fault[0])
+        return Declined(provider=provider.owner, reason=fault[1], cause=fault[0], gseq=gseq)
     if not provider.isOnline:
         reason = "The Console does not reach it at the moment."
-        return Declined(provider=provider.owner, reason=reason, cause=Cause.CAPACITY)
+        return Declined(provider=provider.owner, reason=reason, cause=Cause.CAPACITY, gseq=gseq)
     return None
 
 
 def _bid(bid: BidView, known: Provider | None) -> Bid:
     """A bid, and what the Console has seen of who makes it."""
     return Bid(
+        gseq=bid.id.gseq,
         provider=bid.id.provider,
         uri=known.hostUri if known else "",
         uact_per_block=bid.price.amount.normalize() + 0,

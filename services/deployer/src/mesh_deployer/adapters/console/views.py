@@ -44,9 +44,19 @@ class Deployment(Funded):
         return self.deployment.state == "active"
 
     @property
-    def lease(self) -> Lease | None:
-        """The last one, whatever has become of it."""
-        return max(self.leases, key=lambda lease: lease.id.oseq, default=None)
+    def current(self) -> dict[int, Lease]:
+        """The last lease of each placement, whatever has become of it."""
+        return {lease.id.gseq: lease for lease in sorted(self.leases, key=lambda lease: lease.id.oseq)}
+
+    @property
+    def active(self) -> dict[int, Lease]:
+        """The lease of each placement that has one."""
+        return {gseq: lease for gseq, lease in sorted(self.current.items()) if lease.state == "active"}
+
+    @property
+    def lost(self) -> list[Lease]:
+        """Those that are closed while the deployment is not."""
+        return [lease for lease in self.current.values() if lease.state != "active"]
 
 
 class DeploymentAnswer(ReadModel):
