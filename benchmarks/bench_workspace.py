@@ -21,6 +21,7 @@ from statistics import median
 from uuid import uuid4
 
 from mesh_shared.database import engine, migrate
+from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.histories import FolderHistories
 from mesh_workspace_analyzer.adapters.nx import QUIET, version
@@ -87,14 +88,11 @@ async def desk(home: Path) -> AnalysisDesk:
     """The use case with a database of its own, that knows no tree."""
     database = engine.connect(f"sqlite+aiosqlite:///{home / f'{uuid4()}.db'}")
     await migrate.upgrade(database, [Settings.model_fields["migrations_dir"].default])
+    limits = Limits(files=1_000_000, size_bytes=1 << 30)
     return AnalysisDesk(
         database=database,
-        sources=GitSources(
-            roots=Roots((home,)),
-            scratch=home,
-            timeout_s=300,
-            limits=Limits(files=1_000_000, size_bytes=1 << 30),
-        ),
+        sources=GitSources(roots=Roots((home,)), scratch=home, timeout_s=300, limits=limits),
+        archives=ArchiveSources(scratch=home, timeout_s=300, limits=limits),
         readers={Mode.STATIC: StaticReader(partial(version, "git"))},
         histories=FolderHistories(Roots((home,))),
         reading=asyncio.Semaphore(2),

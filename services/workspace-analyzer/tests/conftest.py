@@ -18,6 +18,7 @@ from httpx import AsyncClient
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 from mesh_shared.testing import Issuer, running, with_schema
+from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.nx import NxTool
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
@@ -112,6 +113,11 @@ def sources(roots: Path, scratch: Path) -> GitSources:
         timeout_s=30,
         limits=Limits(files=10_000, size_bytes=100_000_000),
     )
+
+
+@pytest.fixture
+def archives(scratch: Path) -> ArchiveSources:
+    return ArchiveSources(scratch=scratch, timeout_s=30, limits=Limits(files=100, size_bytes=1_000_000))
 
 
 NOTHING = Comparison(

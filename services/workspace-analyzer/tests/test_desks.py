@@ -12,6 +12,7 @@ import pytest
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 from mesh_shared.events.outbox import EventRow
+from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Mode, Revision
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
@@ -118,10 +119,11 @@ def abacus() -> Abacus:
 
 
 @pytest.fixture
-def analyses(database: Database, shelf: Shelf, abacus: Abacus) -> AnalysisDesk:
+def analyses(database: Database, shelf: Shelf, abacus: Abacus, archives: ArchiveSources) -> AnalysisDesk:
     return AnalysisDesk(
         database=database,
         sources=shelf,
+        archives=archives,
         histories=Diary(),
         readers={Mode.STATIC: abacus},
         reading=asyncio.Semaphore(2),

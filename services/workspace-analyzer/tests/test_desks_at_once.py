@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from mesh_shared.database.engine import Database
+from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.domain.analysis import Comparison, Mode, Revision
 from mesh_workspace_analyzer.domain.build import BuildOutcome, BuildStatus
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
@@ -106,11 +107,12 @@ def reader() -> Reader:
 
 
 @pytest.fixture
-def analyses(database: Database, library: Library, reader: Reader) -> AnalysisDesk:
+def analyses(database: Database, library: Library, reader: Reader, archives: ArchiveSources) -> AnalysisDesk:
     reading = asyncio.Semaphore(2)
     return AnalysisDesk(
         database=database,
         sources=library,
+        archives=archives,
         histories=library,
         readers={Mode.STATIC: reader},
         reading=reading,

@@ -14,6 +14,7 @@ ROUTES = {
     ("/v1/analyses/{analysis_id}/builds", "post"): "create_build",
     ("/v1/analyses/{analysis_id}/what-if", "post"): "simulate_analysis",
     ("/v1/analyses/{analysis_id}/comparison", "get"): "compare_analyses",
+    ("/v1/archives", "post"): "analyze_archive",
     ("/v1/analyses/{analysis_id}/comment", "get"): "export_comment",
     ("/v1/analyses/{analysis_id}/diagram", "get"): "export_diagram",
     ("/v1/analyses/{analysis_id}/graph", "get"): "export_graph",

@@ -77,7 +77,7 @@ def test_every_setting_is_told_with_its_default():
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", table, re.MULTILINE))
 
     assert rows.keys() == {name.upper() for name in own}
-    for name in own - {"workspace_roots", "nx_modules_dir"}:
+    for name in own - {"workspace_roots", "git_hosts", "nx_modules_dir"}:
         assert rows[name.upper()] == f"{Settings.model_fields[name].default}".lower(), name
 
 
@@ -91,4 +91,16 @@ def test_every_file_that_it_points_to_is_there():
     links = re.findall(r"\]\((?!http)([^)]+)\)", README)
 
     assert links
-    assert not [link for link in links if not (HOME / link).exists()]
+    assert not [link for link in links if not (HOME / link.partition("#")[0]).exists()]
+
+
+def test_what_happens_to_bad_input_is_proved_by_tests_that_are_there():
+    table = README.partition("## Bad input")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+
+    assert len(rows) == 19
+    for row in rows:
+        proofs = re.findall(r"\]\(([^)#]+)#(\w+)\)", row)
+        assert proofs, row
+        missing = [name for path, name in proofs if f"def test_{name}(" not in (HOME / path).read_text()]
+        assert not missing, row

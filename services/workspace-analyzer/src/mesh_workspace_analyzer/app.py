@@ -12,13 +12,16 @@ from mesh_shared.auth.tokens import KeySource
 from mesh_shared.platform import Platform
 
 from mesh_workspace_analyzer.actions import PLUGIN
+from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.histories import FolderHistories
 from mesh_workspace_analyzer.adapters.nx import NxReader, NxTool, version
+from mesh_workspace_analyzer.adapters.places import AllSources
 from mesh_workspace_analyzer.adapters.processes import remove
+from mesh_workspace_analyzer.adapters.remotes import RemoteSources
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
-from mesh_workspace_analyzer.api import analyses, builds, exports
+from mesh_workspace_analyzer.api import analyses, archives, builds, exports
 from mesh_workspace_analyzer.domain.analysis import Mode
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
@@ -49,31 +52,30 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(
         ABOUT,
         settings,
-        routers=[analyses.router, exports.router, builds.router],
+        routers=[analyses.router, archives.router, exports.router, builds.router],
         plugin=PLUGIN,
         start=start,
         keys=keys,
+        body_limits={archives.PATH: settings.max_archive_bytes},
     )
 
 
 def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAnalyzer:
-    roots = Roots(settings.workspace_roots)
-    sources = GitSources(
-        roots=roots,
-        scratch=scratch,
-        timeout_s=settings.analysis_timeout_s,
-        limits=Limits(files=settings.max_workspace_files, size_bytes=settings.max_workspace_bytes),
-    )
+    sources = _sources(settings, scratch)
     tool = NxTool(
         modules=settings.nx_modules_dir,
         timeout_s=settings.analysis_timeout_s,
         build_timeout_s=settings.build_timeout_s,
         max_build_output_bytes=settings.max_build_output_bytes,
     )
+    archive_sources = ArchiveSources(
+        scratch=scratch, timeout_s=settings.analysis_timeout_s, limits=_limits(settings)
+    )
     analysis_desk = AnalysisDesk(
         database=platform.database,
         sources=sources,
-        histories=FolderHistories(roots),
+        archives=archive_sources,
+        histories=FolderHistories(Roots(settings.workspace_roots)),
         readers={Mode.STATIC: StaticReader(partial(version, "git")), Mode.NX_CORE: NxReader(tool)},
         reading=asyncio.Semaphore(settings.parallel_analyses),
         graphs_kept=settings.graphs_kept,
@@ -89,3 +91,26 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         kept=settings.builds_kept,
     )
     return WorkspaceAnalyzer(analysis_desk, build_desk, QuestionDesk(platform.database))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(files=settings.max_workspace_files, size_bytes=settings.max_workspace_bytes)
+
+
+def _sources(settings: Settings, scratch: Path) -> AllSources:
+    limits = _limits(settings)
+    folders = GitSources(
+        roots=Roots(settings.workspace_roots),
+        scratch=scratch,
+        timeout_s=settings.analysis_timeout_s,
+        limits=limits,
+    )
+    remotes = RemoteSources(
+        hosts=frozenset(settings.git_hosts),
+        allow_private=settings.allow_private_git_hosts,
+        ca_file=settings.git_ca_file,
+        scratch=scratch,
+        timeout_s=settings.analysis_timeout_s,
+        limits=limits,
+    )
+    return AllSources(folders, remotes)

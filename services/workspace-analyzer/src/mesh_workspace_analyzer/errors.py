@@ -83,6 +83,34 @@ class WorkspaceTooLarge(Conflict, title="Workspace too large"):
         )
 
 
+class ArchiveRefused(Conflict, title="Archive refused"):
+    """The archive cannot be unpacked, or has what no archive of a workspace needs."""
+
+
+class HostNotAllowed(Conflict, title="Host not allowed"):
+    """The operator has not named the host of the repository."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__("The operator has not named that host in MESH_GIT_HOSTS.", host=host)
+
+
+class AddressNotPublic(Conflict, title="Address not public"):
+    """The host of the repository has an address inside of somebody's network."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__("That host has an address that is not a public one.", host=host)
+
+
+class HistoryTooLarge(Conflict, title="History too large"):
+    """The repository has more bytes of history than this service fetches."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(
+            f"The history of the repository has more than {most_bytes} bytes: clone it under a root instead.",
+            limit_bytes=most_bytes,
+        )
+
+
 class AnalysisTimedOut(Conflict, title="Analysis timed out"):
     """Reading the workspace took longer than this service allows."""
 

@@ -1,6 +1,6 @@
 """What the use cases ask of foreign systems, in the domain's own words."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,29 @@ class Sources(Protocol):
 
         Raises `WorkspaceNotFound`, `RevisionNotFound`, `HistoryOutsideRoots`, `WorkspaceUnreadable` or
         `AnalysisTimedOut`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A tar archive as it came; `digest` is its SHA-256 in hex."""
+
+    path: Path
+    digest: str
+
+
+class Archives(Protocol):
+    def receive(self, chunks: AsyncIterable[bytes]) -> AbstractAsyncContextManager[Archive]:
+        """Keeps what comes until the context ends."""
+        ...
+
+    def open(
+        self, archive: Archive, *, workspace: str, changed: Sequence[str] | None
+    ) -> AbstractAsyncContextManager[Source]:
+        """The workspace in an archive, of which these files have changed; None when nobody can tell.
+
+        Raises `ArchiveRefused`, `WorkspaceTooLarge`, `WorkspaceUnreadable` or `AnalysisTimedOut`.
         """
         ...
 

@@ -19,6 +19,13 @@ class Settings(ServiceSettings):
     workspace_roots: tuple[Path, ...] = Field(
         default=(), description="Folders whose workspaces may be analysed; none means none."
     )
+    git_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts whose repositories may be analysed, as `host` or `host:port`."
+    )
+    allow_private_git_hosts: bool = Field(
+        default=False, description="These hosts may live on private addresses, such as this network's."
+    )
+    git_ca_file: Path | None = Field(default=None, description="Whom these hosts' certificates are from.")
     nx_modules_dir: Path = Field(
         default=Path(__file__).parents[4] / "node_modules",
         description="The node_modules with the nx and typescript that read workspaces.",
@@ -28,6 +35,7 @@ class Settings(ServiceSettings):
     parallel_analyses: int = Field(default=2, ge=1, le=64, description="Copies that are read at once.")
     max_workspace_files: int = Field(default=100_000, ge=1)
     max_workspace_bytes: int = Field(default=512 * MIB, ge=1)
+    max_archive_bytes: int = Field(default=64 * MIB, ge=1, description="Of an archive as it comes, packed.")
     graphs_kept: int = Field(default=200, ge=1, description="Trees that need not be read again.")
     analyses_kept: int = Field(default=10_000, ge=1)
     builds_kept: int = Field(default=1000, ge=1)

@@ -21,7 +21,7 @@ from mesh_workspace_analyzer.errors import AnalysisTimedOut, WorkspaceUnreadable
 
 MAX_ANSWER_BYTES = 64 << 20
 # git reads a reference whole, and a link in a repository can make it one without an end.
-BOUNDED = ("/bin/sh", "-c", f'ulimit -d {(1 << 30) // 1024}; exec "$@"', "git")
+MAX_MEMORY_BYTES = 1 << 30
 ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -79,15 +79,20 @@ class Git:
         git_dir: Path | None = None,
         given: bytes = b"",
         extra: Mapping[str, str] | None = None,
+        largest_file_bytes: int | None = None,
     ) -> bytes:
-        """What git answers. Raises `GitRefused`, `AnalysisTimedOut` or `WorkspaceUnreadable`."""
+        """What git answers; no file that it writes is larger.
+
+        Raises `GitRefused`, `AnalysisTimedOut` or `WorkspaceUnreadable`.
+        """
+        program = shutil.which("git") or "git"
         output, errors = (
             Output(MAX_ANSWER_BYTES, MAX_ANSWER_BYTES),
             Output(MAX_ANSWER_BYTES, kept_bytes=2000),
         )
         try:
             code = await run(
-                [*BOUNDED, shutil.which("git") or "git", f"--git-dir={git_dir or self.git_dir}", *arguments],
+                [*_bounded(largest_file_bytes), program, f"--git-dir={git_dir or self.git_dir}", *arguments],
                 cwd=self.git_dir,
                 env=ENVIRONMENT | dict(extra or {}),
                 timeout_s=self.timeout_s,
@@ -197,6 +202,12 @@ class Git:
             f"--prefix={target}/",
             given=b"".join(entry.path + b"\0" for entry in entries),
         )
+
+
+def _bounded(largest_file_bytes: int | None) -> tuple[str, ...]:
+    """What stands before a command. A shell counts memory in KiB, and files in blocks of 512 bytes."""
+    files = "" if largest_file_bytes is None else f"ulimit -f {-(-largest_file_bytes // 512)}; "
+    return "/bin/sh", "-c", f'ulimit -d {MAX_MEMORY_BYTES // 1024}; {files}exec "$@"', "git"
 
 
 def _parts(answer: memoryview, entries: Sequence[Entry]) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mesh_workspace_analyzer.adapters.folders import Roots
+from mesh_workspace_analyzer.adapters.remotes import SCHEME
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.domain.run_files import RunFile
 from mesh_workspace_analyzer.ports import Told
@@ -47,7 +48,9 @@ class FolderHistories:
     roots: Roots
 
     async def runs(self, workspace: str) -> Told:
-        """See `ports.Histories.runs`."""
+        """See `ports.Histories.runs`. What is elsewhere has kept none that git would give us."""
+        if workspace.startswith(SCHEME):
+            return Told(())
         return await asyncio.to_thread(_read, self.roots.locate(workspace))
 
 

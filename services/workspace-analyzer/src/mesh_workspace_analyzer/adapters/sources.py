@@ -13,6 +13,7 @@ from mesh_workspace_analyzer.domain.analysis import Comparison, Revision
 from mesh_workspace_analyzer.errors import (
     NotAnNxWorkspace,
     RevisionNotFound,
+    WorkspaceNotFound,
     WorkspaceTooLarge,
     WorkspaceUnreadable,
 )
@@ -87,7 +88,7 @@ class OpenSource:
             copy = top / self.prefix
             await self.git.write_files(self.comparison.tree, wanted, copy, with_links=for_build)
         except GitRefused as refused:
-            raise _unreadable(refused) from None
+            raise unreadable(refused) from None
         if for_build:
             self._complete(top, copy)
         return copy
@@ -108,7 +109,7 @@ class OpenSource:
                 contents = await self.git.contents([found[name] for name in part])
                 texts |= zip(part, (content.decode(errors="replace") for content in contents), strict=True)
         except GitRefused as refused:
-            raise _unreadable(refused) from None
+            raise unreadable(refused) from None
         return texts
 
     async def _readable(self) -> dict[str, Entry]:
@@ -116,7 +117,7 @@ class OpenSource:
             try:
                 entries = await self.git.entries(self.comparison.tree)
             except GitRefused as refused:
-                raise _unreadable(refused) from None
+                raise unreadable(refused) from None
             self.limits.check(len(entries), sum(entry.size_bytes for entry in entries))
             self.readable = {
                 entry.path.decode(errors="replace"): entry for entry in entries if _is_readable(entry)
@@ -155,7 +156,7 @@ class GitSources:
         try:
             git = await borrowing(repository, home, self.timeout_s)
             prefix = str(folder.relative_to(repository.top)) if repository else "."
-            reading = _Reading(git, folder, prefix, workspace, base, head, self.limits)
+            reading = Reading(git, folder, prefix, workspace, base, head, self.limits)
             yield OpenSource(
                 comparison=await reading.compare(repository),
                 git=git,
@@ -165,13 +166,13 @@ class GitSources:
                 limits=self.limits,
             )
         except GitRefused as refused:
-            raise _unreadable(refused) from None
+            raise unreadable(refused) from None
         finally:
             await remove(home)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class Reading:
     """Finds out what is in a folder and how it got there."""
 
     git: Git
@@ -184,11 +185,11 @@ class _Reading:
 
     async def compare(self, repository: Repository | None) -> Comparison:
         if repository is None:
-            return await self._as_it_stands(NO_GIT)
+            return await self.as_it_stands(NO_GIT)
         head = await self.git.commit_sha(repository, self.head)
         tree = head and await self.git.tree(head, self.prefix)
         if head is None or tree is None:
-            return await self._as_it_stands(NOT_COMMITTED)
+            return await self.as_it_stands(NOT_COMMITTED)
         (self.git.git_dir / "HEAD").write_text(f"{head}\n")
         warnings = await self._uncommitted(repository)
         if await self.git.is_shallow(repository):
@@ -196,6 +197,18 @@ class _Reading:
         if (base := await self.git.commit_sha(repository, self.base)) is None:
             return self._comparison(head, tree, (*warnings, UNKNOWN_BASE.format(base=self.base)))
         return await self._since(await self.git.merge_base(base, head), head, tree, warnings)
+
+    async def between(self, base: str | None, head: str) -> Comparison:
+        """The comparison of two commits that are here; nobody can tell without a base.
+
+        Raises `WorkspaceNotFound` when the head has no such folder.
+        """
+        if (tree := await self.git.tree(head, self.prefix)) is None:
+            raise WorkspaceNotFound
+        (self.git.git_dir / "HEAD").write_text(f"{head}\n")
+        if base is None:
+            return self._comparison(head, tree, (UNKNOWN_BASE.format(base=self.base),))
+        return await self._since(await self.git.merge_base(base, head), head, tree, ())
 
     async def _since(self, base: str, head: str, tree: str, warnings: tuple[str, ...]) -> Comparison:
         before = await self.git.tree(base, self.prefix) or await self.git.empty_tree()
@@ -208,7 +221,8 @@ class _Reading:
             warnings=warnings,
         )
 
-    async def _as_it_stands(self, warning: str) -> Comparison:
+    async def as_it_stands(self, warning: str) -> Comparison:
+        """The folder without a history, and with a word about that."""
         if self.head != HEAD:
             raise RevisionNotFound(self.head)
         self.limits.check(*await self.git.size_of_folder(self.folder))
@@ -257,7 +271,7 @@ def _is_readable(entry: Entry) -> bool:
     return not is_dotenv and path.name not in SECRET_OR_CODE
 
 
-def _unreadable(refused: GitRefused) -> WorkspaceUnreadable:
+def unreadable(refused: GitRefused) -> WorkspaceUnreadable:
     """What git said last, without the folders of this machine."""
     said = str(refused).splitlines() or ["it gave no reason"]
     return WorkspaceUnreadable(f"git cannot read it: {without_paths(said[-1])}")

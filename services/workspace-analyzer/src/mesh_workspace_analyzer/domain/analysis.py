@@ -27,6 +27,8 @@ class Mode(StrEnum):
     NX_CORE = "nx-core"
 
 
+ARCHIVE = "archive://"
+"""Stands before the name of a workspace that came as an archive."""
 TOO_MANY_WAITS = "The tasks wait for each other in too many ways: some are left out of the critical path."
 
 

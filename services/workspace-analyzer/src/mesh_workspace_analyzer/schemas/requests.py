@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from mesh_shared.wire import WireModel
+from mesh_shared.wire import PORT, WireModel
 from pydantic import Field, StringConstraints
 
 from mesh_workspace_analyzer.domain.analysis import Mode
@@ -18,14 +18,28 @@ MAX_DURATION_MS = 7 * 24 * 3_600_000
 
 _SEGMENT = r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*"
 
+_FOLDER = rf"{_SEGMENT}(/{_SEGMENT})*"
+_HOST = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+_REPOSITORY = rf"https://{_HOST}{PORT}(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
+
 Workspace = Annotated[
     str,
-    StringConstraints(max_length=512, pattern=rf"^(\.|{_SEGMENT}(/{_SEGMENT})*)$"),
+    StringConstraints(max_length=512, pattern=rf"^(\.|{_FOLDER}|{_REPOSITORY}(#{_FOLDER})?)$"),
     Field(
         description="Folder of a workspace, relative to one of the configured roots; `.` for a root "
-        "itself. No other part of it starts with a dot.",
+        "itself. No other part of it starts with a dot. Or the https URL of a git repository on a host that "
+        "the operator has named, with `#` and a folder where the workspace is not at its top.",
         examples=["storefront"],
     ),
+]
+ArchiveName = Annotated[
+    str,
+    StringConstraints(max_length=60, pattern=rf"^{_SEGMENT}$"),
+    Field(description="What the workspace is called in the answer and in trends."),
+]
+ChangedFiles = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]+$")]],
+    Field(max_length=500, description="Files of the archive that have changed, or are no longer in it."),
 ]
 Ref = Annotated[
     str,

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.errors import TooBusy
 from mesh_workspace_analyzer.events import AnalysisCompleted
-from mesh_workspace_analyzer.ports import Histories, Reader, Source, Sources
+from mesh_workspace_analyzer.ports import Archive, Archives, Histories, Reader, Source, Sources, Told
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
 from mesh_workspace_analyzer.service.conclusions import Conclusions, Premises
 
@@ -43,6 +43,10 @@ class Asked:
     constraints: tuple[Constraint, ...] = ()
     runs: tuple[Run, ...] = ()
     """Former runs of tasks that the caller knows of, beside those that the workspace has kept."""
+    archive: Archive | None = None
+    """What the workspace is in, if it came with the request."""
+    changed: tuple[str, ...] | None = None
+    """The files of an archive that have changed; None when nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class AnalysisDesk:
     database: Database
     sources: Sources
     histories: Histories
+    archives: Archives
     readers: Mapping[Mode, Reader]
     reading: asyncio.Semaphore
     """As many copies are read at once as it lets in."""
@@ -74,8 +79,7 @@ class AnalysisDesk:
             return known
         started = time.perf_counter()
         versions = await self.readers[asked.mode].versions()
-        opening = self.sources.open(asked.workspace, base=asked.base, head=asked.head)
-        async with self._place(), opening as source:
+        async with self._place(), self._opening(asked) as source:
             premises = await self._premises(asked, source.comparison, versions)
             if (concluded := self.conclusions.get(premises)) is None:
                 graph = await self._graph(source, asked.mode, premises.graph_key)
@@ -92,6 +96,16 @@ class AnalysisDesk:
             await Analyses(session).prune(self.analyses_kept)
             outbox.record(session, AnalysisCompleted.of(analysis))
         return analysis
+
+    async def analyze_archive(
+        self, chunks: AsyncIterable[bytes], asked: Asked, id_of: Callable[[str], UUID]
+    ) -> Analysis:
+        """The analysis of an archive, under the id that its digest has.
+
+        Raises `ArchiveRefused` beside what `analyze` does.
+        """
+        async with self.archives.receive(chunks) as archive:
+            return await self.analyze(replace(asked, archive=archive), id_of(archive.digest))
 
     async def get(self, id: UUID) -> Analysis:
         """The stored analysis. Raises `AnalysisNotFound`."""
@@ -119,8 +133,13 @@ class AnalysisDesk:
         async with self.database.read() as session:
             return await Analyses(session).find(id)
 
+    def _opening(self, asked: Asked) -> AbstractAsyncContextManager[Source]:
+        if asked.archive is not None:
+            return self.archives.open(asked.archive, workspace=asked.workspace, changed=asked.changed)
+        return self.sources.open(asked.workspace, base=asked.base, head=asked.head)
+
     async def _premises(self, asked: Asked, comparison: Comparison, versions: dict[str, str]) -> Premises:
-        kept = await self.histories.runs(asked.workspace)
+        kept = Told(()) if asked.archive else await self.histories.runs(asked.workspace)
         return Premises(
             graph_key=_key(comparison.tree, asked.mode, versions),
             comparison=comparison,
