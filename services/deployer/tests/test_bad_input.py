@@ -286,7 +286,11 @@ async def test_without_a_key_nothing_is_deployed(tenant: Tenant):
         (("GREETING=Hello from the mesh", "API_KEY=sk-live"), "secret-in-sdl"),
         (("size: 128Mi", "size: 1GB"), "sdl-invalid"),
         (("version:", "reclamation: {min_window: 1h}\nversion:"), "not-run-here"),
-        (("    env:", "    credentials: {host: a, username: b, password: c}\n    env:"), "not-run-here"),
+        (
+            ("    env:", "    credentials: {host: a, username: b, password: c}\n    env:"),
+            "credentials-not-sent",
+        ),
+        (("units: 250m", "units: 250m\n          attributes: {arch: amd64}"), "not-run-there"),
     ],
 )
 async def test_an_sdl_that_cannot_be_deployed_is_refused(tenant: Tenant, change: tuple[str, str], code: str):

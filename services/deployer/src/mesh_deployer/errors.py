@@ -59,6 +59,16 @@ class NotRunHere(Conflict, title="Not run here"):
         super().__init__(f"Nothing here runs {', '.join(extras)}.", extras=list(extras))
 
 
+class CredentialsNotSent(Conflict, title="Credentials not sent"):
+    """A provider pulls an image with the credentials that it is shown, and ours are shown to nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The SDL has credentials of a registry. Whoever gets it can read them, and the security gateway "
+            "gives no secret away, so nothing is sent; use an image that can be pulled without."
+        )
+
+
 class PriceNotInUact(Conflict, title="Price not in uact"):
     """Since Akash's AEP-79 a deployment is priced and paid in uact."""
 
@@ -109,6 +119,14 @@ class ConsoleNotConnected(CannotRun, title="Console not connected"):
 
 class NotOnDocker(CannotRun, title="Not possible on the Docker backend"):
     """The workload asks for something that the Docker backend does not offer."""
+
+
+class NotRunThere(CannotRun, title="Not run there"):
+    """Other backends may run it."""
+
+    def __init__(self, backend: str, extras: Sequence[str]) -> None:
+        text = f"The backend {backend} does not run {', '.join(extras)}."
+        super().__init__(text, backend=backend, extras=list(extras))
 
 
 class BidLost(Conflict, title="Bid lost"):

@@ -30,6 +30,7 @@ from mesh_shared.errors import Unavailable
 Order = tuple[int, int, int]
 UNSTABLE, MANIFEST_TIMEOUT = 10000, 10003
 """Reasons of akash.market.v1; the line of 2024 has no field for them."""
+GPU = "vendor/nvidia/model/rtx4090"
 PEM_PUBLIC = b"EC PUBLIC KEY"
 """What Akash calls it (cert/v1beta3/cert.go); others say PUBLIC KEY."""
 
@@ -103,7 +104,7 @@ class Host:
     async def register(self) -> None:
         """Declares itself and its certificate on the chain."""
         profile = self.chain.profile
-        said = {"region": "local", "host": "akash"}
+        said = {"region": "local", "host": "akash", f"capabilities/gpu/{GPU}": "true"}
         await self.chain.send(
             profile.create_provider(self.address, f"https://127.0.0.1:{self.port}", said),
             profile.create_certificate(

@@ -65,6 +65,8 @@ class Containers:
         machine: dict[str, Any] = self.docker.info()
         if missing := [image for image in workload.images if not self._has_image(image)]:
             raise ImageNotPresent(missing)
+        if workload.extras:
+            raise NotOnDocker(f"The Docker backend does not run {', '.join(workload.extras)}.")
         if fault := _misfit(workload, machine["NCPU"], machine["MemTotal"]):
             raise NotOnDocker(fault)
 

@@ -13,17 +13,18 @@ from uuid import UUID
 from mesh_deployer.domain import cost
 from mesh_deployer.domain.market import Bid, Declined
 from mesh_deployer.domain.screening import Demand, Supply, declined
-from mesh_deployer.domain.workload import Group, Shape
+from mesh_deployer.domain.workload import Group
 
 PROVIDERS = 12
 SLOWEST_BLOCKS = 3
+_GPU_MODELS = ("rtx4090", "a100", "h100")
 _REGIONS = ("us-east", "us-west", "eu-west", "eu-central")
 _STORAGE_CLASSES = tuple(
     frozenset({"default", "ram", *classes}) for classes in ((), ("beta2",), ("beta3",), ("beta2", "beta3"))
 )
 # Dollars per month, the targets of Akash's own price script (helm-charts, price_script_generic.sh).
 _USD_PER_VCPU, _USD_PER_GB, _USD_PER_GB_DISK = Decimal("4.5"), Decimal("1.25"), Decimal("0.08")
-_USD_PER_ENDPOINT = Decimal("0.05")
+_USD_PER_ENDPOINT, _USD_PER_IP, _USD_PER_GPU = Decimal("0.05"), Decimal(5), Decimal(100)
 _SMALLEST = Decimal("0.000001")
 
 
@@ -69,7 +70,7 @@ class Inventions:
         A bid is never above the placement's price, as on Akash.
         """
         demand = Demand.of(group, wanted)
-        usual = cost.uact_per_block(_usd_month(group.shape, _endpoints(group)), self.inputs)
+        usual = cost.uact_per_block(_usd_month(group), self.inputs)
         offers: list[Offer] = []
         silent: list[Declined] = []
         for provider in providers(self.seed, self.size):
@@ -108,6 +109,9 @@ def _provider(seed: int, place: int) -> Provider:
             cpu_millis=(64 + digest[19]) * 1000,
             memory_bytes=(256 + digest[20]) * 2**30,
             storage_bytes=(4 + digest[21] % 60) * 2**40,
+            gpus=0 if digest[24] % 2 else 1 + digest[25] % 8,
+            gpu_models=frozenset({_GPU_MODELS[digest[26] % len(_GPU_MODELS)]}),
+            leases_ips=digest[27] % 4 > 0,
             storage_classes=_STORAGE_CLASSES[digest[23] % len(_STORAGE_CLASSES)],
             attributes={"host": "akash", "tier": "community", "region": region},
         ),
@@ -126,14 +130,13 @@ def _bid(provider: Provider, price: Decimal, gseq: int) -> Bid:
     )
 
 
-def _endpoints(group: Group) -> int:
-    return sum(expose.is_global for service in group.services for expose in service.exposes)
-
-
-def _usd_month(shape: Shape, endpoints: int) -> Decimal:
+def _usd_month(group: Group) -> Decimal:
+    shape, exposes = group.shape, [e for service in group.services for e in service.exposes]
     return (
         Decimal(shape.cpu_millis) / 1000 * _USD_PER_VCPU
         + Decimal(shape.memory_bytes) / 10**9 * _USD_PER_GB
         + Decimal(shape.storage_bytes) / 10**9 * _USD_PER_GB_DISK
-        + endpoints * _USD_PER_ENDPOINT
+        + sum(expose.is_global for expose in exposes) * _USD_PER_ENDPOINT
+        + sum(bool(expose.ip) for expose in exposes) * _USD_PER_IP
+        + shape.gpus * _USD_PER_GPU
     )

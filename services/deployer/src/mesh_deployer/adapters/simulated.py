@@ -23,7 +23,7 @@ from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.escrow import Escrow
 from mesh_deployer.domain.manifest import manifest, resources_digest
 from mesh_deployer.domain.market import Bid, BidBook, CloseReason, Declined
-from mesh_deployer.domain.workload import Workload
+from mesh_deployer.domain.workload import Extra, Workload
 from mesh_deployer.errors import (
     BidLost,
     InsufficientFunds,
@@ -31,6 +31,7 @@ from mesh_deployer.errors import (
     ManifestRefused,
     ManifestTimeout,
     NotOffered,
+    NotRunThere,
     OrderNotOpen,
 )
 from mesh_deployer.ports import Closed, Condition, LogLine, Order, Output
@@ -46,6 +47,8 @@ for it never hears.
 """
 WITHDRAW_BLOCKS = 25
 """How often a provider asks for its pay; only then does anybody see that there is none left."""
+_INVENTED = frozenset({Extra.GPUS, Extra.IPS})
+"""Some of the providers have them."""
 _OFFERS = TypeAdapter(list[Offer])
 _DECLINED = TypeAdapter(list[Declined])
 _ESCROW = TypeAdapter(Escrow)
@@ -83,6 +86,9 @@ class SimulatedMarketplace:
     size: int = PROVIDERS
 
     async def capabilities(self, workload: Workload) -> str:
+        """Also raises `NotRunThere`."""
+        if beyond := [extra for extra in workload.extras if extra not in _INVENTED]:
+            raise NotRunThere("simulated", beyond)
         return "Bids, price and lease are simulated, and nothing really runs."
 
     async def quote(self, order: Order) -> BidBook:

@@ -88,10 +88,11 @@ async def create_deployment(
 ) -> DeploymentView:
     """Accepts the deployment; it is made, bid for, leased and started in the background.
 
-    Semantic refusals are 409: `sdl-invalid` with every fault, `secret-in-sdl`, `too-many-placements`,
-    `price-not-in-uact`, and for `provider: docker` also `docker-not-available`, `image-not-present`,
-    `not-on-docker`, for `akash-chain` and `akash-console` also `backend-not-configured`, for the latter
-    `console-not-connected`, `not-written`.
+    Semantic refusals are 409: `sdl-invalid` with every fault, `secret-in-sdl`, `credentials-not-sent`,
+    `too-many-placements`, `not-run-here`, `price-not-in-uact`, `not-run-there` for what only other backends
+    run, for `provider: docker` also `docker-not-available`, `image-not-present`, `not-on-docker`, for
+    `akash-chain` and `akash-console` also `backend-not-configured`, for the latter `console-not-connected`,
+    `not-written`.
     """
     service = deployer(request)
     wish = Wish(

@@ -158,6 +158,7 @@ def _cloud(snapshot: Snapshot, cloud: str, shape: Shape, akash: Decimal) -> Clou
         ("vcpu", shape.cpu_millis / _MILLIS),
         ("memory", shape.memory_bytes / _GB),
         ("disk", shape.storage_bytes / _GB),
+        *((("gpu", Decimal(shape.gpus)),) if shape.gpus else ()),
     )
     around = (("load-balancer", Decimal(1)), ("ipv4", _PUBLIC_IPV4))
     plain = [_item(snapshot.price(cloud, what), what, quantity) for what, quantity in used]

@@ -3,10 +3,22 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 Attributes = tuple[tuple[str, str], ...]
 HTTP_PORT = 80
 MAX_UINT32 = 2**32 - 1
+
+
+class Extra(StrEnum):
+    """What a workload may ask for beyond containers, processors, memory, disk and ports."""
+
+    GPUS = "GPUs"
+    PROCESSOR = "a kind of processor"
+    IPS = "leased IPs"
+    CREDENTIALS = "registry credentials"
+    TEE = "confidential computing"
+    PERMISSIONS = "permissions on its deployment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +208,7 @@ class Workload:
         return enumerate(self.groups, 1)
 
     @property
-    def extras(self) -> list[str]:
+    def extras(self) -> list[Extra]:
         """What it asks for beyond containers, processors, memory, disk and ports; each once, sorted."""
         return sorted({extra for service in self.services for extra in _extras(service)})
 
@@ -211,28 +223,29 @@ class Workload:
         return Shape.of(self.services)
 
 
-def _extras(service: Service) -> Iterator[str]:
+def _extras(service: Service) -> Iterator[Extra]:
     if service.resources.gpu_units:
-        yield "GPUs"
+        yield Extra.GPUS
     if service.resources.cpu_attributes:
-        yield "a kind of processor"
+        yield Extra.PROCESSOR
     if any(expose.ip for expose in service.exposes):
-        yield "leased IPs"
+        yield Extra.IPS
     if service.credentials:
-        yield "registry credentials"
+        yield Extra.CREDENTIALS
     if service.params and service.params.tee:
-        yield "confidential computing"
+        yield Extra.TEE
     if service.params and service.params.permissions:
-        yield "permissions on its deployment"
+        yield Extra.PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An amount of computing: thousandths of a CPU, bytes of memory, bytes of disk."""
+    """An amount of computing: thousandths of a CPU, bytes of memory, bytes of disk, and whole GPUs."""
 
     cpu_millis: int
     memory_bytes: int
     storage_bytes: int
+    gpus: int = 0
 
     @classmethod
     def of(cls, services: Iterable[Service]) -> "Shape":
@@ -242,4 +255,5 @@ class Shape:
             sum(each.cpu_millis * count for each, count in used),
             sum(each.memory_bytes * count for each, count in used),
             sum(each.storage_bytes * count for each, count in used),
+            sum(each.gpu_units * count for each, count in used),
         )

@@ -3,25 +3,35 @@
 from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.images import is_reference
 from mesh_deployer.domain.sdl import Compilation, compile_sdl
-from mesh_deployer.domain.workload import Workload
-from mesh_deployer.errors import ImageNotAReference, NotRunHere, PriceNotInUact, TooManyPlacements
+from mesh_deployer.domain.workload import Extra, Workload
+from mesh_deployer.errors import (
+    CredentialsNotSent,
+    ImageNotAReference,
+    NotRunHere,
+    PriceNotInUact,
+    TooManyPlacements,
+)
 
 MAX_PLACEMENTS = 20
 """Each is an order with bids of its own."""
+_NOWHERE = frozenset({Extra.TEE, Extra.PERMISSIONS})
+"""What is compiled, and started by no backend."""
 
 
 def deployable(compilation: Compilation) -> Workload:
     """The workload that a compilation deploys.
 
-    Raises `SdlInvalid` with every fault, `TooManyPlacements`, `NotRunHere`, `SecretInSdl`,
-    `ImageNotAReference` or `PriceNotInUact`.
+    Raises `SdlInvalid` with every fault, `TooManyPlacements`, `NotRunHere`, `CredentialsNotSent`,
+    `SecretInSdl`, `ImageNotAReference` or `PriceNotInUact`.
     """
     workload = Workload(compilation.deployed())
     if len(workload.groups) > MAX_PLACEMENTS:
         raise TooManyPlacements(len(workload.groups), MAX_PLACEMENTS)
-    extras = workload.extras + ["reclamation windows"] * (compilation.reclamation_ns is not None)
-    if extras:
+    extras: list[str] = [extra for extra in workload.extras if extra in _NOWHERE]
+    if extras := extras + ["reclamation windows"] * (compilation.reclamation_ns is not None):
         raise NotRunHere(extras)
+    if Extra.CREDENTIALS in workload.extras:
+        raise CredentialsNotSent
     secrecy.forbid(workload)
     if odd := [service.name for service in workload.services if not is_reference(service.image)]:
         raise ImageNotAReference(odd)
