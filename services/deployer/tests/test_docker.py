@@ -227,26 +227,49 @@ async def test_a_command_that_the_image_does_not_have_is_a_refusal(tenant: Tenan
     assert "no-such-program" in failed["explanation"]
 
 
-async def test_a_workload_that_dies_later_is_noticed_and_the_deposit_comes_back(
+async def test_a_workload_that_dies_later_is_started_again_and_its_address_is_known(
     tenant: Tenant, docker: DockerClient
 ):
     deployment = await tenant.deploy(provider="docker", wait=30)
     (container,) = containers(docker, deployment)
 
     await asyncio.to_thread(container.kill)
-    failed = await tenant.until(deployment, "failed")
+    again = await noted(tenant, deployment, "All replicas are there again.")
 
-    assert failed["explanation"] == "web ended with exit code 137."
-    assert int(failed["refunded_uact"]) > 400_000
+    assert [container.status for container in containers(docker, deployment)] == ["running"]
+    assert await page(again["uris"][0]) == "Hello from the mesh\n"
 
 
-async def test_a_workload_that_somebody_removed_is_noticed_too(tenant: Tenant, docker: DockerClient):
+async def test_a_workload_that_ends_by_itself_is_started_again_by_the_engine(
+    tenant: Tenant, docker: DockerClient
+):
+    brief = HELLO.replace('"sleep", "infinity"', '"sleep", "1.5"')
+    deployment = await tenant.deploy(brief, provider="docker", wait=30)
+
+    async with asyncio.timeout(60):
+        while not containers(docker, deployment)[0].attrs["RestartCount"]:
+            await asyncio.sleep(0.1)
+
+    assert (await tenant.read(deployment))["status"] == "active"
+
+
+async def test_a_workload_that_somebody_removed_is_made_again(tenant: Tenant, docker: DockerClient):
     deployment = await tenant.deploy(provider="docker", wait=30)
     (container,) = containers(docker, deployment)
 
     await asyncio.to_thread(container.remove, force=True)
+    again = await noted(tenant, deployment, "All replicas are there again.")
 
-    assert (await tenant.until(deployment, "failed"))["explanation"] == "Its containers are gone."
+    assert again["status"] == "active"
+    assert [other.id == container.id for other in containers(docker, deployment)] == [False]
+
+
+async def noted(tenant: Tenant, deployment: dict[str, Any], note: str) -> dict[str, Any]:
+    """The deployment once that has happened to it."""
+    async with asyncio.timeout(60):
+        while (found := await tenant.read(deployment))["explanation"] != note:
+            await asyncio.sleep(0.05)
+    return found
 
 
 async def test_an_engine_that_goes_away_and_comes_back_costs_a_running_workload_nothing(

@@ -69,12 +69,32 @@ async def test_a_market_that_stays_silent_ends_a_deployment_at_its_deadline(
     assert await sqlite_stage.market.held() == []
 
 
-async def test_what_runs_is_looked_at_now_and_then_and_what_has_died_is_closed(sqlite_stage: Stage):
+async def test_what_runs_is_looked_at_now_and_then_and_what_has_died_is_started_again(sqlite_stage: Stage):
+    stage = sqlite_stage
+    id = await stage.accept()
+
+    async with stage.replica(watch_s=0.05).working(), asyncio.timeout(60):
+        await stage.until(id, State.ACTIVE)
+        started = stage.market.asked.count("send_manifest")
+        stage.market.condition = Condition("exited", "It was shot.")
+        while (dead := await stage.find(id)).unready_since is None:
+            await asyncio.sleep(0.01)
+        again = stage.market.asked.count("send_manifest")
+        stage.market.condition = Condition("running", "It runs.", ("http://127.0.0.1:7",))
+        while (alive := await stage.find(id)).unready_since is not None:
+            await asyncio.sleep(0.01)
+
+    assert again > started
+    assert (dead.state, dead.explanation) == (State.ACTIVE, "Not all replicas are there.")
+    assert (alive.state, alive.uris) == (State.ACTIVE, ("http://127.0.0.1:7",))
+    assert alive.explanation == "All replicas are there again."
+
+
+async def test_what_ends_before_it_ever_ran_has_failed(sqlite_stage: Stage):
+    sqlite_stage.market.condition = Condition("exited", "It was shot.")
     id = await sqlite_stage.accept()
 
-    async with sqlite_stage.replica(watch_s=0.05).working():
-        await sqlite_stage.until(id, State.ACTIVE)
-        sqlite_stage.market.condition = Condition("exited", "It was shot.")
+    async with sqlite_stage.replica().working():
         failed = await sqlite_stage.until(id, State.FAILED)
 
     assert failed.explanation == "It was shot."

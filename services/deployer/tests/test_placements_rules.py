@@ -170,7 +170,7 @@ def test_a_successor_leaves_out_everybody_who_was_left():
 
 
 def test_a_service_is_scaled_wherever_it_is():
-    after = scaled(replace(LEASED, sdl=TWO_PLACES), {"web": 3}, 10, "k", NOW)
+    after = scaled(replace(LEASED, sdl=TWO_PLACES), {"web": 3}, range(1, 11), "k", NOW)
 
     assert [p.ceiling_uact_per_block for p in after.terms.placements] == [300, 400]
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from mesh_deployer.domain.deployment import State
 from mesh_deployer.domain.succession import MAX_FAIL_OVERS, elsewhere, rescued, scaled
-from mesh_deployer.errors import ServiceUnknown, TooManyReplicas
+from mesh_deployer.errors import ServiceUnknown, TooFewReplicas, TooManyReplicas
 from mesh_deployer.ports import Condition
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def change(**given: Any) -> Callable[[Stage], Any]:
 async def test_what_is_scaled_pays_more_and_is_of_another_size(sqlite_stage: Stage):
     before = sqlite_stage.deployment()
 
-    after = scaled(before, {"web": 4}, 10, "k", NOW)
+    after = scaled(before, {"web": 4}, range(2, 11), "k", NOW)
 
     assert (
         after.terms.placements[0].ceiling_uact_per_block
@@ -182,9 +182,11 @@ async def test_what_is_scaled_pays_more_and_is_of_another_size(sqlite_stage: Sta
     assert after.shape.memory_bytes == 4 * before.shape.memory_bytes
     assert (after.state, after.replaces, after.history) == (State.CREATED, before.id, ())
     with pytest.raises(TooManyReplicas):
-        scaled(before, {"web": 11}, 10, "k", NOW)
+        scaled(before, {"web": 11}, range(2, 11), "k", NOW)
+    with pytest.raises(TooFewReplicas):
+        scaled(before, {"web": 1}, range(2, 11), "k", NOW)
     with pytest.raises(ServiceUnknown):
-        scaled(before, {"other": 1}, 10, "k", NOW)
+        scaled(before, {"other": 1}, range(2, 11), "k", NOW)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def _deployer(
                 start_s=settings.manifest_deadline_s,
             ),
             deposit_uact=settings.deposit_uact,
-            max_replicas=settings.max_replicas,
+            replicas=range(settings.min_replicas, settings.max_replicas + 1),
         ),
         news=news,
         snapshot=prices.newest(),

@@ -195,6 +195,13 @@ class BeingReplaced(Conflict, title="Being replaced"):
         super().__init__(f"{by} is about to take its place.", by=by)
 
 
+class TooFewReplicas(Conflict, title="Too few replicas"):
+    """The operator bounds how few replicas a service is scaled down to."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(f"A service has at least {least} replicas here.", least=least)
+
+
 class TooManyReplicas(Conflict, title="Too many replicas"):
     """The operator bounds how many replicas a service has."""
 

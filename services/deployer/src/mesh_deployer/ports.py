@@ -35,7 +35,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How the workload is: `uris` are the addresses at which it really answers."""
+    """How the workload is: `uris` are the addresses at which it really answers.
+
+    It has `exited` when its provider does not start it again by itself, be it that it ended too often.
+    """
 
     phase: Literal["starting", "running", "exited"]
     note: str

@@ -57,6 +57,9 @@ class Settings(ServiceSettings):
     fail_over_s: float = Field(
         default=300, gt=0, description="How long replicas may be missing before another provider is sought."
     )
+    min_replicas: int = Field(
+        default=1, ge=1, le=1_000, description="Below which no service can be scaled down."
+    )
     max_replicas: int = Field(default=10, ge=1, le=1_000, description="To which a service can be scaled.")
     deposit_uact: int = Field(default=500_000, ge=500_000, description="Akash's least deposit, 0.5 ACT.")
     block_time_s: Decimal = Field(default=Decimal("6.098"), gt=0, description="Seconds per Akash block.")

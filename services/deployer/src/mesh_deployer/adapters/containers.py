@@ -38,6 +38,8 @@ LEAST_MEMORY = 6 * 2**20
 LOOPBACK = "127.0.0.1"
 SETTLED = timedelta(seconds=0.5)
 """A container that runs for this long did not end at once."""
+MAX_RESTARTS = 5
+"""After so many, two seconds after the first, what ends and ends is not waited for any more."""
 _LOG = LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"})
 
 Filters = dict[str, str | list[str] | bool]
@@ -94,9 +96,8 @@ class Containers:
         """How the containers of an order are."""
         containers = self._containers(order_id)
         for container in containers:
-            if container.status in ("exited", "dead"):
-                code = container.attrs["State"]["ExitCode"]
-                return Condition("exited", f"{_labels(container)[SERVICE]} ended with exit code {code}.")
+            if ending := _ending(container):
+                return Condition("exited", ending)
         if not containers:
             return Condition("exited", "Its containers are gone.")
         if not all(_has_settled(container) for container in containers):
@@ -254,6 +255,7 @@ def _confined(service: Service) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "log_config": _LOG,
+        "restart_policy": {"Name": "unless-stopped"},
     }
 
 
@@ -267,8 +269,8 @@ def _labels(container: Container) -> dict[str, str]:
 
 
 def _start(container: Container, service: Service, inner: Network | None) -> None:
-    """Joins the others and starts, as far as that is not done."""
-    if container.status != "created":
+    """Joins the others and starts, as far as that is not done; what was stopped starts again."""
+    if container.status not in ("created", "exited", "dead"):
         return
     if inner is not None and inner.name not in container.attrs["NetworkSettings"]["Networks"]:
         inner.connect(container, aliases=[service.name])
@@ -305,6 +307,14 @@ def _remove(thing: Container | Network) -> None:
             thing.remove()
     except NotFound:
         pass
+
+
+def _ending(container: Container) -> str:
+    """Why it is not to be waited for; empty when it runs, or the engine starts it again."""
+    is_stopped = container.status in ("exited", "dead")
+    is_looping = container.status == "restarting" and container.attrs["RestartCount"] >= MAX_RESTARTS
+    code = container.attrs["State"]["ExitCode"]
+    return f"{_labels(container)[SERVICE]} ended with exit code {code}." if is_stopped or is_looping else ""
 
 
 def _has_settled(container: Container) -> bool:

@@ -258,8 +258,10 @@ class Deployment:
         former = Version(sdl=self.sdl, version_hash=self.version_hash, security=self.security)
         return replace(changed, sdl=sdl, version_hash=version_hash, security=security, former=former)
 
-    def seen(self, is_ready: bool, now: datetime) -> "Deployment":
-        """All of its replicas are there, or some are not; unchanged when that is known."""
+    def seen(self, is_ready: bool, uris: tuple[str, ...], now: datetime) -> "Deployment":
+        """All of its replicas are there, at `uris`, or some are not; unchanged when that is known."""
+        if is_ready and uris != self.uris:
+            return replace(self, uris=uris, revision=self.revision + 1).seen(is_ready, uris, now)
         if is_ready is (self.unready_since is None):
             return self
         note = "All replicas are there again." if is_ready else "Not all replicas are there."

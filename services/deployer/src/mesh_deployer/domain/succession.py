@@ -15,25 +15,27 @@ from mesh_deployer.domain.deployment import Deployment, State
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Group, Workload
 from mesh_deployer.domain.writing import write_sdl
-from mesh_deployer.errors import ServiceUnknown, TooManyReplicas
+from mesh_deployer.errors import ServiceUnknown, TooFewReplicas, TooManyReplicas
 
 MAX_FAIL_OVERS = 3
 """How often in a row a workload is begun elsewhere by itself."""
 
 
 def scaled(
-    deployment: Deployment, replicas: Mapping[str, int], most: int, key: str, now: datetime
+    deployment: Deployment, replicas: Mapping[str, int], allowed: range, key: str, now: datetime
 ) -> Deployment:
     """The successor that has so many `replicas` by service, in every placement; the others keep theirs.
 
-    The same one when nothing is different. Raises `ServiceUnknown`, `TooManyReplicas` above `most`, and
-    `NotWritten`.
+    The same one when nothing is different. Raises `ServiceUnknown`, `TooFewReplicas` or `TooManyReplicas` for
+    what is not `allowed`, and `NotWritten`.
     """
     workload = Workload(compile_sdl(deployment.sdl).groups)
     if unknown := set(replicas) - {service.name for service in workload.services}:
         raise ServiceUnknown(min(unknown))
-    if max(replicas.values(), default=0) > most:
-        raise TooManyReplicas(most)
+    if any(count < allowed.start for count in replicas.values()):
+        raise TooFewReplicas(allowed.start)
+    if any(count >= allowed.stop for count in replicas.values()):
+        raise TooManyReplicas(allowed.stop - 1)
     wanted = Workload(tuple(_with(group, replicas) for group in workload.groups))
     if wanted == workload:
         return deployment

@@ -40,12 +40,12 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The operator's choices for every deployment."""
+    """The operator's choices for every deployment; `replicas` are those to which a service can be scaled."""
 
     reputation_floor: Decimal
     deadlines: Deadlines
     deposit_uact: int
-    max_replicas: int = 10
+    replicas: range = range(1, 11)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,12 +98,15 @@ async def _start(deployment: Deployment, market: Marketplace) -> Deployment:
 async def _watch(deployment: Deployment, market: Marketplace) -> Deployment:
     deployment = await _fund(deployment, market)
     condition = await market.status(deployment.id)
-    if condition.phase == "exited":
+    if condition.phase == "exited" and deployment.state is State.LEASED:
         return deployment.not_started("workload-exited", condition.note, now())
+    if condition.phase == "exited":
+        with suppress(ManifestRefused):
+            await market.send_manifest(deployment.id, workload_of(deployment.sdl))  # starts what is not there
     if condition.phase == "running" and deployment.state is State.LEASED:
         return deployment.running(condition.uris, condition.note, now())
     if deployment.state is State.ACTIVE:
-        return deployment.seen(condition.phase == "running", now())
+        return deployment.seen(condition.phase == "running", condition.uris, now())
     return deployment
 
 

@@ -26,12 +26,13 @@ class Succeeding:
     async def scale(self, id: UUID, owner: str | None, replicas: Mapping[str, int], key: str) -> Deployment:
         """The successor with so many `replicas` by service; the deployment itself when it has them.
 
-        Raises `DeploymentNotFound`, `NotRunning`, `BeingReplaced`, `ServiceUnknown`, `TooManyReplicas`,
+        Raises `DeploymentNotFound`, `NotRunning`, `BeingReplaced`, `ServiceUnknown`, `TooFewReplicas`,
+        `TooManyReplicas`,
         `NotWritten`, and a `CannotRun` when the backend cannot run so many.
         """
-        most = self.deployer.policy.max_replicas
+        allowed = self.deployer.policy.replicas
         return await self._begin(
-            id, owner, lambda one: succession.scaled(one, replicas, most, f"scale {key}", _now())
+            id, owner, lambda one: succession.scaled(one, replicas, allowed, f"scale {key}", _now())
         )
 
     async def fail_over(self, id: UUID, owner: str | None, key: str) -> Deployment:
