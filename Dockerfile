@@ -1,8 +1,8 @@
 # One image per service: docker build --build-arg SERVICE=registry .
+# What is the same for all comes before `ARG SERVICE`, so that it is made once.
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
-ARG SERVICE
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv \
  && rm -rf /var/lib/apt/lists/*
@@ -14,20 +14,27 @@ COPY cli cli
 COPY client client
 COPY shared shared
 COPY services services
-RUN /opt/uv/bin/uv sync --locked --no-dev --no-editable --compile-bytecode --package "mesh-${SERVICE}"
+ARG SERVICE
+RUN --mount=type=cache,target=/root/.cache/uv \
+    /opt/uv/bin/uv sync --locked --no-dev --no-editable --compile-bytecode --package "mesh-${SERVICE}"
+# The console has no database, and so nothing to migrate.
+RUN mkdir -p "services/${SERVICE}/migrations"
 
 FROM ${BASE}
-ARG SERVICE
-# The analyzer runs Nx and git; nobody else has a use for them.
 RUN apt-get update \
- && tools=$([ "${SERVICE}" != workspace-analyzer ] || echo "git nodejs npm") \
- && apt-get install --yes --no-install-recommends ca-certificates python3 ${tools} \
+ && apt-get install --yes --no-install-recommends ca-certificates python3 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN [ "${SERVICE}" != workspace-analyzer ] || npm ci --omit=dev --no-audit --no-fund
+ARG SERVICE
+# The analyzer runs Nx and git; nobody else has a use for them.
+RUN [ "${SERVICE}" != workspace-analyzer ] || { \
+      apt-get update \
+   && apt-get install --yes --no-install-recommends git nodejs npm \
+   && rm -rf /var/lib/apt/lists/* \
+   && npm ci --omit=dev --no-audit --no-fund; }
 COPY --from=build /app/.venv .venv
-COPY services/${SERVICE}/migrations migrations
+COPY --from=build /src/services/${SERVICE}/migrations migrations
 RUN useradd --uid 10001 --no-create-home mesh && install --directory --owner=mesh --mode=0700 /var/lib/mesh
 USER 10001
 ENV PATH=/app/.venv/bin:${PATH} \

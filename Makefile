@@ -15,7 +15,7 @@ KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
 AKASH := .cache/akash/akash
 AKASH_MODULE := services/deployer/tests/markets/chain
 
-.PHONY: help setup demo dev test again fuzz nightly check up down bench kubo akash openapi artifacts
+.PHONY: help setup demo dev test again fuzz nightly check documents up down bench kubo akash openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,14 +52,22 @@ check: setup ## Lint, types, layers, numbers, fresh artifacts and documents
 	$(UV) run --locked python contracts/script/artifacts.py --check
 	$(UV) run --locked mesh openapi --check
 
+documents: docs/lint/node_modules/.ready ## Have Redocly, Spectral and the AsyncAPI parser judge the committed documents
+	cd docs/lint && npx --no-install redocly lint --config redocly.yaml --format=summary ../openapi/*.json
+	cd docs/lint && node judge.js ../asyncapi.json ../openapi/*.json
+
 bench: setup ## Measure the claims; each prints a ratio
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(UV) run --locked --group bench python $$file; done
 
-up: ## Run the mesh with docker-compose
-	docker compose up --detach --build --wait
+up: ## Run the mesh with docker-compose; PROFILE=observability or akash-live for more
+	@mkdir -p -m 0700 .secrets
+	$(if $(filter observability,$(PROFILE)),MESH_OTLP_ENDPOINT=http://jaeger:4318/v1/traces) COMPOSE_PROFILES=$(PROFILE) \
+		docker compose up --detach --build --wait || { docker compose --profile '*' logs secrets contracts akash-live; exit 1; }
+	@umask 077 && docker compose exec -T security-gateway cat /var/lib/mesh/admin.key > .secrets/admin.key
+	@echo "Console: http://127.0.0.1:8376   Services: http://127.0.0.1:8371 to 8375   Admin key: .secrets/admin.key"
 
 down: ## Stop it; data stays in its volumes
-	docker compose down
+	docker compose --profile '*' down
 
 openapi: setup ## Write docs/openapi and docs/asyncapi.json anew
 	$(UV) run --locked mesh openapi
@@ -95,6 +103,9 @@ $(UV):
 
 .venv/.ready: $(UV) uv.lock pyproject.toml $(wildcard services/*/pyproject.toml) shared/pyproject.toml cli/pyproject.toml
 	@$(UV) sync --locked --all-packages --quiet && touch $@
+
+docs/lint/node_modules/.ready: docs/lint/package-lock.json
+	@cd docs/lint && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error && touch node_modules/.ready
 
 node_modules/.ready: package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error && touch $@

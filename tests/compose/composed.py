@@ -1,11 +1,13 @@
 """docker-compose.yml at work: its images, its containers and the way to its ports."""
 
 import asyncio
+import os
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -24,6 +26,7 @@ INSIDE = {
     "deployer": 8373,
     "security-gateway": 8374,
     "workspace-analyzer": 8375,
+    "console": 8376,
 }
 FOREIGN = ("postgres", "redis", "anvil", "kubo")
 PATIENCE_S = 120
@@ -43,7 +46,13 @@ def engine_is_missing() -> str:
     return ""
 
 
-def docker(*argv: str | Path, timeout_s: float = 300, said: str = "", cwd: Path = ROOT) -> str:
+def docker(
+    *argv: str | Path,
+    timeout_s: float = 300,
+    said: str = "",
+    cwd: Path = ROOT,
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """What `docker` printed. Fails the test with its complaint when it refuses."""
     done = subprocess.run(
         ["docker", *map(str, argv)],  # noqa: S607 - the one of the system
@@ -53,6 +62,7 @@ def docker(*argv: str | Path, timeout_s: float = 300, said: str = "", cwd: Path 
         timeout=timeout_s,
         input=said,
         cwd=cwd,
+        env={**os.environ, **env},
     )
     assert done.returncode == 0, f"docker {argv}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
     return done.stdout
@@ -64,16 +74,23 @@ class Stack:
 
     files: list[Path]
     ports: dict[str, int]
+    secrets: Path
     http: httpx.AsyncClient = field(default_factory=http.client)
     key_file: Path = Path()
 
     def compose(self, *argv: str, timeout_s: float = 300, said: str = "") -> str:
         files = [part for file in self.files for part in ("--file", file)]
         head = ["compose", "--project-name", PROJECT, "--project-directory", ROOT]
-        return docker(*head, *files, *argv, timeout_s=timeout_s, said=said)
+        env = {"MESH_SECRETS_DIR": str(self.secrets)}
+        return docker(*head, *files, *argv, timeout_s=timeout_s, said=said, env=env)
 
     def up(self) -> None:
         self.compose("up", "--detach", "--build", "--wait", *INSIDE, *FOREIGN, timeout_s=BUILD_S)
+
+    def exit_code(self, service: str) -> int:
+        """With which a container that has stopped did so."""
+        id = self.compose("ps", "--all", "--quiet", service).strip()
+        return int(docker("inspect", "--format", "{{.State.ExitCode}}", id))
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"

@@ -28,7 +28,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("compose")
     build_what_cannot_be_pulled(folder / "images")
     file, ports = own_ports(folder)
-    stack = Stack([ROOT / "docker-compose.yml", file, HERE / "agent.yml"], ports)
+    stack = Stack([ROOT / "docker-compose.yml", file, HERE / "agent.yml"], ports, folder / "secrets")
     (ROOT / ".mesh" / "workspaces").mkdir(parents=True, exist_ok=True)
     try:
         stack.up()

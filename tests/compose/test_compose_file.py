@@ -15,9 +15,16 @@ OURS = {
     "deployer": 8373,
     "security-gateway": 8374,
     "workspace-analyzer": 8375,
+    "console": 8376,
 }
 FOREIGN = {"postgres", "redis", "anvil", "kubo"}
 ONE_SHOT = {"secrets", "contracts"}
+EXTRA = {
+    "prometheus": "observability",
+    "grafana": "observability",
+    "jaeger": "observability",
+    "akash-live": "akash-live",
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +37,24 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return compose["services"]
 
 
-def test_it_brings_the_five_services_and_what_they_stand_on(services: dict[str, Any]):
-    assert services.keys() == OURS.keys() | FOREIGN | ONE_SHOT
+def test_it_brings_the_services_the_console_and_what_they_stand_on(services: dict[str, Any]):
+    without_profile = {name for name, service in services.items() if "profiles" not in service}
+
+    assert without_profile == OURS.keys() | FOREIGN | ONE_SHOT
+    assert len(OURS.keys() | FOREIGN) <= 11
+
+
+def test_extras_come_by_their_profile_alone(services: dict[str, Any]):
+    profiles = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
+
+    assert profiles == {name: [profile] for name, profile in EXTRA.items()}
+
+
+def test_foreign_images_are_pinned_and_can_be_replaced(services: dict[str, Any]):
+    for name in FOREIGN | EXTRA.keys() - {"akash-live"}:
+        variable, _, image = services[name]["image"].partition(":-")
+        assert variable == f"${{{name.upper()}_IMAGE", name
+        assert image.rpartition(":")[2].removesuffix("}") not in ("", "latest"), name
 
 
 def test_everything_that_stays_up_has_a_healthcheck(services: dict[str, Any]):
@@ -45,10 +68,11 @@ def test_nothing_runs_as_root_but_the_one_that_hands_out_folders(services: dict[
     assert services["secrets"]["network_mode"] == "none"
 
 
-def test_only_the_five_services_have_ports_and_these_on_loopback(services: dict[str, Any]):
+def test_only_what_people_look_at_has_ports_and_these_on_loopback(services: dict[str, Any]):
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
-    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in OURS.items()}
+    looked_at = OURS | {"prometheus": 9090, "grafana": 3000, "jaeger": 16686}
+    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in looked_at.items()}
 
 
 def test_chain_store_database_and_doorbell_are_not_reachable_from_outside(compose: dict[str, Any]):
@@ -75,9 +99,24 @@ def test_a_service_cannot_write_outside_its_own_state(services: dict[str, Any]):
 
 
 def test_a_service_sees_no_key_and_no_password_but_its_own(services: dict[str, Any]):
-    for name in OURS.keys() - {"security-gateway"}:
-        secret = {v.split(":")[0] for v in services[name]["volumes"] if "-key:" in v or "-password:" in v}
-        assert secret == {f"{name}-key", f"{name}-password"}
+    for name in OURS.keys() - {"security-gateway", "console"}:
+        secret = {v.split(":")[0] for v in services[name]["volumes"] if "-key:" in v or "-secrets:" in v}
+        assert secret == {f"{name}-key", f"{name}-secrets"}
+    assert services["console"]["volumes"] == ["console-state:/var/lib/mesh"]
+
+
+def test_secrets_of_the_host_are_seen_by_the_one_that_hands_them_out(services: dict[str, Any]):
+    seeing = {
+        n for n, service in services.items() if any(".secrets" in v for v in service.get("volumes", ()))
+    }
+
+    assert seeing == {"secrets"}
+
+
+def test_a_deployer_that_may_spend_money_waits_until_nothing_is_missing(services: dict[str, Any]):
+    waited_for = services["deployer"]["depends_on"]["akash-live"]
+
+    assert waited_for == {"condition": "service_completed_successfully", "required": False}
 
 
 def test_the_file_holds_no_password(compose: dict[str, Any]):
@@ -91,15 +130,25 @@ def test_anvil_does_not_fill_the_disk(services: dict[str, Any]):
     assert "--prune-history" in services["anvil"]["command"]
 
 
-def test_compose_itself_finds_the_file_valid():
-    docker = shutil.which("docker")
-    argv = [docker or "docker", "compose", "--file", ROOT / "docker-compose.yml", "config", "--quiet"]
+@pytest.mark.parametrize("profile", ["", "observability", "akash-live"])
+def test_compose_itself_finds_the_file_valid(profile: str):
+    docker = shutil.which("docker") or "docker"
     if (
-        docker is None
-        or subprocess.run([*argv[:2], "version"], capture_output=True, check=False).returncode != 0
+        not shutil.which(docker)
+        or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode != 0
     ):
         pytest.skip("Docker Compose v2 is not installed here")
 
+    argv = [
+        docker,
+        "compose",
+        "--file",
+        ROOT / "docker-compose.yml",
+        "--profile",
+        profile,
+        "config",
+        "--quiet",
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,7 @@
 """`make up` for real: the main job over the published ports, and every container killed in turn."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,8 @@ SUMMARY: dict[str, Any] = {
 }
 # What the services miss while a container is away; the chain and the store are called by what they are.
 MISSED = {"postgres": "database", "anvil": "chain", "kubo": "store"}
+KILLED_BY_THE_ENGINE = 137
+ANVIL_STATE = "/tmp/anvil/state.json"  # noqa: S108 - of the container
 KILLED = [
     "postgres",
     "redis",
@@ -37,6 +40,7 @@ KILLED = [
     "deployer",
     "security-gateway",
     "workspace-analyzer",
+    "console",
 ]
 
 
@@ -107,9 +111,13 @@ async def test_a_page_is_deployed_on_the_market(stack: Stack):
 
 @pytest.mark.parametrize("victim", KILLED)
 async def test_a_container_that_is_killed_is_named_by_the_others_and_nothing_is_lost(
-    stack: Stack, victim: str
+    stack: Stack, workspace: str, victim: str
 ):
     agent_id = await registered(stack, f"before-{victim}")
+    run_id = await start(stack, ANALYSIS | {"parameters": {"workspace": workspace}})
+
+    if victim == "anvil":
+        await written(stack)
 
     stack.compose("kill", victim)
     missed = MISSED.get(victim, victim)
@@ -118,10 +126,41 @@ async def test_a_container_that_is_killed_is_named_by_the_others_and_nothing_is_
     await stack.until(stack.is_whole)
 
     assert await found_by(stack, f"before-{victim}") == [agent_id]
+    run = await ended(stack, run_id)
+    assert run["status"] == "succeeded", run
+
+
+async def written(stack: Stack) -> None:
+    """Returns when the development chain, which writes itself down once a minute, has what was done on it."""
+    at = ["exec", "--no-TTY", "anvil", "stat", "--format=%Y", ANVIL_STATE]
+    before = int(stack.compose("exec", "--no-TTY", "anvil", "date", "+%s"))
+
+    async def look() -> bool:
+        return int(stack.compose(*at)) > before
+
+    await stack.until(look)
 
 
 async def names(stack: Stack, missed: str) -> bool:
     return missed in await stack.down()
+
+
+async def test_every_container_stops_when_it_is_asked_to(stack: Stack):
+    stack.compose("stop", "--timeout", "2")
+
+    killed = [name for name in KILLED if stack.exit_code(name) == KILLED_BY_THE_ENGINE]
+    assert killed == []
+
+
+async def test_the_console_is_signed_in_to_with_the_key_of_the_admin(stack: Stack):
+    page = (await stack.http.get(f"{stack.url('console')}/login")).text
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+
+    form = {"csrf": found[1], "key": stack.key_file.read_text().strip(), "next": "/agents"}
+    led = await stack.http.post(f"{stack.url('console')}/login", data=form)
+
+    assert (led.status_code, led.headers["location"]) == (303, "/agents")
 
 
 async def test_down_and_up_again_everything_is_there(stack: Stack):
