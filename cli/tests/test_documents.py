@@ -9,6 +9,7 @@ import pytest
 from mesh_cli import documents
 from mesh_cli.embedded import PACKAGES
 from mesh_cli.parts import ROOT
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 pytestmark = pytest.mark.xdist_group("documents")
 
@@ -42,9 +43,10 @@ def operations(page: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def test_there_is_one_page_for_each_service_and_one_for_all_events(made: dict[Path, str]):
-    names = {path.relative_to(documents.DOCS).as_posix() for path in made}
+    names = {path.relative_to(documents.DOCS).as_posix() for path in made if path != documents.SERVED_EVENTS}
 
     assert names == {f"openapi/{service}.json" for service in PACKAGES} | {"asyncapi.json"}
+    assert made[documents.SERVED_EVENTS] == made[documents.DOCS / "asyncapi.json"]
 
 
 def test_what_is_committed_is_what_the_code_says(made: dict[Path, str]):
@@ -58,10 +60,31 @@ def test_a_document_that_differs_is_stale(tmp_path: Path):
     assert documents.stale({fresh: "same", changed: "new", missing: "new"}) == [changed, missing]
 
 
+def test_an_event_without_words_of_its_own_is_told_by_its_name(asyncapi: dict[str, Any]):
+    messages = asyncapi["components"]["messages"]
+
+    assert messages["registry.reputation-changed.v1"]["summary"] == "Reputation changed."
+    assert messages["coordinator.escrow-released.v1"]["summary"] == "The provider was paid."
+
+
 def test_writing_makes_the_folders_that_are_missing(tmp_path: Path):
     documents.write({tmp_path / "deep" / "down" / "page.json": "{}"})
 
     assert (tmp_path / "deep" / "down" / "page.json").read_text() == "{}"
+
+
+@pytest.mark.again  # two seconds each
+@pytest.mark.parametrize("service", PACKAGES)
+def test_every_document_is_openapi(pages: dict[str, dict[str, Any]], service: str):
+    OpenAPIV31SpecValidator(pages[service]).validate()
+
+
+def test_a_document_says_of_every_operation_who_may(pages: dict[str, dict[str, Any]]):
+    for page in pages.values():
+        assert page["servers"] == [{"url": "/"}]
+        assert [path for path, _, operation in operations(page) if "security" not in operation] == []
+        streams = page["paths"]["/v1/events/stream"]["get"]["responses"]["200"]["content"]
+        assert streams["text/event-stream"] == {"schema": {"type": "string"}}
 
 
 @pytest.mark.parametrize("service", PACKAGES)

@@ -23,7 +23,17 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{ 7 * 7 }}"
 OWNED = "console/owned"
 AGENT = "0x" + keccak(text=OWNED).hex()
 REGISTER = Function("registerAgent", ["bytes32", "string", "string", "uint256", "bytes32[]"], ["uint256"])
-PANELS = ("/", "/agents", "/runs", "/approvals", "/events", "/deployments", "/gateway", "/workspace")
+PANELS = (
+    "/",
+    "/agents",
+    "/runs",
+    "/approvals",
+    "/events",
+    "/deployments",
+    "/gateway",
+    "/workspace",
+    "/docs/events",
+)
 PHONE = {"width": 390, "height": 844}
 WIDTH = "document.documentElement.scrollWidth"
 
@@ -130,6 +140,18 @@ async def test_a_workspace_is_analysed_and_its_change_drawn(page: Page, watch: W
     await expect(page.locator(".graph svg .node.bad")).to_contain_text("pricing", timeout=60_000)
     await expect(page.get_by_text("6 of 10 projects affected")).to_be_visible()
     assert watch.errors == []
+
+
+async def test_the_portal_has_the_apis_of_all_services_and_asks_nobody_else(
+    window: Page, watch: Watch, mesh: EmbeddedMesh
+):
+    for service in mesh.ports.services:
+        await window.goto(f"/docs?api={service}")
+        title = f"371 Mesh {service.replace('-', ' ')}"
+        await expect(window.get_by_role("heading", level=1, name=title)).to_be_visible(timeout=30_000)
+    # Scalar wonders at `$ref` in examples, where it is a word of ours.
+    assert [error for error in watch.errors if "$ref-value" not in error] == []
+    assert watch.foreign == []
 
 
 async def test_an_audit_is_verified_in_its_place(page: Page, watch: Watch):

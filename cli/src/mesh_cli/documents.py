@@ -10,18 +10,23 @@ from mesh_cli.embedded import PACKAGES, Ports, inherited
 from mesh_cli.parts import ROOT
 
 DOCS = ROOT / "docs"
+# The console serves it, and its image has no docs.
+SERVED_EVENTS = ROOT / "services" / "console" / "src" / "mesh_console" / "asyncapi.json"
 
 # Nothing is opened: an app that never starts is enough to be described.
 SETTINGS = {"MESH_STATE_DIR": ".", "MESH_CONTRACTS_FILE": "contracts.json"}
 
 # Runs in a process of its own: the command line imports no service.
 DESCRIBE = """
-import importlib, inspect, json, sys
+import importlib, inspect, json, re, sys
 from mesh_shared.events.event import Event
 
 def schema(fact):  # its references are looked for from the top of the page
     below = "#/components/messages/" + fact.topic + "/payload/$defs/{model}"
     return fact.model_json_schema(ref_template=below)
+
+def about(fact):  # its own words, and for want of them its name's
+    return inspect.cleandoc(fact.__doc__ or re.sub("(?<!^)(?=[A-Z])", " ", fact.__name__).capitalize() + ".")
 
 def described(package, port):
     settings = importlib.import_module(package + ".settings").Settings(port=port)
@@ -29,7 +34,7 @@ def described(package, port):
     events = importlib.import_module(package + ".events")
     classes = [c for _, c in inspect.getmembers(events, inspect.isclass)]
     facts = [c for c in classes if issubclass(c, Event) and "topic" in vars(c)]
-    told = [{"topic": f.topic, "about": inspect.getdoc(f), "schema": schema(f)} for f in facts]
+    told = [{"topic": f.topic, "about": about(f), "schema": schema(f)} for f in facts]
     return {"openapi": app.openapi(), "events": told}
 
 print(json.dumps({name: described(*where) for name, where in json.loads(sys.argv[1]).items()}))
@@ -40,9 +45,8 @@ def generate() -> dict[Path, str]:
     """Every document by the path where it is committed."""
     described = _describe()
     pages = {DOCS / "openapi" / f"{name}.json": _text(it["openapi"]) for name, it in described.items()}
-    return pages | {
-        DOCS / "asyncapi.json": _text(_asyncapi({n: it["events"] for n, it in described.items()}))
-    }
+    events = _text(_asyncapi({name: it["events"] for name, it in described.items()}))
+    return pages | {DOCS / "asyncapi.json": events, SERVED_EVENTS: events}
 
 
 def stale(documents: dict[Path, str]) -> list[Path]:

@@ -20,6 +20,7 @@ from mesh_console.api import (
     agents,
     approvals,
     deployments,
+    docs,
     events,
     failures,
     gateway,
@@ -35,7 +36,7 @@ from mesh_console.errors import ConsoleError
 from mesh_console.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
-PANELS = (overview, agents, runs, approvals, events, deployments, gateway, workspace)
+PANELS = (overview, agents, runs, approvals, events, deployments, gateway, workspace, docs)
 ROUTERS = (health.router, sessions.router, *(panel.router for panel in PANELS))
 KEY_BYTES = 32
 

@@ -35,6 +35,7 @@ def _generate(app: FastAPI) -> dict[str, Any]:
         description=app.description,
         routes=app.routes,
         tags=app.openapi_tags,
+        servers=[{"url": "/"}],
     )
 
 
@@ -60,6 +61,10 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     for status, response in responses.items():
         if status >= "400":
             response["content"] = _own_content(response) | _PROBLEM
+        for body in response.get("content", {}).values():
+            if body.pop("itemSchema", None):  # FastAPI's word for a stream; OpenAPI 3.1 has none
+                body["schema"] = {"type": "string"}
+    operation.setdefault("security", [])  # said, not forgotten: everybody may
     operation["responses"] = dict(sorted(responses.items()))
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _in_words(parameter["schema"])
