@@ -27,10 +27,10 @@ RUN apt-get update \
 WORKDIR /app
 COPY package.json package-lock.json ./
 ARG SERVICE
-# The analyzer runs Nx and git; nobody else has a use for them.
+# The analyzer runs Nx and git, builds in bubblewrap; nobody else has a use for them.
 RUN [ "${SERVICE}" != workspace-analyzer ] || { \
       apt-get update \
-   && apt-get install --yes --no-install-recommends git nodejs npm \
+   && apt-get install --yes --no-install-recommends bubblewrap git nodejs npm \
    && rm -rf /var/lib/apt/lists/* \
    && npm ci --omit=dev --no-audit --no-fund; }
 COPY --from=build /app/.venv .venv

@@ -1,6 +1,7 @@
 """A whole mesh on loopback, without Docker: real processes, real HTTP, gone when its owner is."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Generator, Mapping
@@ -152,6 +153,7 @@ class EmbeddedMesh:
             "workspace-analyzer": {
                 "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',
                 "MESH_ALLOW_BUILDS": "true",
+                "MESH_SANDBOX": "bubblewrap" if shutil.which("bwrap") else "none",
             },
         }
         return inherited() | self._common(service) | specific[service] | dict(self.more.get(service, {}))

@@ -221,6 +221,7 @@ def make_app(tmp_path: Path, roots: Path, redis_url: str, issuer: Issuer) -> Mak
             "redis_url": SecretStr(redis_url),
             "workspace_roots": (roots,),
             "nx_modules_dir": MODULES,
+            "sandbox": "none",
         }
         return create_app(with_schema(Settings(**(defaults | settings))), keys=issuer.keys)
 

@@ -264,6 +264,7 @@ async def test_a_build_whose_service_is_killed_dies_with_it_and_is_interrupted_a
         "MESH_REDIS_URL": redis_url,
         "MESH_WORKSPACE_ROOTS": json.dumps([str(roots)]),
         "MESH_ALLOW_BUILDS": "true",
+        "MESH_SANDBOX": "none",
     }
     async with AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=caller, timeout=60) as http:
         with serve(issuer, port, environment):

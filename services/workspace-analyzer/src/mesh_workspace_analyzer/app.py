@@ -19,6 +19,7 @@ from mesh_workspace_analyzer.adapters.nx import NxReader, NxTool, version
 from mesh_workspace_analyzer.adapters.places import AllSources
 from mesh_workspace_analyzer.adapters.processes import remove
 from mesh_workspace_analyzer.adapters.remotes import RemoteSources
+from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
 from mesh_workspace_analyzer.api import analyses, archives, builds, exports
@@ -44,7 +45,10 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         scratch = settings.state_dir / "scratch"
         await remove(scratch)  # what an earlier life left when it was killed
         scratch.mkdir(parents=True)
-        analyzer = _wired(settings, platform, scratch.resolve())
+        scratch = scratch.resolve()
+        sandbox = Bubblewrap(scratch) if settings.sandbox == "bubblewrap" else None
+        is_allowed = settings.allow_builds and (sandbox is None or await sandbox.works())
+        analyzer = _wired(settings, platform, scratch, sandbox, may_build=is_allowed)
         platform.checks.add("git", analyzer.analyses.readers[Mode.STATIC].versions)
         platform.run("builds", analyzer.builds.turn)
         yield analyzer
@@ -60,13 +64,16 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     )
 
 
-def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAnalyzer:
+def _wired(
+    settings: Settings, platform: Platform, scratch: Path, sandbox: Bubblewrap | None, *, may_build: bool
+) -> WorkspaceAnalyzer:
     sources = _sources(settings, scratch)
     tool = NxTool(
         modules=settings.nx_modules_dir,
         timeout_s=settings.analysis_timeout_s,
         build_timeout_s=settings.build_timeout_s,
         max_build_output_bytes=settings.max_build_output_bytes,
+        sandbox=sandbox,
     )
     archive_sources = ArchiveSources(
         scratch=scratch, timeout_s=settings.analysis_timeout_s, limits=_limits(settings)
@@ -87,7 +94,7 @@ def _wired(settings: Settings, platform: Platform, scratch: Path) -> WorkspaceAn
         sources=sources,
         tool=tool,
         instance=settings.instance,
-        is_allowed=settings.allow_builds,
+        is_allowed=may_build,
         kept=settings.builds_kept,
     )
     return WorkspaceAnalyzer(analysis_desk, build_desk, QuestionDesk(platform.database))

@@ -138,7 +138,10 @@ class HistoryOutsideRoots(Conflict, title="History outside of the roots"):
 
 
 class BuildsNotAllowed(Conflict, title="Builds not allowed"):
-    """Builds run the workspace's own code, which the operator has to allow."""
+    """Builds run the workspace's own code, which the operator has to allow, and which needs a sandbox."""
 
     def __init__(self) -> None:
-        super().__init__("Builds run the workspace's own code; the operator has not set MESH_ALLOW_BUILDS.")
+        super().__init__(
+            "Builds run the workspace's own code: the operator has not set MESH_ALLOW_BUILDS, or the sandbox "
+            "that MESH_SANDBOX names does not work here."
+        )

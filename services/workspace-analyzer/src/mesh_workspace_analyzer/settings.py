@@ -1,7 +1,7 @@
 """What this service is told at start."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from mesh_shared.settings import ServiceSettings
 from pydantic import Field
@@ -31,6 +31,9 @@ class Settings(ServiceSettings):
         description="The node_modules with the nx and typescript that read workspaces.",
     )
     allow_builds: bool = Field(default=False, description="Builds run the workspaces' own code.")
+    sandbox: Literal["bubblewrap", "none"] = Field(
+        default="bubblewrap", description="What builds run in; `none`: with the rights of this service."
+    )
     analysis_timeout_s: float = Field(default=60, gt=0, le=3600)
     parallel_analyses: int = Field(default=2, ge=1, le=64, description="Copies that are read at once.")
     max_workspace_files: int = Field(default=100_000, ge=1)

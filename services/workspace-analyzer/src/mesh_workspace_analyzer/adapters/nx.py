@@ -8,7 +8,7 @@ package manager and nothing of our environment.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -18,7 +18,9 @@ from mesh_shared.errors import MeshError, Unavailable
 
 from mesh_workspace_analyzer.adapters import nx_files
 from mesh_workspace_analyzer.adapters.git import ENVIRONMENT as GIT_ENVIRONMENT
+from mesh_workspace_analyzer.adapters.git import stores
 from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run, without_paths
+from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 from mesh_workspace_analyzer.domain.build import BuildOutcome
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.errors import (
@@ -65,6 +67,8 @@ class NxTool:
     timeout_s: float
     build_timeout_s: float
     max_build_output_bytes: int
+    sandbox: Bubblewrap | None = None
+    """Where builds run; without one they run with our rights."""
     _versions: dict[str, str] = field(default_factory=dict[str, str])
 
     async def versions(self) -> dict[str, str]:
@@ -89,7 +93,8 @@ class NxTool:
         target, said = beside / "graph.json", Output(MAX_SAID_BYTES, MAX_SAID_BYTES)
         environment = QUIET | READING | {"PATH": str(beside), "HOME": str(beside), "TMPDIR": str(beside)}
         try:
-            code = await _nx(folder, ["graph", f"--file={target}"], environment, self.timeout_s, said)
+            argv = _argv(folder, ["graph", f"--file={target}"])
+            code = await run(argv, cwd=folder, env=environment, timeout_s=self.timeout_s, output=said)
         except TimeoutError:
             raise AnalysisTimedOut(self.timeout_s) from None
         except OutputLimitExceeded:
@@ -110,12 +115,38 @@ class NxTool:
         command = [*what, "-t", "build", f"--parallel={PARALLEL}", "--output-style=stream"]
         log = Output(self.max_build_output_bytes, TAIL_BYTES)
         try:
-            code = await _nx(folder, command, environment, self.build_timeout_s, log)
+            argv = _argv(folder, command)
+            if self.sandbox is not None:
+                argv = self.sandbox.argv(
+                    argv, inside=folder, readable=dict(self._needed(folder, self.sandbox.scratch))
+                )
+            code = await run(argv, cwd=folder, env=environment, timeout_s=self.build_timeout_s, output=log)
         except TimeoutError:
             return BuildOutcome(False, f"{log.text}\nStopped after {self.build_timeout_s:g} s.")
         except OutputLimitExceeded:
             return BuildOutcome(False, f"{log.text}\nStopped after {log.limit_bytes} bytes of output.")
         return BuildOutcome(code == 0, log.text)
+
+    def _needed(self, folder: Path, scratch: Path) -> Iterator[tuple[Path, Path]]:
+        """What a build reads beside its copy: packages, programs, and the objects that its git borrows.
+
+        Packages that the workspace has installed are seen in the copy, so that those of them that are links
+        to its projects lead to projects of the copy.
+        """
+        for path in (self.modules.resolve(), _program("node").parents[1]):
+            yield path, path
+        if (modules := folder / "node_modules").is_symlink():
+            installed = modules.resolve()
+            modules.unlink()
+            modules.mkdir()
+            yield modules, installed
+        for top in (folder, *folder.parents):
+            if top == scratch:
+                return
+            if (pointer := top / ".git").is_file():
+                git_dir = Path(pointer.read_text().removeprefix("gitdir:").strip())
+                yield from ((store, store) for store in stores(git_dir / "objects"))
+                return
 
     def _package(self, name: str) -> str:
         try:
@@ -134,13 +165,10 @@ class NxTool:
         (modules / ".bin" / "tsc").symlink_to(modules / "typescript" / "bin" / "tsc")
 
 
-async def _nx(
-    folder: Path, command: Sequence[str], environment: Mapping[str, str], timeout_s: float, said: Output
-) -> int:
+def _argv(folder: Path, command: Sequence[str]) -> list[str | Path]:
     package = folder / "node_modules" / "nx"
     entry = msgspec.json.decode((package / "package.json").read_bytes(), type=_Package).bin["nx"]
-    argv = [_program("node"), package / entry, *command]
-    return await run(argv, cwd=folder, env=environment, timeout_s=timeout_s, output=said)
+    return [_program("node"), package / entry, *command]
 
 
 def _program(name: str) -> Path:
