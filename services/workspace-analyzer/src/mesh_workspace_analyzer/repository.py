@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, defer, mapped_column
 
 from mesh_workspace_analyzer.domain.analysis import Analysis
-from mesh_workspace_analyzer.domain.build import OPEN, Build, BuildStatus
+from mesh_workspace_analyzer.domain.build import AT_WORK, OPEN, Build, BuildStatus
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound
 
@@ -170,9 +170,9 @@ class Builds:
     async def find(self, id: UUID) -> BuildRow | None:
         return await self._session.get(BuildRow, id)
 
-    async def get(self, id: UUID) -> BuildRow:
-        """Raises `BuildNotFound`."""
-        if (found := await self.find(id)) is None:
+    async def get(self, id: UUID, *, to_change: bool = False) -> BuildRow:
+        """Raises `BuildNotFound`. One `to_change` is nobody else's until the transaction ends."""
+        if (found := await self._session.get(BuildRow, id, with_for_update=to_change or None)) is None:
             raise BuildNotFound("There is no build with that id.")
         return found
 
@@ -193,11 +193,11 @@ class Builds:
 
     async def has_open(self, instance: str) -> bool:
         """True when something is queued, or `instance` has something running."""
-        mine = and_(BuildRow.instance == instance, BuildRow.status == BuildStatus.RUNNING)
+        mine = and_(BuildRow.instance == instance, BuildRow.status.in_(AT_WORK))
         query = select(BuildRow.id).where(or_(BuildRow.status == BuildStatus.QUEUED, mine)).limit(1)
         return await self._session.scalar(query) is not None
 
     async def running(self, instance: str) -> Sequence[BuildRow]:
         """What `instance` has running, or had when it died."""
-        mine = (BuildRow.instance == instance, BuildRow.status == BuildStatus.RUNNING)
+        mine = (BuildRow.instance == instance, BuildRow.status.in_(AT_WORK))
         return (await self._session.scalars(select(BuildRow).where(*mine))).all()

@@ -35,3 +35,11 @@ async def get_build(
     build = await analyzer.builds.get(build_id)
     conditional.tag(request, response, f"{build.id}-{build.status}")
     return BuildView.of(build)
+
+
+@router.post("/builds/{build_id}/cancel", status_code=202, operation_id="cancel_build")
+async def cancel_build(build_id: UUID, response: Response, caller: Builder, analyzer: Analyzer) -> BuildView:
+    """Ends the build and kills everything that it has started; one that has ended stays as it is."""
+    build = await analyzer.builds.cancel(build_id)
+    response.headers["Location"] = f"/v1/builds/{build.id}"
+    return BuildView.of(build)

@@ -7,16 +7,22 @@ from uuid import UUID
 
 
 class BuildStatus(StrEnum):
-    """queued → running → succeeded or failed; interrupted when the service died while it ran."""
+    """queued → running → succeeded or failed; interrupted when the service died while it ran.
+
+    A caller may cancel it until it has ended: one that runs is `cancelling` until all of it is killed.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
 
 
-OPEN = (BuildStatus.QUEUED, BuildStatus.RUNNING)
+AT_WORK = (BuildStatus.RUNNING, BuildStatus.CANCELLING)
+OPEN = (BuildStatus.QUEUED, *AT_WORK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Build:
 
     @property
     def is_open(self) -> bool:
-        """True while it waits or runs."""
+        """True while it waits or runs, or is about to be killed."""
         return self.status in OPEN
 
     @property

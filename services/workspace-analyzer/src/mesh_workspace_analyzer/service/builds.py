@@ -1,5 +1,6 @@
 """Building what is affected: accepted now, done by the loop, told by its row."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -55,6 +56,17 @@ class BuildDesk:
         async with self.database.read() as session:
             return (await Builds(session).get(id)).build()
 
+    async def cancel(self, id: UUID) -> Build:
+        """Ends a build, wherever it runs; one that has ended stays as it is. Raises `BuildNotFound`."""
+        async with self.database.write() as session:
+            row = await Builds(session).get(id, to_change=True)
+            if row.status == BuildStatus.QUEUED:
+                row.status = BuildStatus.CANCELLED
+                outbox.record(session, BuildFinished.of(row.build()))
+            elif row.status == BuildStatus.RUNNING:
+                row.status = BuildStatus.CANCELLING
+            return row.build()
+
     async def settled(self, id: UUID, timeout_s: float) -> Build:
         """The build when it has ended, or as it is after `timeout_s`. Raises `BuildNotFound`."""
         deadline = datetime.now(UTC).timestamp() + timeout_s
@@ -77,11 +89,11 @@ class BuildDesk:
         build = await self._claim()
         if build is None:
             return
-        outcome = await self._carry_out(build)
-        status = BuildStatus.SUCCEEDED if outcome.succeeded else BuildStatus.FAILED
+        outcome = await self._unless_cancelled(build)
         async with self.database.write() as session:
-            row = await Builds(session).get(build.id)
-            row.status, row.finished_at, row.log_tail = status, datetime.now(UTC), outcome.log_tail
+            row = await Builds(session).get(build.id, to_change=True)
+            row.status, row.finished_at = _status(outcome), datetime.now(UTC)
+            row.log_tail = outcome.log_tail if outcome else ""
             outbox.record(session, BuildFinished.of(row.build()))
         self.ended.ring()
 
@@ -89,9 +101,30 @@ class BuildDesk:
         """The next build for this replica; what it has running besides died with an earlier life of it."""
         async with self.database.write() as session:
             for row in await Builds(session).running(self.instance):
-                row.status = BuildStatus.INTERRUPTED
+                was_cancelled = row.status == BuildStatus.CANCELLING
+                row.status = BuildStatus.CANCELLED if was_cancelled else BuildStatus.INTERRUPTED
                 outbox.record(session, BuildFinished.of(row.build()))
             return await Builds(session).claim(self.instance, at=datetime.now(UTC))
+
+    async def _unless_cancelled(self, build: Build) -> BuildOutcome | None:
+        """What comes of the build; None when it was cancelled, and all that it had started is killed."""
+        work = asyncio.ensure_future(self._carry_out(build))
+        word = asyncio.ensure_future(self._until_cancelled(build.id))
+        try:
+            await asyncio.wait({work, word}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            return word.result()
+        finally:
+            work.cancel()
+            word.cancel()
+            await asyncio.gather(work, word, return_exceptions=True)
+
+    async def _until_cancelled(self, id: UUID) -> None:
+        ticket = self.database.committed.ticket()
+        while (await self.get(id)).status is not BuildStatus.CANCELLING:
+            await wait(ticket, IDLE_S)
+            ticket = self.database.committed.ticket()
 
     async def _carry_out(self, build: Build) -> BuildOutcome:
         async with self.database.read() as session:
@@ -108,3 +141,9 @@ class BuildDesk:
         ) as source:
             folder = await source.copy(for_build=True)
             return await self.tool.build(folder, base=base, head=head)
+
+
+def _status(outcome: BuildOutcome | None) -> BuildStatus:
+    if outcome is None:
+        return BuildStatus.CANCELLED
+    return BuildStatus.SUCCEEDED if outcome.succeeded else BuildStatus.FAILED
