@@ -98,7 +98,7 @@ async def test_events_that_are_no_longer_kept_are_gone_and_said_to_be(http: Asyn
     await events(http, 3)
     async with app.state.platform.database.write() as session:
         await EventLog(session).mark_published(3)
-        await EventLog(session).prune(keep=1)
+        await EventLog(session).forget(2)
 
     gone = await http.get("/v1/events")
     kept = await http.get("/v1/events", params={"after": 2})

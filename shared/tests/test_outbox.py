@@ -78,7 +78,7 @@ async def test_what_was_not_told_yet_is_not_forgotten(database: Database):
     await number(database, 10)
     async with database.write() as session:
         await EventLog(session).mark_published(2)
-        await EventLog(session).prune(keep=1)
+        await EventLog(session).forget(5)
 
     assert [sequence for sequence, _ in await told(database)] == [3, 4, 5, 6]
 
@@ -88,7 +88,7 @@ async def test_numbers_are_not_given_again_when_all_but_the_newest_was_forgotten
     await number(database, 10)
     async with database.write() as session:
         await EventLog(session).mark_published(3)
-        await EventLog(session).prune(keep=1)
+        await EventLog(session).forget(2)
         oldest = await EventLog(session).oldest()
     await record(database, 4)
     await number(database, 10)

@@ -117,10 +117,9 @@ class EventLog:
         """Sequence of the oldest event kept; 1 when there is none."""
         return await self._session.scalar(select(func.min(EventRow.sequence))) or 1
 
-    async def prune(self, keep: int) -> None:
-        """Forgets published events beyond the newest `keep`."""
-        limit = await self._last() - keep
-        condition = (EventRow.sequence <= limit, EventRow.is_published)
+    async def forget(self, up_to: int) -> None:
+        """Removes published events up to and including sequence `up_to`."""
+        condition = (EventRow.sequence <= up_to, EventRow.is_published)
         await self._session.execute(delete(EventRow).where(*condition))
 
     async def _last(self) -> int:

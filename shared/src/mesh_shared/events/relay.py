@@ -1,12 +1,13 @@
 """Rings the doorbell: numbers committed events and publishes them to Redis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
 from mesh_shared.bell import Bell, wait
 from mesh_shared.database.engine import Database
-from mesh_shared.events.event import channel
+from mesh_shared.events.event import CloudEvent, channel
 from mesh_shared.events.outbox import EventLog
 
 BATCH = 500
@@ -46,16 +47,20 @@ class Relay:
             self.numbered.ring()
 
     async def _publish(self) -> None:
-        while True:
+        count = BATCH
+        while count == BATCH:
             async with self.database.read() as session:
                 rows = await EventLog(session).unpublished(BATCH)
-            if not rows:
-                return
-            events = [row.cloud_event(f"/mesh/{self.service}") for row in rows]
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.publish(channel(self.service), event.model_dump_json(exclude_none=True))
-                await pipe.execute()
-            async with self.database.write() as session:
-                await EventLog(session).mark_published(events[-1].sequence)
-                await EventLog(session).prune(self.keep)
+            if count := len(rows):
+                await self._ring([row.cloud_event(f"/mesh/{self.service}") for row in rows])
+
+    async def _ring(self, events: Sequence[CloudEvent]) -> None:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for event in events:
+                pipe.publish(channel(self.service), event.model_dump_json(exclude_none=True))
+            await pipe.execute()
+        last = events[-1].sequence
+        async with self.database.write() as session:
+            await EventLog(session).mark_published(last)
+            if last > self.keep:
+                await EventLog(session).forget(last - self.keep)
