@@ -117,7 +117,7 @@ def elsewhere(sqlite_stage: Stage) -> Iterator[Callable[[str], DockerMarketplace
         engine.close()
     # the SDK leaves the socket of a connection that failed to the garbage collector
     with warnings.catch_warnings(action="ignore"):
-        gc.collect()
+        gc.collect(1)  # a whole collection takes half a second here, and these sockets are young
 
 
 def workload(*changes: tuple[str, str]) -> Workload:
