@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesh_coordinator.domain.quality import Op
+from mesh_shared.agents.plugin import Plugin
 from mesh_shared.testing import fuzz, served
+from shout_agent import SHOUT
 
 if TYPE_CHECKING:
     from callers import Caller
@@ -63,20 +65,24 @@ def examples(app: FastAPI, name: str) -> list[Any]:
 
 async def test_the_document_s_own_examples_run_as_pasted(caller: Caller, town: Town):
     await town.hire_sample("careful", reputation=0.9)
+    await town.settle_down("shout", Plugin(name="shout", description="Shouts.", actions=[SHOUT]), price=5_000)
     assert caller.app is not None
-    _, paid = examples(caller.app, "TaskBody")
+    _, paid, reviewed = examples(caller.app, "TaskBody")
     (call,) = examples(caller.app, "ExecutionBody")
 
     run = await caller.run(paid)
+    small = await caller.run(reviewed, "small")
+    transfers = (await caller.http.get("/v1/ledger/transfers")).json()["items"]
     outcome = (await caller.execute(call)).json()
 
-    assert run["status"] == "succeeded"
+    assert (run["status"], small["status"]) == ("succeeded", "succeeded")
+    assert [transfer["amount"] for transfer in transfers] == ["5000", "5000"]
     assert outcome["economicOutcome"] == "success"
 
 
 async def test_the_first_example_is_understood_without_requirements(caller: Caller):
     assert caller.app is not None
-    worded, _ = examples(caller.app, "TaskBody")
+    worded, *_ = examples(caller.app, "TaskBody")
 
     plan = await caller.plan(worded)
 

@@ -297,6 +297,22 @@ class TaskBody(WireModel):
                     "on_failure": {"quorum": 1},
                     "output": {"summary": {"$ref": "#/steps/summary/result/summary"}},
                 },
+                {
+                    "task": "Say it louder, for small change; in doubt others judge it, and then a person.",
+                    "requirements": [
+                        {
+                            "id": "shout",
+                            "capability": "text.shout",
+                            "parameters": {"text": "Everyone was paid."},
+                            "quality": {
+                                "assertions": [{"at": "/text", "op": "minLength", "value": 10}],
+                                "review": {"validators": {"capability": "text.review"}, "person": True},
+                            },
+                            "max_price": "10000",
+                            "payment": "ledger",
+                        }
+                    ],
+                },
             ]
         }
     )
