@@ -62,8 +62,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         if status >= "400":
             response["content"] = _own_content(response) | _PROBLEM
         for body in response.get("content", {}).values():
-            if body.pop("itemSchema", None):  # FastAPI's word for a stream; OpenAPI 3.1 has none
-                body["schema"] = {"type": "string"}
+            body.pop("itemSchema", None)  # FastAPI's word for a stream; OpenAPI 3.1 has none
     operation.setdefault("security", [])  # said, not forgotten: everybody may
     operation["responses"] = dict(sorted(responses.items()))
     for parameter in operation.get("parameters", []):
