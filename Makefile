@@ -31,7 +31,7 @@ dev: setup ## Run the same mesh and keep it running
 test: setup kubo ## Prove everything but the numbers of the house, which `make check` does
 	$(UV) run --locked pytest -n 4 --dist loadgroup --ignore=tests/architecture -m "not fuzz and not again and not nightly" $(ARGS)
 
-again: setup akash ## Prove it again where it is the same and slower: on PostgreSQL, on an Akash chain
+again: setup kubo akash ## Prove it again, slower: on PostgreSQL, on an Akash chain, by Nx itself, in a browser
 	$(UV) run --locked pytest -n 4 --dist loadgroup -m "again" $(ARGS)
 
 fuzz: setup ## Look for what nobody promises: schemathesis on all services in all phases, forge for longer

@@ -16,7 +16,7 @@ from mesh_cli.embedded import EmbeddedMesh
 from mesh_shared.chain.abi import Function
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, async_playwright, expect
 
-pytestmark = pytest.mark.xdist_group("mesh")
+pytestmark = [pytest.mark.xdist_group("mesh"), pytest.mark.again]
 
 CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{ 7 * 7 }}"

@@ -68,6 +68,7 @@ async def test_when_the_base_is_unknown_all_projects_are_named_with_a_warning(
     assert "develop" in data["warnings"][0]
 
 
+@pytest.mark.again
 async def test_a_build_tells_its_success_and_its_duration(builder: AsyncClient, tiny: Tiny):
     tiny(a="true")
 

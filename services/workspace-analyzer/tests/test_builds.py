@@ -92,6 +92,7 @@ async def test_a_build_that_fails_says_why_and_saw_nothing_of_our_environment(
     assert "MESH_" not in build["log_tail"]
 
 
+@pytest.mark.again
 async def test_what_is_not_affected_is_not_built_and_the_end_is_announced(
     builder: AsyncClient, tiny: Tiny, git: Run
 ):
@@ -117,6 +118,7 @@ async def test_what_is_not_affected_is_not_built_and_the_end_is_announced(
     }
 
 
+@pytest.mark.again
 async def test_when_what_changed_is_not_known_everything_is_built(builder: AsyncClient, tiny: Tiny):
     tiny(a="true", b="true")
 
@@ -126,6 +128,7 @@ async def test_when_what_changed_is_not_known_everything_is_built(builder: Async
     assert "Successfully ran target build for 2 projects" in build["log_tail"]
 
 
+@pytest.mark.again
 async def test_a_build_uses_the_packages_that_the_workspace_has_installed(
     builder: AsyncClient, tiny: Tiny, nx: Path
 ):
@@ -142,6 +145,7 @@ async def test_a_build_uses_the_packages_that_the_workspace_has_installed(
     assert build["success"] is True, build["log_tail"]
 
 
+@pytest.mark.again
 async def test_a_build_that_takes_too_long_is_stopped(
     make_app: MakeApp, caller: dict[str, str], tiny: Tiny, nx: Path, tmp_path: Path
 ):
@@ -153,6 +157,7 @@ async def test_a_build_that_takes_too_long_is_stopped(
     await dies(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.again
 async def test_a_build_that_writes_too_much_is_stopped(
     make_app: MakeApp, caller: dict[str, str], tiny: Tiny, nx: Path
 ):
@@ -198,6 +203,7 @@ async def test_a_build_needs_a_key_a_scope_and_an_analysis(
         assert (await http.get(f"/v1/builds/{uuid4()}")).json()["code"] == "build-not-found"
 
 
+@pytest.mark.again
 async def test_a_build_is_accepted_once_and_others_wait_for_it(
     make_app: MakeApp, caller: dict[str, str], tiny: Tiny, nx: Path
 ):

@@ -317,6 +317,7 @@ async def test_runs_that_are_none_are_refused_with_their_place(http: AsyncClient
     assert next(iter(wrong)) in response.json()["errors"][0]["pointer"]
 
 
+@pytest.mark.again
 async def test_what_the_real_nx_keeps_of_its_runs_is_what_it_did(
     http: AsyncClient, tiny: Callable[..., Path], nx: Path, tmp_path: Path
 ):

@@ -64,8 +64,12 @@ BY_EXTENDS = {
     ("files", "told"),
     [
         ({"nx.json": '{"plugins": ["./tools/p.js"]}'}, "./tools/p.js"),
-        ({"nx.json": '{"plugins": [{"plugin": "./tools/p.js", "options": {}}]}'}, "./tools/p.js"),
-        (BY_EXTENDS, "extends"),
+        pytest.param(
+            {"nx.json": '{"plugins": [{"plugin": "./tools/p.js", "options": {}}]}'},
+            "./tools/p.js",
+            marks=pytest.mark.again,
+        ),
+        pytest.param(BY_EXTENDS, "extends", marks=pytest.mark.again),
     ],
 )
 async def test_a_plugin_does_not_run_and_its_absence_is_told(

@@ -16,6 +16,8 @@ from mesh_workspace_analyzer.domain.affected import Change, find_affected
 from mesh_workspace_analyzer.domain.globs import matches
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Project, ProjectGraph
 
+pytestmark = pytest.mark.again
+
 Run = Callable[..., str]
 Ask = Callable[[list[tuple[ProjectGraph, list[str]]]], list[set[str]]]
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI
 from mesh_shared.settings import ServiceSettings
 from mesh_shared.testing import served
@@ -30,6 +31,7 @@ def timeless(text: str) -> str:
     return re.sub(r"\d+\.\d s", "… s", text)
 
 
+@pytest.mark.again
 async def test_the_journey_from_a_workspace_to_a_build_is_as_it_is_told(
     make_app: Callable[..., FastAPI], caller: dict[str, str], storefront: Path, nx: Path
 ):

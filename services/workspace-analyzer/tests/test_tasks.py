@@ -143,6 +143,7 @@ PROJECTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.again
 async def test_nx_itself_runs_the_same_tasks_and_waits_for_the_same(
     sources: GitSources, tool: NxTool, nx: Path, roots: Path, tmp_path: Path
 ):
