@@ -23,6 +23,7 @@ from mesh_cli.parts import ROOT
 from mesh_cli.remote.agents import agents
 from mesh_cli.remote.deployments import deploy, undeploy
 from mesh_cli.remote.events import tail
+from mesh_cli.remote.mcp import mcp
 from mesh_cli.remote.runs import run
 from mesh_cli.remote.workspaces import analyze
 from mesh_cli.trouble import one_clear_line
@@ -31,7 +32,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.add_typer(audit.app, name="audit")
 app.add_typer(configuration.app, name="config")
 extensions.add_to(app)
-for command in (agents, run, deploy, undeploy, analyze):
+for command in (agents, run, deploy, undeploy, analyze, mcp):
     app.command()(command)
 app.command(name="events")(tail)
 FirstPort = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 from mesh_client import Addresses, Mesh
+from mesh_client.channel import Patience
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,11 +33,13 @@ KeyFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def ask(work: Callable[[Mesh], Awaitable[T]], first_port: int, key_file: Path) -> T:
+def ask(
+    work: Callable[[Mesh], Awaitable[T]], first_port: int, key_file: Path, *, patience: Patience | None = None
+) -> T:
     """What came of it. A refusal, a silence and a missing key are one line and exit code 1."""
 
     async def connected() -> T:
-        async with Mesh.connect(key_file, Addresses.row(first_port)) as mesh:
+        async with Mesh.connect(key_file, Addresses.row(first_port), patience=patience) as mesh:
             return await work(mesh)
 
     set_on_retry_hooks([])  # a repetition is no news to whoever waits for the answer
