@@ -16,7 +16,7 @@ PAGES = [
     ROOT / "contracts" / "README.md",
     ROOT / "docs" / "README.md",
     ROOT / "docs" / "command-line.md",
-    ROOT / "docs" / "tutorials" / "your-own-agent.md",
+    *sorted(ROOT.glob("docs/tutorials/*.md")),
     *sorted(ROOT.glob("services/*/README.md")),
 ]
 # A page that is one journey has a test of its own that makes it.
