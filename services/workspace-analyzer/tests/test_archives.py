@@ -54,11 +54,14 @@ async def in_pieces(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def opened(
-    archives: ArchiveSources, data: bytes, changed: Sequence[str] | None = None
+    archives: ArchiveSources,
+    data: bytes,
+    changed: Sequence[str] | None = None,
+    changed_in: str | None = None,
 ) -> tuple[Comparison, frozenset[str]]:
     async with (
         archives.receive(in_pieces(data)) as archive,
-        archives.open(archive, workspace="archive://shop", changed=changed) as source,
+        archives.open(archive, workspace="archive://shop", changed=changed, changed_in=changed_in) as source,
     ):
         return source.comparison, await source.names()
 
@@ -102,6 +105,21 @@ async def test_named_files_have_changed_and_those_that_are_not_there_are_deleted
 
     assert comparison.changes == (Change("nx.json"), Change("libs/old/project.json", is_deleted=True))
     assert comparison.warnings == ()
+
+
+async def test_a_file_of_the_archive_names_more_changed_files_than_an_address_holds(archives: ArchiveSources):
+    many = [f"libs/money/file-{number}.ts" for number in range(2000)]
+    listed = ("changed.txt", "\n".join([*many, ""]).encode())
+
+    comparison, _ = await opened(archives, tarball(*SHOP, listed), ["nx.json"], "changed.txt")
+
+    assert [change.path for change in comparison.changes or ()] == ["nx.json", *many]
+
+
+async def test_changed_files_that_are_named_in_no_file_are_refused(archives: ArchiveSources):
+    with pytest.raises(ArchiveRefused, match="changed.txt is no text in it"):
+        await opened(archives, tarball(*SHOP), changed_in="changed.txt")
+    assert list(archives.scratch.iterdir()) == []
 
 
 async def test_equal_archives_are_equal_trees(archives: ArchiveSources):
@@ -217,11 +235,12 @@ async def test_other_changed_files_are_another_analysis(http: AsyncClient):
         {"changed": ["a"]},
         {"changed": ["b"]},
         {"name": "other"},
+        {"changed_in": "nx.json"},
     ]
 
     ids = {(await sent(http, tarball(*SHOP), **query)).json()["id"] for query in queries}
 
-    assert len(ids) == 4
+    assert len(ids) == 5
 
 
 async def test_an_archive_that_is_refused_says_why(http: AsyncClient):

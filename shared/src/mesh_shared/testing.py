@@ -103,6 +103,14 @@ async def served(app: FastAPI, *, with_websockets: bool = False) -> AsyncGenerat
         await task
 
 
+_FUZZER = """
+import schemathesis
+from schemathesis.cli import schemathesis as run
+schemathesis.serializer.alias(["application/gzip", "application/x-tar"], "application/octet-stream")
+run()
+"""
+
+
 async def fuzz(url: str, headers: Mapping[str, str], *options: str, examples: int = 5) -> str:
     """What schemathesis finds wrong with a service that believes in its own document; empty for nothing.
 
@@ -111,8 +119,7 @@ async def fuzz(url: str, headers: Mapping[str, str], *options: str, examples: in
     arguments = ["--phases=examples,coverage,fuzzing,stateful", f"--max-examples={examples}", "--seed=371"]
     arguments += ["--no-color", "--warnings=off", "--exclude-path=/v1/events/stream", *options]
     arguments += [f"--header={name}: {value}" for name, value in headers.items()]
-    run = "from schemathesis.cli import schemathesis; schemathesis()"
-    command = [sys.executable, "-c", run, "run", f"{url}/openapi.json", *arguments]
+    command = [sys.executable, "-c", _FUZZER, "run", f"{url}/openapi.json", *arguments]
     pipe, same = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=same)
     report, _ = await process.communicate()

@@ -59,10 +59,11 @@ class Archives(Protocol):
         ...
 
     def open(
-        self, archive: Archive, *, workspace: str, changed: Sequence[str] | None
+        self, archive: Archive, *, workspace: str, changed: Sequence[str] | None, changed_in: str | None
     ) -> AbstractAsyncContextManager[Source]:
         """The workspace in an archive, of which these files have changed; None when nobody can tell.
 
+        `changed_in` is a file of the archive that names more of them, one a line.
         Raises `ArchiveRefused`, `WorkspaceTooLarge`, `WorkspaceUnreadable` or `AnalysisTimedOut`.
         """
         ...

@@ -52,7 +52,7 @@ class ArchiveSources:
 
     @asynccontextmanager
     async def open(
-        self, archive: Archive, *, workspace: str, changed: Sequence[str] | None
+        self, archive: Archive, *, workspace: str, changed: Sequence[str] | None, changed_in: str | None
     ) -> AsyncGenerator[OpenSource, None]:
         """See `ports.Archives.open`."""
         home = Path(tempfile.mkdtemp(dir=self.scratch))
@@ -68,6 +68,8 @@ class ArchiveSources:
                 prefix=".",
                 limits=self.limits,
             )
+            if changed_in is not None:
+                changed = (*(changed or ()), *await _named_in(source, changed_in))
             if changed is not None:
                 names = await source.names()
                 changes = tuple(Change(path, is_deleted=path not in names) for path in changed)
@@ -77,6 +79,12 @@ class ArchiveSources:
             raise unreadable(refused) from None
         finally:
             await remove(home)
+
+
+async def _named_in(source: OpenSource, name: str) -> list[str]:
+    if (text := (await source.texts([name])).get(name)) is None:
+        raise ArchiveRefused(f"{name} is no text in it: it should name the changed files.")
+    return [line for line in text.splitlines() if line]
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from mesh_shared.web.route import MeshRoute
 from mesh_workspace_analyzer.api.callers import Analyst, Analyzer
 from mesh_workspace_analyzer.domain.analysis import ARCHIVE
 from mesh_workspace_analyzer.schemas.analyses import AnalysisView
-from mesh_workspace_analyzer.schemas.requests import ArchiveName, ChangedFiles
+from mesh_workspace_analyzer.schemas.requests import ArchiveName, ChangedFiles, ChangedIn
 from mesh_workspace_analyzer.service import id_for
 from mesh_workspace_analyzer.service.analyses import Asked
 
@@ -32,21 +32,25 @@ async def analyze_archive(
     caller: Analyst,
     analyzer: Analyzer,
     name: ArchiveName = "workspace",
+    *,
     changed: Annotated[ChangedFiles | None, Query()] = None,
+    changed_in: Annotated[ChangedIn | None, Query()] = None,
 ) -> AnalysisView:
     """Analyses a tar archive, which is gone afterwards. The same archive again is the same analysis.
 
-    An archive has no history: name the `changed` files, or all projects are taken. 409 for links, devices,
-    repositories and paths that lead out of it, and for one that grows too large.
+    An archive has no history: name the `changed` files, in the address or in a file of the archive, or all
+    projects are taken. 409 for links, devices, repositories and paths that lead out of it, and for one that
+    grows too large.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in FORMS:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     files = None if changed is None else tuple(changed)
-    asked = Asked(workspace=f"{ARCHIVE}{name}", base="archive", changed=files)
+    asked = Asked(workspace=f"{ARCHIVE}{name}", base="archive", changed=files, changed_in=changed_in)
+    scope = ("archive", name, changed_in or "", len(files or ()), *(files or "?"))
     analysis = await analyzer.analyses.analyze_archive(
         request.stream(),
         asked,
-        lambda digest: id_for(caller.subject, digest, "archive", name, len(files or ()), *(files or "?")),
+        lambda digest: id_for(caller.subject, digest, *scope),
     )
     response.headers["Location"] = f"/v1/analyses/{analysis.id}"
     return AnalysisView.of(analysis)

@@ -37,9 +37,21 @@ ArchiveName = Annotated[
     StringConstraints(max_length=60, pattern=rf"^{_SEGMENT}$"),
     Field(description="What the workspace is called in the answer and in trends."),
 ]
+ArchivePath = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+# An address has 64 KiB, and a character in it may take twelve bytes.
 ChangedFiles = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]+$")]],
-    Field(max_length=500, description="Files of the archive that have changed, or are no longer in it."),
+    list[ArchivePath],
+    Field(
+        max_length=20,
+        description="Files of the archive that have changed, or are no longer in it; for more, `changed_in`.",
+    ),
+]
+ChangedIn = Annotated[
+    ArchivePath,
+    Field(
+        description="A file of the archive that names further changed files, one a line, as "
+        "`git diff --name-only` does."
+    ),
 ]
 Ref = Annotated[
     str,

@@ -47,6 +47,8 @@ class Asked:
     """What the workspace is in, if it came with the request."""
     changed: tuple[str, ...] | None = None
     """The files of an archive that have changed; None when nobody can tell."""
+    changed_in: str | None = None
+    """The file of an archive that names more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,12 @@ class AnalysisDesk:
 
     def _opening(self, asked: Asked) -> AbstractAsyncContextManager[Source]:
         if asked.archive is not None:
-            return self.archives.open(asked.archive, workspace=asked.workspace, changed=asked.changed)
+            return self.archives.open(
+                asked.archive,
+                workspace=asked.workspace,
+                changed=asked.changed,
+                changed_in=asked.changed_in,
+            )
         return self.sources.open(asked.workspace, base=asked.base, head=asked.head)
 
     async def _premises(self, asked: Asked, comparison: Comparison, versions: dict[str, str]) -> Premises:
