@@ -47,3 +47,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_builds"),
     )
     op.create_index("ix_builds_status_created_at", "builds", ["status", "created_at"])
+    op.create_table(
+        "build_logs",
+        sa.Column("build_id", sa.Uuid(), nullable=False),
+        sa.Column("ends_at", BigId, autoincrement=False, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("build_id", "ends_at", name="pk_build_logs"),
+    )

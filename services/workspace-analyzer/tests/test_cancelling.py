@@ -54,7 +54,9 @@ class Workshop:
         finally:
             self.closed += 1
 
-    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
         self.begun.set()
         await self.let_go.wait()
         return BuildOutcome(succeeded=True, log_tail="done")

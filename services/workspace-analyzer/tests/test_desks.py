@@ -1,7 +1,7 @@
 """The use cases on both databases, with a workspace in memory: what is remembered, queued and announced."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -94,7 +94,9 @@ class Abacus:
             raise BrokenProjectConfiguration("a bead is missing")
         return GRAPH
 
-    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
         self.built.append((base, head))
         if self.fails is not None:
             raise self.fails

@@ -1,7 +1,7 @@
 """The use cases under pressure: many at once, callers that leave, replicas that share a database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,7 +81,9 @@ class Reader:
         self.read.append(str(folder))
         return ProjectGraph(projects=(Project(name=str(folder), root="."),))
 
-    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
         await self._work()
         self.built.append(str(folder))
         return BuildOutcome(succeeded=True, log_tail=str(folder))

@@ -24,6 +24,7 @@ ROUTES = {
     ("/v1/analyses/{analysis_id}/junit", "get"): "export_junit",
     ("/v1/trends", "get"): "get_trend",
     ("/v1/builds/{build_id}", "get"): "get_build",
+    ("/v1/builds/{build_id}/log", "get"): "stream_build_log",
     ("/v1/builds/{build_id}/cancel", "post"): "cancel_build",
     ("/actions/ANALYZE_WORKSPACE", "post"): "invoke_analyze_workspace",
     ("/actions/FIND_AFFECTED_PROJECTS", "post"): "invoke_find_affected_projects",

@@ -1,6 +1,6 @@
 """What the use cases ask of foreign systems, in the domain's own words."""
 
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,11 @@ class Reader(Protocol):
 class Tool(Protocol):
     """The build tool of the workspaces."""
 
-    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
-        """Builds what differs between two commits, everything without them. Runs the workspace's code."""
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
+        """Builds what differs between two commits, everything without them. Runs the workspace's code.
+
+        What it writes is `heard` at once.
+        """
         ...

@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, defer, mapped_column
 
 from mesh_workspace_analyzer.domain.analysis import Analysis
 from mesh_workspace_analyzer.domain.build import AT_WORK, OPEN, Build, BuildStatus
+from mesh_workspace_analyzer.domain.build_log import MOST_KEPT, Piece
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound
 
@@ -77,6 +78,16 @@ class BuildRow(Base):
             finished_at=self.finished_at,
             log_tail=self.log_tail,
         )
+
+
+class BuildLogRow(Base):
+    """A piece of what a build wrote; see `domain.build_log.Piece`."""
+
+    __tablename__ = "build_logs"
+
+    build_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ends_at: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
 
 
 class Analyses:
@@ -166,6 +177,9 @@ class Builds:
         ended = BuildRow.status.not_in(OPEN)
         newest = select(BuildRow.id).where(ended).order_by(BuildRow.created_at.desc()).limit(kept)
         await self._session.execute(delete(BuildRow).where(ended, BuildRow.id.not_in(newest)))
+        await self._session.execute(
+            delete(BuildLogRow).where(BuildLogRow.build_id.not_in(select(BuildRow.id)))
+        )
 
     async def find(self, id: UUID) -> BuildRow | None:
         return await self._session.get(BuildRow, id)
@@ -201,3 +215,24 @@ class Builds:
         """What `instance` has running, or had when it died."""
         mine = (BuildRow.instance == instance, BuildRow.status.in_(AT_WORK))
         return (await self._session.scalars(select(BuildRow).where(*mine))).all()
+
+
+class BuildLogs:
+    """Every query on `build_logs`. Takes part in a transaction; never commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def append(self, id: UUID, piece: Piece) -> None:
+        """Stores the next piece, once, and forgets what is older than the newest `MOST_KEPT` characters."""
+        if not piece.text:
+            return
+        await self._session.merge(BuildLogRow(build_id=id, ends_at=piece.ends_at, text=piece.text))
+        old = BuildLogRow.ends_at <= piece.ends_at - MOST_KEPT
+        await self._session.execute(delete(BuildLogRow).where(BuildLogRow.build_id == id, old))
+
+    async def next(self, id: UUID, *, after: int) -> Piece | None:
+        """The first piece that has something after so many characters, without what comes before."""
+        query = select(BuildLogRow).where(BuildLogRow.build_id == id, BuildLogRow.ends_at > after)
+        row = await self._session.scalar(query.order_by(BuildLogRow.ends_at).limit(1))
+        return None if row is None else Piece(row.ends_at, row.text).after(after)

@@ -8,7 +8,7 @@ package manager and nothing of our environment.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -103,7 +103,9 @@ class NxTool:
             raise _complaint(said.text, folder)
         return await asyncio.to_thread(nx_files.graph, target.read_bytes(), config, folder)
 
-    async def build(self, folder: Path, *, base: str | None, head: str | None) -> BuildOutcome:
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
         """See `ports.Tool.build`. Uses the packages that the workspace has installed, or ours."""
         if not (folder / "node_modules").exists():
             self._install(folder)
@@ -113,7 +115,7 @@ class NxTool:
         what = ["affected", f"--base={base}", f"--head={head}"] if base and head else ["run-many"]
         # Streamed, because otherwise Nx keeps what tasks write, and dies of it.
         command = [*what, "-t", "build", f"--parallel={PARALLEL}", "--output-style=stream"]
-        log = Output(self.max_build_output_bytes, TAIL_BYTES)
+        log = Output(self.max_build_output_bytes, TAIL_BYTES, heard)
         try:
             argv = _argv(folder, command)
             if self.sandbox is not None:

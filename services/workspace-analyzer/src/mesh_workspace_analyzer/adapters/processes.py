@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +25,14 @@ class OutputLimitExceeded(Exception):
 
 @dataclass(slots=True)
 class Output:
-    """What a program wrote: at most `limit_bytes`, of which the last `kept_bytes` are kept."""
+    """What a program wrote: at most `limit_bytes`, of which the last `kept_bytes` are kept.
+
+    All of it is `heard` as it comes.
+    """
 
     limit_bytes: int
     kept_bytes: int
+    heard: Callable[[bytes], None] = lambda _: None
     _total: int = 0
     _kept: bytearray = field(default_factory=bytearray)
 
@@ -43,6 +47,7 @@ class Output:
 
     def write(self, chunk: bytes) -> None:
         """Raises `OutputLimitExceeded`."""
+        self.heard(chunk)
         self._total += len(chunk)
         self._kept += chunk
         del self._kept[: -self.kept_bytes]

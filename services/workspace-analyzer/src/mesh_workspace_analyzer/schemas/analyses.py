@@ -10,6 +10,7 @@ from mesh_workspace_analyzer.domain.affected import Affected, Reason
 from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fidelity, Mode, Revision
 from mesh_workspace_analyzer.domain.boundaries import Violation
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
+from mesh_workspace_analyzer.domain.build_log import Piece
 from mesh_workspace_analyzer.domain.cuts import Circle
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Hotspot
 from mesh_workspace_analyzer.domain.history import History
@@ -244,6 +245,17 @@ class AnalysisSummary(WireModel):
             affectedStatus=AffectedStatus(row.status),
             created_at=row.created_at,
         )
+
+
+class PieceView(WireModel):
+    """A part of what a build wrote."""
+
+    starts_at: int = Field(ge=0, description="How many characters it had written before.")
+    text: str
+
+    @classmethod
+    def of(cls, piece: Piece) -> Self:
+        return cls(starts_at=piece.starts_at, text=piece.text)
 
 
 class BuildView(WireModel):

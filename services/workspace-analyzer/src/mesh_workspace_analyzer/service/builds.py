@@ -12,12 +12,16 @@ from mesh_shared.events import outbox
 
 from mesh_workspace_analyzer.domain.analysis import Analysis
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
+from mesh_workspace_analyzer.domain.build_log import Piece
 from mesh_workspace_analyzer.errors import BuildsNotAllowed
 from mesh_workspace_analyzer.events import BuildFinished
 from mesh_workspace_analyzer.ports import Sources, Tool
-from mesh_workspace_analyzer.repository import Analyses, Builds
+from mesh_workspace_analyzer.repository import Analyses, BuildLogs, Builds
+from mesh_workspace_analyzer.service.recorder import Recorder
 
 IDLE_S = 1.0
+LOG_PAUSE_S = 0.25
+"""Between two pieces of a log that is written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,15 @@ class BuildDesk:
         async with self.database.read() as session:
             return (await Builds(session).get(id)).build()
 
+    async def log(self, id: UUID, *, after: int) -> tuple[Piece | None, Build]:
+        """What the build wrote next after so many characters, and where it stands. Raises `BuildNotFound`.
+
+        Of one that has ended, no piece is the end of the log.
+        """
+        async with self.database.read() as session:
+            build = (await Builds(session).get(id)).build()
+            return await BuildLogs(session).next(id, after=after), build
+
     async def cancel(self, id: UUID) -> Build:
         """Ends a build, wherever it runs; one that has ended stays as it is. Raises `BuildNotFound`."""
         async with self.database.write() as session:
@@ -89,11 +102,13 @@ class BuildDesk:
         build = await self._claim()
         if build is None:
             return
-        outcome = await self._unless_cancelled(build)
+        log = Recorder()
+        outcome = await self._unless_cancelled(build, log)
         async with self.database.write() as session:
             row = await Builds(session).get(build.id, to_change=True)
             row.status, row.finished_at = _status(outcome), datetime.now(UTC)
             row.log_tail = outcome.log_tail if outcome else ""
+            await BuildLogs(session).append(build.id, log.pending())
             outbox.record(session, BuildFinished.of(row.build()))
         self.ended.ring()
 
@@ -106,10 +121,11 @@ class BuildDesk:
                 outbox.record(session, BuildFinished.of(row.build()))
             return await Builds(session).claim(self.instance, at=datetime.now(UTC))
 
-    async def _unless_cancelled(self, build: Build) -> BuildOutcome | None:
+    async def _unless_cancelled(self, build: Build, log: Recorder) -> BuildOutcome | None:
         """What comes of the build; None when it was cancelled, and all that it had started is killed."""
-        work = asyncio.ensure_future(self._carry_out(build))
+        work = asyncio.ensure_future(self._carry_out(build, log))
         word = asyncio.ensure_future(self._until_cancelled(build.id))
+        clerk = asyncio.ensure_future(self._write_down(build.id, log))
         try:
             await asyncio.wait({work, word}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -118,7 +134,8 @@ class BuildDesk:
         finally:
             work.cancel()
             word.cancel()
-            await asyncio.gather(work, word, return_exceptions=True)
+            clerk.cancel()
+            await asyncio.gather(work, word, clerk, return_exceptions=True)
 
     async def _until_cancelled(self, id: UUID) -> None:
         ticket = self.database.committed.ticket()
@@ -126,21 +143,31 @@ class BuildDesk:
             await wait(ticket, IDLE_S)
             ticket = self.database.committed.ticket()
 
-    async def _carry_out(self, build: Build) -> BuildOutcome:
+    async def _write_down(self, id: UUID, log: Recorder) -> None:
+        """Stores the log while the build runs, so that any replica can show it; `turn` stores its end."""
+        while True:
+            await log.heard.wait()
+            piece = log.pending()
+            async with self.database.write() as session:
+                await BuildLogs(session).append(id, piece)
+            log.stored(piece)
+            await asyncio.sleep(LOG_PAUSE_S)
+
+    async def _carry_out(self, build: Build, log: Recorder) -> BuildOutcome:
         async with self.database.read() as session:
             analysis = await Analyses(session).get(build.analysis_id)
         try:
-            return await self._build(analysis)
+            return await self._build(analysis, log)
         except MeshError as refused:  # the workspace has changed, or is gone, since it was analysed
             return BuildOutcome(succeeded=False, log_tail=refused.detail)
 
-    async def _build(self, analysis: Analysis) -> BuildOutcome:
+    async def _build(self, analysis: Analysis, log: Recorder) -> BuildOutcome:
         base, head = analysis.base.sha, analysis.head.sha
         async with self.sources.open(
             analysis.workspace, base=base or analysis.base.ref, head=head or analysis.head.ref
         ) as source:
             folder = await source.copy(for_build=True)
-            return await self.tool.build(folder, base=base, head=head)
+            return await self.tool.build(folder, base=base, head=head, heard=log.hear)
 
 
 def _status(outcome: BuildOutcome | None) -> BuildStatus:
