@@ -9,6 +9,7 @@ from mesh_shared.testing import fuzz, running, served
 
 ROUTES = {
     ("/v1/analyses", "post"): "create_analysis",
+    ("/v1/webhooks/github", "post"): "receive_github_delivery",
     ("/v1/analyses", "get"): "list_analyses",
     ("/v1/analyses/{analysis_id}", "get"): "get_analysis",
     ("/v1/analyses/{analysis_id}/builds", "post"): "create_build",

@@ -22,13 +22,15 @@ from mesh_workspace_analyzer.adapters.remotes import RemoteSources
 from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
-from mesh_workspace_analyzer.api import analyses, archives, builds, exports
+from mesh_workspace_analyzer.api import analyses, archives, builds, exports, webhooks
 from mesh_workspace_analyzer.domain.analysis import Mode
+from mesh_workspace_analyzer.domain.push import Secret
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.service.conclusions import MOST_CONCLUSIONS, Conclusions
 from mesh_workspace_analyzer.service.questions import QuestionDesk
+from mesh_workspace_analyzer.service.webhooks import WebhookDesk
 from mesh_workspace_analyzer.settings import Settings
 
 ABOUT = About(
@@ -56,11 +58,11 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
     return build(
         ABOUT,
         settings,
-        routers=[analyses.router, archives.router, exports.router, builds.router],
+        routers=[analyses.router, archives.router, exports.router, builds.router, webhooks.router],
         plugin=PLUGIN,
         start=start,
         keys=keys,
-        body_limits={archives.PATH: settings.max_archive_bytes},
+        body_limits={archives.PATH: settings.max_archive_bytes, webhooks.PATH: webhooks.MOST_BYTES},
     )
 
 
@@ -97,7 +99,9 @@ def _wired(
         is_allowed=may_build,
         kept=settings.builds_kept,
     )
-    return WorkspaceAnalyzer(analysis_desk, build_desk, QuestionDesk(platform.database))
+    secret = None if (path := settings.github_secret_file) is None else Secret(path.read_bytes().strip())
+    webhook_desk = WebhookDesk(analysis_desk, secret, settings.github_workspaces)
+    return WorkspaceAnalyzer(analysis_desk, build_desk, QuestionDesk(platform.database), webhook_desk)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -137,6 +137,25 @@ class HistoryOutsideRoots(Conflict, title="History outside of the roots"):
         )
 
 
+class WebhooksNotConfigured(Conflict, title="Webhooks not configured"):
+    """Nobody could tell whether GitHub is who sends."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The operator has not named a secret in MESH_GITHUB_SECRET_FILE: deliveries are not taken."
+        )
+
+
+class SignatureRefused(MeshError, status=HTTPStatus.UNAUTHORIZED, title="Signature refused"):
+    """The delivery was changed on its way, or is signed with another secret."""
+
+    def __init__(self) -> None:
+        super().__init__("X-Hub-Signature-256 is not a signature of this body with our secret.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"WWW-Authenticate": "X-Hub-Signature-256"}
+
+
 class BuildsNotAllowed(Conflict, title="Builds not allowed"):
     """Builds run the workspace's own code, which the operator has to allow, and which needs a sandbox."""
 

@@ -1,12 +1,23 @@
 """What this service is told at start."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from mesh_shared.settings import ServiceSettings
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 MIB = 1 << 20
+LEAST_SECRET_BYTES = 16
+
+
+def _usable_secret(path: Path | None) -> Path | None:
+    """Refuses a secret that cannot be read, or is short enough to be guessed."""
+    try:
+        if path is not None and len(path.read_bytes().strip()) < LEAST_SECRET_BYTES:
+            raise ValueError(f"the secret {path} must have {LEAST_SECRET_BYTES} bytes at least")
+    except OSError:
+        raise ValueError(f"the secret {path} cannot be read") from None
+    return path
 
 
 class Settings(ServiceSettings):
@@ -26,6 +37,12 @@ class Settings(ServiceSettings):
         default=False, description="These hosts may live on private addresses, such as this network's."
     )
     git_ca_file: Path | None = Field(default=None, description="Whom these hosts' certificates are from.")
+    github_secret_file: Annotated[Path | None, AfterValidator(_usable_secret)] = Field(
+        default=None, description="What GitHub signs its deliveries with; without one none are taken."
+    )
+    github_workspaces: dict[str, str] = Field(
+        default={}, description="Whose pushes are analysed: workspaces by `owner/name`."
+    )
     nx_modules_dir: Path = Field(
         default=Path(__file__).parents[4] / "node_modules",
         description="The node_modules with the nx and typescript that read workspaces.",

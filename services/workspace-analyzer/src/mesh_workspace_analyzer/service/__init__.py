@@ -6,6 +6,7 @@ from uuid import UUID, uuid4, uuid5
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.service.questions import QuestionDesk
+from mesh_workspace_analyzer.service.webhooks import WebhookDesk
 
 ANALYZE = "workspace:analyze"
 """The scope for making and reading analyses."""
@@ -22,6 +23,7 @@ class WorkspaceAnalyzer:
     analyses: AnalysisDesk
     builds: BuildDesk
     questions: QuestionDesk
+    webhooks: WebhookDesk
 
 
 def id_for(subject: str, key: str | None, *scope: object) -> UUID:
