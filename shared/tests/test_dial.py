@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_cli import parts
 from mesh_shared import dial
-from mesh_shared.dial import is_public
+from mesh_shared.addresses import is_public
 from mesh_shared.testing import served
 
 

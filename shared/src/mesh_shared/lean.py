@@ -12,6 +12,7 @@ import sys
 
 UNUSED = (
     "cffi",  # pycryptodome, which calls its hashes as fast with ctypes
+    "httpx2",  # OpenTelemetry, to trace what is called by it: the MCP server of the command line alone
     "opentelemetry.sdk.metrics",  # redis, to count for somebody; what counts here is `prometheus_client`
     "psutil",  # OpenTelemetry, for the name of the machine's user
     "pydantic.v1",  # FastAPI, to tell models of the old kind from ours

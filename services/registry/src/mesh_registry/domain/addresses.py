@@ -4,7 +4,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from mesh_shared.dial import is_public
+from mesh_shared.addresses import is_public
 
 _PRIVATE_NAMES = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mesh_shared.dial import is_public
+from mesh_shared.addresses import is_public
 from mesh_shared.errors import Unavailable
 
 from mesh_workspace_analyzer.adapters.git import Git, GitRefused, borrowing

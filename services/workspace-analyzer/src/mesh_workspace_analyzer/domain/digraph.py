@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import rustworkx as rx
-
 Needs = Sequence[Sequence[int]]
 """By position, the positions that each needs."""
 
@@ -20,6 +18,8 @@ class Condensed:
 
 def condense(needs: Needs) -> Condensed:
     """The graph with each of its circles as one. Positions in a group are in order."""
+    import rustworkx as rx  # noqa: PLC0415 - 4 MiB, which nobody needs who analyses nothing
+
     digraph = rx.PyDiGraph[None, None]()
     digraph.add_nodes_from([None] * len(needs))
     digraph.add_edges_from_no_data([(at, need) for at, needed in enumerate(needs) for need in needed])
