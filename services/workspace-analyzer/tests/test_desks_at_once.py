@@ -192,6 +192,18 @@ async def test_a_caller_who_leaves_leaves_its_place_and_nothing_else(
             await analyses.get(id)
 
 
+async def test_what_is_asked_for_twice_at_once_is_one_analysis(analyses: AnalysisDesk, reader: Reader):
+    """As a delivery that came twice, or an archive: nobody's Idempotency-Key has kept them apart."""
+    id = uuid4()
+
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(analyses.analyze(Asked(workspace="w"), id)) for _ in range(2)]
+        await started(reader, 2)
+        reader.go_on.set()
+
+    assert asked[0].result() == asked[1].result() == await analyses.get(id)
+
+
 async def test_what_one_replica_has_read_no_other_reads_again(analyses: AnalysisDesk, reader: Reader):
     reader.go_on.set()
     other = replace(analyses, reading=asyncio.Semaphore(1))

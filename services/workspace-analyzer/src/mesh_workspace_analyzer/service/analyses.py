@@ -93,10 +93,10 @@ class AnalysisDesk:
             duration_ms=round((time.perf_counter() - started) * 1000),
             created_at=datetime.now(UTC),
         )
-        async with self.database.write() as session:
-            Analyses(session).add(analysis)
-            await Analyses(session).prune(self.analyses_kept)
-            outbox.record(session, AnalysisCompleted.of(analysis))
+        try:
+            await self._keep(analysis)
+        except IntegrityError:  # somebody asked for the same at once, and was first
+            return await self.get(id)
         return analysis
 
     async def analyze_archive(
@@ -130,6 +130,12 @@ class AnalysisDesk:
             yield
         finally:
             self.places.release()
+
+    async def _keep(self, analysis: Analysis) -> None:
+        async with self.database.write() as session:
+            Analyses(session).add(analysis)
+            await Analyses(session).prune(self.analyses_kept)
+            outbox.record(session, AnalysisCompleted.of(analysis))
 
     async def _known(self, id: UUID) -> Analysis | None:
         async with self.database.read() as session:
