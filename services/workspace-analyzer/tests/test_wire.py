@@ -231,6 +231,7 @@ def test_an_answer_has_every_field_under_its_name():
         "head": {"ref": "HEAD", "sha": "2" * 40},
         "analysisMode": "static",
         "fidelity": "complete",
+        "tool": "nx",
         "affectedDetail": [
             {"project": "a", "reason": "direct", "files": ["libs/a/x.ts"], "via": [], "distance": 0},
             {

@@ -93,6 +93,8 @@ class Analysis:
     created_at: datetime
     mode: Mode = Mode.STATIC
     fidelity: Fidelity
+    tool: str
+    """Whose workspace it is: `nx`, `turbo`, `cargo` and so on."""
 
     @property
     def text(self) -> str:
@@ -159,4 +161,5 @@ def conclude(
         created_at=created_at,
         mode=mode,
         fidelity=Fidelity.PARTIAL if graph.gaps else Fidelity.COMPLETE,
+        tool=graph.tool,
     )

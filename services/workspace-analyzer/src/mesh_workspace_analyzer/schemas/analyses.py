@@ -182,6 +182,7 @@ class AnalysisView(WorkspaceResult):
     head: RevisionView
     analysisMode: Mode
     fidelity: Fidelity = Field(description="`partial`: the workspace has more than was read; see `warnings`.")
+    tool: str = Field(description="Whose workspace it is.", examples=["nx", "turbo", "cargo"])
     affectedDetail: list[AffectedView]
     cycles: list[CircleView]
     hotspots: list[HotspotView] = Field(description="What most connections between projects go through.")
@@ -204,6 +205,7 @@ class AnalysisView(WorkspaceResult):
             head=RevisionView.of(analysis.head),
             analysisMode=analysis.mode,
             fidelity=analysis.fidelity,
+            tool=analysis.tool,
             affectedDetail=[AffectedView.of(affected) for affected in analysis.affected],
             cycles=[CircleView.of(circle) for circle in analysis.circles],
             hotspots=[HotspotView.of(spot) for spot in analysis.hotspots],
