@@ -36,7 +36,7 @@ NO_FILTERS = [
     *("", "type", "type = a", "type = 'a' OR type = 'b'", "type > 'a'", "name = 'a'", "displayName = ''"),
     *("createdAfter > 'yesterday'", "createdAfter > '2026-13-01'", "createdAfter > '2026-01-01T00:00:00'"),
     *("type = 'a' AND", "type = 'a''", "type = 'a\x00'", " AND ".join(["type = 'a'"] * 6)),
-    *(f"displayName = '{'x' * 201}'", "type = 'a'; DROP TABLE agents"),
+    *(f"displayName = '{'x' * 1000}'", "type = 'a'; DROP TABLE agents"),
 ]
 EXPRESSION, ORDERING = TypeAdapter[str](Expression), TypeAdapter[str](Ordering)
 
