@@ -19,6 +19,25 @@ def test_the_services_have_the_ports_that_their_readmes_say():
     }
 
 
+@pytest.mark.parametrize(("code", "expected"), [(0, "bubblewrap"), (1, "none")])
+def test_builds_run_in_a_sandbox_where_it_works(
+    code: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It may be there, and the kernel may not let it make namespaces."""
+    (tmp_path / "bwrap").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert parts.sandbox() == expected
+
+
+def test_without_a_sandbox_builds_have_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "false").symlink_to("/bin/false")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert parts.sandbox() == "none"
+
+
 def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,7 +1,6 @@
 """A whole mesh on loopback, without Docker: real processes, real HTTP, gone when its owner is."""
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Generator, Mapping
@@ -153,7 +152,7 @@ class EmbeddedMesh:
             "workspace-analyzer": {
                 "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',
                 "MESH_ALLOW_BUILDS": "true",
-                "MESH_SANDBOX": "bubblewrap" if shutil.which("bwrap") else "none",
+                "MESH_SANDBOX": parts.sandbox(),
             },
         }
         return inherited() | self._common(service) | specific[service] | dict(self.more.get(service, {}))

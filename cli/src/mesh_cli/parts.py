@@ -31,6 +31,13 @@ def anvil(port: int, state_dir: Path, *options: str) -> Process:
     return process
 
 
+def sandbox() -> str:
+    """What builds run in: `bubblewrap` where it works, which many containers do not let it; else `none`."""
+    probe = [shutil.which("bwrap") or "false", "--unshare-all", "--ro-bind", "/", "/", "true"]
+    ran = subprocess.run(probe, capture_output=True, timeout=READY_S, check=False)  # noqa: S603 - our own words
+    return "none" if ran.returncode else "bubblewrap"
+
+
 def redis(port: int, state_dir: Path) -> Process:
     """A Redis on 127.0.0.1:`port` that keeps nothing on disk: it is a doorbell."""
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
