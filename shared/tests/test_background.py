@@ -152,3 +152,17 @@ async def test_who_gives_up_waiting_leaves_the_bell_to_others():
     rung.ring()
 
     assert (hasty, await bell.wait(ticket, 60)) == (False, True)
+
+
+async def test_who_was_asked_to_end_does_not_wait_although_a_library_swallows_the_asking():
+    async def deaf() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await bell.wait(asyncio.Event(), 3600)
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, timeout=30)

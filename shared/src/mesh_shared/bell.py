@@ -20,7 +20,12 @@ class Bell:
 
 
 async def wait(ticket: asyncio.Event, timeout_s: float) -> bool:
-    """True when the ticket's ring came within `timeout_s`."""
+    """True when the ticket's ring came within `timeout_s`.
+
+    A task that was asked to end does not wait: a library may have swallowed the asking, as databases' do.
+    """
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError
     try:
         async with asyncio.timeout(timeout_s):
             return await ticket.wait()
