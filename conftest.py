@@ -6,7 +6,6 @@ import os
 import re
 import runpy
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -75,19 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"kill {item.path.parents[1].name}"))
         if _is_on_postgresql(item) and not ABOUT_DATABASES.search(item.path.stem):
             item.add_marker("again")
-    items.sort(key=_rooms_in_turn(items))
-
-
-def _rooms_in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], float]:
-    """Where an item belongs so that the files of all rooms take turns.
-
-    Some rooms wait for blocks and timeouts, and others reckon: side by side they keep both cores busy.
-    """
-    files: defaultdict[Path, list[Path]] = defaultdict(list)
-    for path in dict.fromkeys(item.path for item in items):
-        files[path.parent].append(path)
-    place = {path: at / len(room) for room in files.values() for at, path in enumerate(room)}
-    return lambda item: place[item.path]
 
 
 def _is_on_postgresql(item: pytest.Function) -> bool:
