@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
+from mesh_cli import parts
 from mesh_shared.testing import running
-from mesh_workspace_analyzer.adapters.git import stores
+from mesh_workspace_analyzer.adapters.folders import stores
 from mesh_workspace_analyzer.adapters.processes import Output, run
 from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 
@@ -25,12 +25,8 @@ Say = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def can_sandbox() -> None:
-    if shutil.which("bwrap") is None:
-        pytest.skip("bubblewrap is missing")
-    argv = [shutil.which("bwrap") or "", "--unshare-all", "--ro-bind", "/", "/", "true"]
-    tried = subprocess.run(argv, check=False, timeout=20)
-    if tried.returncode != 0:
-        pytest.skip("this kernel lets nobody make user namespaces")
+    if parts.sandbox() == "none":
+        pytest.skip("bubblewrap is missing, or this kernel lets nobody make user namespaces")
 
 
 @pytest.fixture
@@ -159,6 +155,15 @@ def test_the_stores_that_a_repository_borrows_from_are_found_at_any_remove(tmp_p
     found = [store.parent.name for store in stores(tmp_path / "a" / "objects")]
 
     assert found == ["b", "c"]
+
+
+def test_stores_that_borrow_from_each_other_are_found_once(tmp_path: Path):
+    for name, other in (("a", "b"), ("b", "a")):
+        info = tmp_path / name / "objects" / "info"
+        info.mkdir(parents=True)
+        (info / "alternates").write_text(f"{tmp_path}/{other}/objects\n")
+
+    assert stores(tmp_path / "a" / "objects") == [tmp_path / "b" / "objects"]
 
 
 async def built(http: AsyncClient) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Where workspaces are: folders under configured roots, never beyond them."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +52,10 @@ class Roots:
         shared = git_dir / "commondir"
         common = self._follow(shared, "") if os.path.exists(shared) else git_dir
         objects = _real(common / "objects")
-        stores = self._with_borrowed(objects)
+        used = (objects, *stores(objects, self._text))
         # git reads lists of stores line by line, so it would take a name with a line break for two stores.
-        is_plain = not any("\n" in str(store) for store in stores)
-        if not is_plain or not all(map(self._holds, (git_dir, common, *stores))):
+        is_plain = not any("\n" in str(store) for store in used)
+        if not is_plain or not all(map(self._holds, (git_dir, common, *used))):
             raise HistoryOutsideRoots
         return Repository(git_dir, objects, top)
 
@@ -67,23 +68,6 @@ class Roots:
             return _real(pointer)
         return _real(pointer.parent / self._text(pointer).removeprefix(prefix).strip())
 
-    def _with_borrowed(self, objects: Path) -> list[Path]:
-        """`objects` and every store that it borrows from, at any remove (gitrepository-layout(5)).
-
-        Raises `HistoryOutsideRoots` for a store in quotes: git reads escapes in them, and we need not.
-        """
-        found = [objects]
-        for store in found:
-            alternates = store / "info" / "alternates"
-            lines = self._text(alternates).split("\n") if os.path.exists(alternates) else []
-            if any(line.startswith('"') for line in lines):
-                raise HistoryOutsideRoots
-            borrowed = (_real(store / line) for line in lines if line and not line.startswith("#"))
-            found.extend(path for path in borrowed if path not in found)
-            if len(found) > MAX_STORES:
-                raise HistoryOutsideRoots
-        return found
-
     def _text(self, pointer: Path) -> str:
         """A small file of git's.
 
@@ -93,12 +77,35 @@ class Roots:
         if not self._holds(real) or not os.path.isfile(real) or real.stat().st_size > MAX_POINTER_BYTES:
             raise HistoryOutsideRoots
         try:
-            text = real.read_text("utf-8", errors="surrogateescape")
+            text = _read(real)
         except OSError:
             raise WorkspaceUnreadable("What git keeps in the workspace cannot be read.") from None
         if "\0" in text:
             raise HistoryOutsideRoots
         return text
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", errors="surrogateescape")
+
+
+def stores(objects: Path, read: Callable[[Path], str] = _read) -> list[Path]:
+    """The stores that `objects` borrows from, at any remove, each once (gitrepository-layout(5)).
+
+    Raises `HistoryOutsideRoots` for more than 100, and for one in quotes: git reads escapes in them, and we
+    need not.
+    """
+    found = [objects]
+    for store in found:
+        alternates = store / "info" / "alternates"
+        lines = read(alternates).split("\n") if os.path.exists(alternates) else []
+        if any(line.startswith('"') for line in lines):
+            raise HistoryOutsideRoots
+        borrowed = (_real(store / line) for line in lines if line and not line.startswith("#"))
+        found.extend(path for path in borrowed if path not in found)
+        if len(found) > MAX_STORES:
+            raise HistoryOutsideRoots
+    return found[1:]
 
 
 def _real(path: Path) -> Path:

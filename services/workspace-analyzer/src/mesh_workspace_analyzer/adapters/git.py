@@ -243,17 +243,6 @@ def _entry(line: bytes) -> Entry:
     return Entry(mode, 0 if size == "-" else int(size), path, sha)
 
 
-def stores(objects: Path) -> Iterator[Path]:
-    """The stores that one of ours borrows from, at any remove; `Roots` has looked at each of them."""
-    alternates = objects / "info" / "alternates"
-    lines = alternates.read_bytes().split(b"\n") if alternates.is_file() else []
-    for line in lines:
-        if line and not line.startswith(b"#"):
-            store = Path(os.path.realpath(objects / os.fsdecode(line)))
-            yield store
-            yield from stores(store)
-
-
 async def borrowing(theirs: Repository | None, home: Path, timeout_s: float) -> Git:
     """A new repository in `home` that has the objects of another one, and nothing else of it."""
     git = Git(home / "git", timeout_s)

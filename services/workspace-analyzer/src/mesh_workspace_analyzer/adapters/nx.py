@@ -17,8 +17,8 @@ import msgspec
 from mesh_shared.errors import MeshError, Unavailable
 
 from mesh_workspace_analyzer.adapters import nx_files
+from mesh_workspace_analyzer.adapters.folders import stores
 from mesh_workspace_analyzer.adapters.git import ENVIRONMENT as GIT_ENVIRONMENT
-from mesh_workspace_analyzer.adapters.git import stores
 from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run, without_paths
 from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 from mesh_workspace_analyzer.domain.build import BuildOutcome
