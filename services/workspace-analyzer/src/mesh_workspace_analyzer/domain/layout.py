@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mesh_workspace_analyzer.domain.digraph import Needs, inverse
+from mesh_workspace_analyzer.domain.digraph import Needs, condense
 
 SWEEPS = 12
 """Orders and places hardly get better after a few."""
@@ -56,15 +56,7 @@ def lay_out(needs: Needs) -> Layout:
 
 def _in_order(needs: Needs) -> list[int]:
     """Each after all that it needs."""
-    waiting = [len(set(needed)) for needed in needs]
-    dependents = inverse([sorted(set(needed)) for needed in needs])
-    order = [at for at, count in enumerate(waiting) if count == 0]
-    for at in order:
-        for other in dependents[at]:
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                order.append(other)
-    return order
+    return [group[0] for group in condense(needs).groups]
 
 
 def _ranks(needs: Needs) -> list[int]:
