@@ -72,8 +72,11 @@ def has_nul(value: object) -> bool:
             return False
 
 
+def media_type(request: Request, otherwise: str = "") -> str:
+    """What the request says that its body is, in small letters and without parameters."""
+    return request.headers.get("content-type", otherwise).partition(";")[0].strip().lower()
+
+
 def says_json(request: Request) -> bool:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
+    said = media_type(request)
+    return said == "application/json" or (said.startswith("application/") and said.endswith("+json"))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.web import conditional
-from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.route import MeshRoute, media_type
 from mesh_shared.web.security import allow
 from mesh_shared.wire import Cid
 
@@ -36,7 +36,7 @@ async def add_content(
     request: Request, response: Response, caller: Annotated[Principal, allow(WRITE)], registry: InRegistry
 ) -> ContentView:
     """Stores and pins up to 64 MiB under their CIDv1. Storing the same bytes again changes nothing."""
-    if request.headers.get("content-type", OCTETS).partition(";")[0].strip().lower() != OCTETS:
+    if media_type(request, OCTETS) != OCTETS:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     stored = await registry.keep(request.stream())
     response.headers["Location"] = f"{PREFIX}/{stored.cid}"

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.route import MeshRoute, media_type
 
 from mesh_workspace_analyzer.api.callers import Analyst, Analyzer
 from mesh_workspace_analyzer.domain.analysis import ARCHIVE
@@ -42,7 +42,7 @@ async def analyze_archive(
     projects are taken. 409 for links, devices, repositories and paths that lead out of it, and for one that
     grows too large.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in FORMS:
+    if media_type(request) not in FORMS:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     files = None if changed is None else tuple(changed)
     asked = Asked(workspace=f"{ARCHIVE}{name}", base="archive", changed=files, changed_in=changed_in)
