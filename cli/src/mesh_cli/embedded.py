@@ -143,19 +143,25 @@ class EmbeddedMesh:
             self.stop(name)
 
     def _environment(self, service: str) -> dict[str, str]:
-        specific = {
-            "registry": {"MESH_CONTENT_DIR": str(self.home(service) / "content")},
-            "coordinator": {"MESH_ALLOW_PRIVATE_AGENTS": "true"},
-            "security-gateway": {},
-            # The simulated providers answer at once; on Akash they take a block or two.
-            "deployer": {"MESH_BID_WINDOW_S": "1"},
-            "workspace-analyzer": {
-                "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',
-                "MESH_ALLOW_BUILDS": "true",
-                "MESH_SANDBOX": parts.sandbox(),
-            },
-        }
-        return inherited() | self._common(service) | specific[service] | dict(self.more.get(service, {}))
+        more = self.more.get(service, {})
+        return inherited() | self._common(service) | self._specific(service) | dict(more)
+
+    def _specific(self, service: str) -> dict[str, str]:
+        match service:
+            case "registry":
+                return {"MESH_CONTENT_DIR": str(self.home(service) / "content")}
+            case "coordinator":
+                return {"MESH_ALLOW_PRIVATE_AGENTS": "true"}
+            case "deployer":  # The simulated providers answer at once; on Akash they take a block or two.
+                return {"MESH_BID_WINDOW_S": "1"}
+            case "workspace-analyzer":
+                return {
+                    "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',
+                    "MESH_ALLOW_BUILDS": "true",
+                    "MESH_SANDBOX": parts.sandbox(),
+                }
+            case _:
+                return {}
 
     def _common(self, service: str) -> dict[str, str]:
         on_chain = {
