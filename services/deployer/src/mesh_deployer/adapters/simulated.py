@@ -296,6 +296,10 @@ def _leases(row: SimulatedOrderRow) -> list[Held]:
     return _LEASES.validate_python(row.leases)
 
 
+def _hold(row: SimulatedOrderRow, leases: list[Held]) -> None:
+    row.leases = _LEASES.dump_python(leases, mode="json")
+
+
 def _unknown(row: SimulatedOrderRow, bids: Sequence[Bid]) -> Bid | None:
     """The first of `bids` that nobody has made."""
     made = {(offer.bid.gseq, offer.bid.provider) for offer in _OFFERS.validate_python(row.offers)}
@@ -312,7 +316,7 @@ def _lease(row: SimulatedOrderRow, bids: Sequence[Bid]) -> None:
             held[bid.gseq] = Held(bid.gseq, row.number, bid.provider, bid.uri, price, row.height)
             _keep(row, _escrow(row).leased(price, row.height))
     row.state = "active"
-    row.leases = _LEASES.dump_python([held[gseq] for gseq in sorted(held)], mode="json")
+    _hold(row, [held[gseq] for gseq in sorted(held)])
 
 
 def _let_provider_act(row: SimulatedOrderRow) -> None:
@@ -332,13 +336,13 @@ def _lose(row: SimulatedOrderRow, reason: CloseReason) -> None:
     row.state, row.reason = "lost", reason
     first, *others = _leases(row)
     _keep(row, _escrow(row).released(row.height, first.uact_per_block))
-    row.leases = _LEASES.dump_python([replace(first, is_closed=True), *others], mode="json")
+    _hold(row, [replace(first, is_closed=True), *others])
 
 
 def _reopen(row: SimulatedOrderRow, number: int) -> None:
     """A new order in the place of the lost one; the bids are as they were."""
     row.state, row.reason, row.number, row.manifest = "open", None, number, None
-    row.leases = _LEASES.dump_python([held for held in _leases(row) if not held.is_closed], mode="json")
+    _hold(row, [held for held in _leases(row) if not held.is_closed])
 
 
 def _close(row: SimulatedOrderRow, reason: CloseReason) -> None:

@@ -4,7 +4,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mesh_deployer.domain.market import Bid, Cause, Placement, ScoredBid, Strategy, Terms, misses
+from mesh_deployer.domain.market import (
+    Bid,
+    Cause,
+    Placement,
+    ScoredBid,
+    Strategy,
+    Terms,
+    misses,
+    uact_per_block,
+)
 from mesh_deployer.domain.workload import Workload
 
 
@@ -24,7 +33,7 @@ class Choice:
     @property
     def uact_per_block(self) -> Decimal | None:
         """What the chosen ones cost together; None when none are."""
-        return sum((bid.uact_per_block for bid in self.chosen), Decimal(0)) if self.chosen else None
+        return uact_per_block(self.chosen)
 
 
 def placements(workload: Workload) -> tuple[Placement, ...]:

@@ -21,7 +21,15 @@ from uuid import UUID
 
 from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.funds import Funds
-from mesh_deployer.domain.market import Bid, CloseReason, Declined, ScoredBid, Terms, tally
+from mesh_deployer.domain.market import (
+    Bid,
+    CloseReason,
+    Declined,
+    ScoredBid,
+    Terms,
+    tally,
+    uact_per_block,
+)
 from mesh_deployer.domain.security import SecurityProfile
 from mesh_deployer.domain.workload import Shape
 
@@ -164,7 +172,7 @@ class Deployment:
     @property
     def uact_per_block(self) -> Decimal | None:
         """What all of it costs; None while no bid is chosen."""
-        return sum((bid.uact_per_block for bid in self.chosen), Decimal(0)) if self.chosen else None
+        return uact_per_block(self.chosen)
 
     @property
     def kept(self) -> frozenset[int]:

@@ -1,7 +1,7 @@
 """What providers offer, and what is asked of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -80,6 +80,11 @@ class Bid:
         if strategy is Strategy.CHEAPEST:
             return self.uact_per_block
         return (self.uact_per_block / self.trust).quantize(_SCORE_STEP)
+
+
+def uact_per_block(bids: Collection[Bid]) -> Decimal | None:
+    """What all of `bids` cost together; None when there are none."""
+    return sum((bid.uact_per_block for bid in bids), Decimal(0)) if bids else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

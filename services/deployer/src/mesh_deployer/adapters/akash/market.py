@@ -19,7 +19,9 @@ from mesh_deployer.adapters.akash.views import (
     LeaseState,
     LeaseView,
     ProviderView,
+    active,
     condition,
+    current,
     observed,
 )
 from mesh_deployer.adapters.akash.wire import Coin, Message
@@ -64,12 +66,12 @@ class Found:
     @property
     def current(self) -> dict[int, LeaseView]:
         """The last lease of each placement, whatever has become of it."""
-        return {lease.id.gseq: lease for lease in self.leases}
+        return current(self.leases)
 
     @property
     def active(self) -> dict[int, LeaseView]:
         """The lease of each placement that has one."""
-        return {gseq: lease for gseq, lease in sorted(self.current.items()) if lease.state == "active"}
+        return active(self.leases)
 
     @property
     def is_leased(self) -> bool:

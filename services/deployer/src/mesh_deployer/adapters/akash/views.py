@@ -1,8 +1,8 @@
 """What we read of the chain's answers. Both lines of Akash fit: they name the same things differently."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from mesh_shared.wire import ReadModel
 from pydantic import AliasChoices, Base64Bytes, Field, field_validator
@@ -128,6 +128,19 @@ class LeaseView(ReadModel):
         if said in set(CloseReason):
             return CloseReason(said)
         return CloseReason.UNSPECIFIED if has_manifest else CloseReason.MANIFEST_TIMEOUT
+
+
+LeaseT = TypeVar("LeaseT", bound=LeaseView)
+
+
+def current(leases: Iterable[LeaseT]) -> dict[int, LeaseT]:
+    """The last lease of each placement, whatever has become of it."""
+    return {lease.id.gseq: lease for lease in sorted(leases, key=lambda lease: lease.id.oseq)}
+
+
+def active(leases: Iterable[LeaseT]) -> dict[int, LeaseT]:
+    """The lease of each placement that has one, by number."""
+    return {gseq: lease for gseq, lease in sorted(current(leases).items()) if lease.state == "active"}
 
 
 class BidAnswer(ReadModel):

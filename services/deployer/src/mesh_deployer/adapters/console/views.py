@@ -6,7 +6,16 @@ from decimal import Decimal
 from mesh_shared.wire import ReadModel
 from pydantic import Base64Bytes, Field
 
-from mesh_deployer.adapters.akash.views import BidAnswer, Funded, IdView, LeaseState, LeaseView, PairView
+from mesh_deployer.adapters.akash.views import (
+    BidAnswer,
+    Funded,
+    IdView,
+    LeaseState,
+    LeaseView,
+    PairView,
+    active,
+    current,
+)
 
 UNKNOWN_REPUTATION = Decimal("0.5")
 """Of a provider that the Console has not watched for long."""
@@ -46,12 +55,12 @@ class Deployment(Funded):
     @property
     def current(self) -> dict[int, Lease]:
         """The last lease of each placement, whatever has become of it."""
-        return {lease.id.gseq: lease for lease in sorted(self.leases, key=lambda lease: lease.id.oseq)}
+        return current(self.leases)
 
     @property
     def active(self) -> dict[int, Lease]:
         """The lease of each placement that has one."""
-        return {gseq: lease for gseq, lease in sorted(self.current.items()) if lease.state == "active"}
+        return active(self.leases)
 
     @property
     def lost(self) -> list[Lease]:
