@@ -1,6 +1,7 @@
 """The documents of all services on one page, and the events on another."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -10,7 +11,7 @@ from starlette.exceptions import HTTPException
 from mesh_console.adapters.mesh import SERVICES
 from mesh_console.api.headers import CSP
 from mesh_console.api.page import Anybody
-from mesh_console.domain.facts import channels
+from mesh_console.domain.facts import Channel, channels
 
 HOME = Path(__file__).parents[1]
 EVENTS = HOME / "asyncapi.json"
@@ -59,4 +60,9 @@ async def asyncapi() -> FileResponse:
 
 @router.get("/docs/events")
 async def events(page: Anybody) -> Response:
-    return page.show("facts.html", channels=channels(json.loads(EVENTS.read_text())))
+    return page.show("facts.html", channels=_channels())
+
+
+@cache  # the document comes with the package
+def _channels() -> list[Channel]:
+    return channels(json.loads(EVENTS.read_text()))
