@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
-from arenas import WORKLOAD
-from mesh_deployer.domain.drift import WHATS, Drift, Observed, drift, unreported
+from arenas import AS_WANTED, WORKLOAD
+from mesh_deployer.domain.drift import WHATS, Drift, drift, unreported
 from mesh_deployer.repository.orders import SimulatedOrders
 from mesh_shared.database.engine import Database
 
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from conftest import Tenant
-
-AS_WANTED = Observed(
-    service="web",
-    image="debian:trixie-slim",
-    replicas=1,
-    cpu_millis=100,
-    memory_bytes=64 * 2**20,
-    ports=(80,),
-)
 
 
 def test_what_runs_as_it_should_is_no_drift():

@@ -6,14 +6,14 @@ from decimal import Decimal
 from itertools import groupby
 from uuid import uuid4
 
-from arenas import SEVERAL, TWO_PLACES
+from arenas import AS_WANTED, SEVERAL, TWO_PLACES
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_deployer import events
 from mesh_deployer.domain.choice import Choice, choose_bids, placements
 from mesh_deployer.domain.controls import assess
 from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
-from mesh_deployer.domain.drift import Drift, Observed, drift
+from mesh_deployer.domain.drift import Drift, drift
 from mesh_deployer.domain.escrow import Escrow
 from mesh_deployer.domain.market import Bid, Cause, Declined, Terms
 from mesh_deployer.domain.succession import elsewhere, scaled
@@ -192,16 +192,7 @@ def moved(deployment: Deployment, region: str) -> Deployment:
 
 
 def test_what_is_missing_in_one_placement_is_drift_of_that_one():
-    web = Observed(
-        service="web",
-        image="debian:trixie-slim",
-        replicas=1,
-        cpu_millis=100,
-        memory_bytes=64 * 2**20,
-        ports=(80,),
-    )
-
-    found = drift(SEVERAL, [web])
+    found = drift(SEVERAL, [AS_WANTED])
 
     assert found == tuple(
         Drift(placement="west", service=name, what="service", wanted=name, found=None)

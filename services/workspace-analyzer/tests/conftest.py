@@ -1,16 +1,17 @@
 """Real workspaces with real history, the real Nx, and the service on both databases."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
@@ -27,10 +28,12 @@ from mesh_workspace_analyzer.app import create_app
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
 from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.build import Build, BuildOutcome
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run as FormerRun
 from mesh_workspace_analyzer.domain.targets import Target
-from mesh_workspace_analyzer.repository import GraphRow
+from mesh_workspace_analyzer.repository import Analyses, GraphRow
+from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import SecretStr
 from sqlalchemy import insert, select
@@ -204,6 +207,62 @@ def found() -> Callable[..., Found]:
         return Found(graph, analysis)
 
     return make
+
+
+@dataclass(slots=True)
+class Workshop:
+    """A working `ports.Sources`, `ports.Source` and `ports.Tool`: a build ends when it is let go."""
+
+    writes: tuple[bytes, ...] = (b"one\n",)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: int = 0
+    comparison: Any = None
+
+    @asynccontextmanager
+    async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator["Workshop", None]:
+        try:
+            yield self
+        finally:
+            self.closed += 1
+
+    async def copy(self, *, for_build: bool) -> Path:
+        return Path("/")
+
+    async def names(self) -> frozenset[str]:
+        return frozenset()
+
+    async def texts(self, names: object) -> dict[str, str]:
+        return {}
+
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
+        for chunk in self.writes:
+            heard(chunk)
+        self.begun.set()
+        await self.let_go.wait()
+        heard(b"end\n")
+        return BuildOutcome(succeeded=True, log_tail="end\n")
+
+
+@pytest.fixture
+def workshop() -> Workshop:
+    return Workshop()
+
+
+@pytest.fixture
+def desk(database: Database, workshop: Workshop) -> BuildDesk:
+    """Builds in the workshop."""
+    return BuildDesk(database=database, sources=workshop, tool=workshop, instance="0", is_allowed=True)
+
+
+@pytest.fixture
+async def queued(desk: BuildDesk, found: Callable[..., Found]) -> Build:
+    analysis = found([("web", "money")]).analysis
+    async with desk.database.write() as session:
+        Analyses(session).add(analysis)
+    return await desk.request(analysis.id, uuid4())
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """What a build writes, seen while it writes it: whole, in order, from any point on, and never without end."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,13 +19,16 @@ from hypothesis import strategies as st
 from mesh_shared.database.engine import Database
 from mesh_shared.testing import Issuer, running, served
 from mesh_workspace_analyzer.adapters.processes import Output, run
-from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
+from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.domain.build_log import MOST_KEPT, Piece
 from mesh_workspace_analyzer.errors import BuildNotFound
-from mesh_workspace_analyzer.repository import Analyses, BuildLogRow, BuildLogs, BuildRow, Builds
+from mesh_workspace_analyzer.repository import BuildLogRow, BuildLogs, BuildRow, Builds
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.service.recorder import Recorder
 from sqlalchemy import func, select
+
+if TYPE_CHECKING:
+    from conftest import Workshop
 
 Event = dict[str, Any]
 
@@ -108,57 +112,6 @@ async def test_a_program_is_heard_beyond_what_is_kept_of_it(tmp_path: Path):
 
     assert b"".join(heard) == b"one\ntwo\n"
     assert output.data == b"o\n"
-
-
-@dataclass(slots=True)
-class Workshop:
-    """A working `ports.Sources`, `ports.Source` and `ports.Tool`: a build writes, and ends when it may."""
-
-    writes: tuple[bytes, ...] = (b"one\n",)
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
-    comparison: Any = None
-
-    @asynccontextmanager
-    async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator["Workshop", None]:
-        yield self
-
-    async def copy(self, *, for_build: bool) -> Path:
-        return Path("/")
-
-    async def names(self) -> frozenset[str]:
-        return frozenset()
-
-    async def texts(self, names: object) -> dict[str, str]:
-        return {}
-
-    async def build(
-        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
-    ) -> BuildOutcome:
-        for chunk in self.writes:
-            heard(chunk)
-        self.begun.set()
-        await self.let_go.wait()
-        heard(b"end\n")
-        return BuildOutcome(succeeded=True, log_tail="end\n")
-
-
-@pytest.fixture
-def workshop() -> Workshop:
-    return Workshop()
-
-
-@pytest.fixture
-def desk(database: Database, workshop: Workshop) -> BuildDesk:
-    return BuildDesk(database=database, sources=workshop, tool=workshop, instance="0", is_allowed=True)
-
-
-@pytest.fixture
-async def queued(desk: BuildDesk, found: Callable[..., Any]) -> Build:
-    analysis = found([("web", "money")]).analysis
-    async with desk.database.write() as session:
-        Analyses(session).add(analysis)
-    return await desk.request(analysis.id, uuid4())
 
 
 async def whole(desk: BuildDesk, id: UUID, after: int = 0) -> str:

@@ -1,83 +1,28 @@
 """A build that nobody wants any more: ended wherever it is, with everything that it has started."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
-from mesh_shared.database.engine import Database
 from mesh_shared.events.outbox import EventRow
 from mesh_shared.testing import Issuer, running
-from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
+from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.errors import BuildNotFound
-from mesh_workspace_analyzer.repository import Analyses, Builds
+from mesh_workspace_analyzer.repository import Builds
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from sqlalchemy import select
 
+if TYPE_CHECKING:
+    from conftest import Workshop
+
 Make = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A working `ports.Source` that has nothing but a folder."""
-
-    comparison: Any = None
-
-    async def copy(self, *, for_build: bool) -> Path:
-        return Path("/")
-
-    async def names(self) -> frozenset[str]:
-        return frozenset()
-
-    async def texts(self, names: object) -> dict[str, str]:
-        return {}
-
-
-@dataclass(slots=True)
-class Workshop:
-    """A working `ports.Sources` and `ports.Tool`: a build ends when it is let go."""
-
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
-    closed: int = 0
-
-    @asynccontextmanager
-    async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator[Opened, None]:
-        try:
-            yield Opened()
-        finally:
-            self.closed += 1
-
-    async def build(
-        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
-    ) -> BuildOutcome:
-        self.begun.set()
-        await self.let_go.wait()
-        return BuildOutcome(succeeded=True, log_tail="done")
-
-
-@pytest.fixture
-def workshop() -> Workshop:
-    return Workshop()
-
-
-@pytest.fixture
-def desk(database: Database, workshop: Workshop) -> BuildDesk:
-    return BuildDesk(database=database, sources=workshop, tool=workshop, instance="0", is_allowed=True)
-
-
-@pytest.fixture
-async def queued(desk: BuildDesk, found: Make) -> Build:
-    analysis = found([("web", "money")]).analysis
-    async with desk.database.write() as session:
-        Analyses(session).add(analysis)
-    return await desk.request(analysis.id, uuid4())
 
 
 async def announced(desk: BuildDesk) -> list[str]:

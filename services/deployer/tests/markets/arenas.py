@@ -11,6 +11,7 @@ from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.simulated import FAULT_ATTRIBUTE, SimulatedMarketplace
 from mesh_deployer.domain.cost import Inputs
+from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import BidBook
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.workload import Workload
@@ -59,6 +60,14 @@ deployment:
   cache: {west: {profile: small, count: 1}}
 """
 WORKLOAD = Workload(compile_sdl(SLEEPER).groups)
+AS_WANTED = Observed(
+    service="web",
+    image="debian:trixie-slim",
+    replicas=1,
+    cpu_millis=100,
+    memory_bytes=64 * 2**20,
+    ports=(80,),
+)
 SEVERAL = Workload(compile_sdl(TWO_PLACES).groups)
 """The second placement has two services, one of which is in the first, too."""
 NO_BIDS_IN_THE_SECOND = "no-bids 2"
