@@ -178,7 +178,7 @@ async def test_a_lease_that_its_provider_closed_is_lost_and_the_order_can_be_ope
     (second,) = await market.accept(wanted.id, [bid])
 
     assert isinstance(lost, LeaseLost)
-    assert lost.providers[0] in first.lease_id
+    assert lost.leases[0][1] in first.lease_id
     assert second.lease_id != first.lease_id
     assert (await running(market, wanted.id)).phase == "running"
     assert (await market.close(wanted.id)).reason is CloseReason.OWNER

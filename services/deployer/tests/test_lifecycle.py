@@ -72,9 +72,9 @@ def test_every_change_counts_and_no_change_does_not():
 
 
 def test_a_lost_bid_goes_back_to_the_others():
-    again = CHOSEN.lost_bid("sim1a", 1, NOW)
+    again = CHOSEN.lost_bid(BID.id, NOW)
 
-    assert (again.state, again.chosen, again.lost) == (State.OPEN, (), ("sim1a",))
+    assert (again.state, again.chosen, again.lost) == (State.OPEN, (), (BID.id,))
 
 
 def test_what_fails_is_closed_and_what_its_owner_closes_has_not_failed():
@@ -178,21 +178,21 @@ def test_without_an_acceptable_bid_the_ending_says_how_many_there_were():
 
 @pytest.mark.parametrize("deployment", [LEASED, ACTIVE], ids=lambda d: str(d.state))
 def test_a_lost_lease_leads_to_a_new_order_without_the_provider_that_closed_it(deployment: Deployment):
-    relisted = deployment.lost_leases("lease-lost", "The provider has closed the lease.", ["sim1a"], [1], NOW)
+    relisted = deployment.lost_leases("lease-lost", "The provider has closed the lease.", [BID.id], [1], NOW)
 
     assert (relisted.state, relisted.order_number) == (State.CREATED, 2)
     assert (relisted.leases, relisted.chosen, relisted.uris) == ((), (), ())
-    assert relisted.lost == ("sim1a",)
+    assert relisted.lost == (BID.id,)
     assert relisted.explanation == "The provider has closed the lease. Asking for bids once more."
 
 
 def test_a_deployment_whose_leases_are_closed_again_and_again_gives_up():
     deployment = ACTIVE
     for _ in range(MAX_ORDERS - 1):
-        relisted = deployment.lost_leases("lease-lost", "Closed.", ["sim1a"], [1], NOW)
+        relisted = deployment.lost_leases("lease-lost", "Closed.", [BID.id], [1], NOW)
         deployment = relisted.opened(NOW).saw(CHOICE, ()).chose([BID], NOW).got_leases([LEASE], NOW)
 
-    given_up = deployment.lost_leases("lease-lost", "Closed.", ["sim1a"], [1], NOW)
+    given_up = deployment.lost_leases("lease-lost", "Closed.", [BID.id], [1], NOW)
 
     assert given_up.state is State.CLOSING
     assert given_up.ending is not None
@@ -210,10 +210,10 @@ Move = Callable[[Deployment], Deployment]
 MOVES: dict[str, Move] = {
     "opened": lambda d: d.opened(NOW),
     "chose": lambda d: d.saw(CHOICE, ()).chose([BID], NOW),
-    "lost": lambda d: d.lost_bid("sim1a", 1, NOW),
+    "lost": lambda d: d.lost_bid(BID.id, NOW),
     "leased": lambda d: d.got_leases([LEASE], NOW),
     "running": lambda d: d.running((), "", NOW),
-    "lease lost": lambda d: d.lost_leases("lease-lost", "Closed.", ["sim1a"], [1], NOW),
+    "lease lost": lambda d: d.lost_leases("lease-lost", "Closed.", [BID.id], [1], NOW),
     "failing": lambda d: d.failing("code", "text", NOW),
     "late": lambda d: d.in_time(after(1000)),
     "closing": lambda d: d.closing(NOW),

@@ -100,7 +100,7 @@ def test_a_bid_above_the_price_outside_the_region_or_lost_is_out():
             bid("gone", "3", "1", region="eu"),
         ],
         strict,
-        lost=["gone"],
+        lost=[(1, "gone")],
     ).table
 
     assert {scored.bid.provider: scored.reason for scored in table} == {
@@ -109,7 +109,7 @@ def test_a_bid_above_the_price_outside_the_region_or_lost_is_out():
         "silent": "region is not declared, eu is required.",
         "gone": "Lost before: its bid was gone when it was accepted, or it closed the lease.",
     }
-    assert choose_bids([scored.bid for scored in table], strict, lost=["gone"]).chosen == ()
+    assert choose_bids([scored.bid for scored in table], strict, lost=[(1, "gone")]).chosen == ()
 
 
 def test_no_bid_is_no_choice():

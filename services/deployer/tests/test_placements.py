@@ -47,7 +47,7 @@ async def test_when_one_placement_has_no_bid_nothing_is_leased_and_nothing_is_sp
     with pytest.raises(BidLost) as lost:
         await market.accept(wanted.id, [*bids, nobodys])
 
-    assert ([bid.gseq for bid in bids], lost.value.gseq) == ([1], 2)
+    assert ([bid.gseq for bid in bids], lost.value.bid) == ([1], nobodys.id)
     with pytest.raises(OrderNotOpen):
         await market.send_manifest(wanted.id, SEVERAL)
     assert await market.close(wanted.id) == Closed(reason=CloseReason.OWNER, spent_uact=0)
@@ -91,7 +91,7 @@ async def test_a_placement_that_lost_its_provider_gets_another_while_the_others_
     await running(market, wanted.id, SEVERAL)
 
     assert lost.gseqs == ({1, 2} if arena.reopens_all else {1})
-    assert (set(lost.providers), {bid.gseq for bid in offered.bids}) == ({before[0].provider}, lost.gseqs)
+    assert (lost.leases, {bid.gseq for bid in offered.bids}) == ((before[0].id,), lost.gseqs)
     assert [lease.gseq for lease in second] == [1, 2]
     assert second[0].lease_id != first[0].lease_id
     assert (second[1] == first[1]) is not arena.reopens_all

@@ -70,11 +70,11 @@ LEASED = CHOSEN.got_leases([lease(1), lease(2, "b")], NOW)
 
 @given(
     st.lists(st.builds(bid, st.integers(1, 2), st.sampled_from("abcd"), st.integers(1, 9)), max_size=8),
-    st.sets(st.sampled_from("abcd"), max_size=2),
+    st.sets(st.tuples(st.integers(1, 2), st.sampled_from("abcd")), max_size=3),
 )
-def test_each_placement_gets_its_own_best_bid_or_none_gets_any(bids: list[Bid], lost: set[str]):
-    bids = list({(b.gseq, b.provider): b for b in bids}.values())
-    fitting = [b for b in bids if b.provider not in lost]
+def test_each_placement_gets_its_own_best_bid_or_none_gets_any(bids: list[Bid], lost: set[tuple[int, str]]):
+    bids = list({b.id: b for b in bids}.values())
+    fitting = [b for b in bids if b.id not in lost]
     best = [
         min(several, key=lambda b: (b.uact_per_block, b.provider))
         for _, several in groupby(sorted(fitting, key=lambda b: b.gseq), key=lambda b: b.gseq)
@@ -104,36 +104,37 @@ def test_it_costs_what_all_its_placements_cost_and_says_who_they_are():
 
 
 def test_when_one_bid_is_lost_all_are_chosen_again():
-    again = CHOSEN.lost_bid("b", 2, NOW)
+    again = CHOSEN.lost_bid((2, "b"), NOW)
 
-    assert (again.state, again.chosen, again.leases, again.lost) == (State.OPEN, (), (), ("b",))
+    assert (again.state, again.chosen, again.leases, again.lost) == (State.OPEN, (), (), ((2, "b"),))
 
 
 def test_a_lost_lease_is_replaced_while_the_other_one_goes_on():
-    relisted = LEASED.lost_leases("lease-lost", "Closed.", ["a"], [1], NOW)
+    relisted = LEASED.lost_leases("lease-lost", "Closed.", [(1, "a")], [1], NOW)
     chosen = chose(relisted, bid(1), bid(1, "c", 9), bid(2, "d", 1))
     leased = chosen.got_leases([lease(1, "c"), lease(2, "b")], NOW)
 
-    assert (relisted.chosen, relisted.leases, relisted.lost) == ((bid(2, "b", 7),), (lease(2, "b"),), ("a",))
+    assert (relisted.chosen, relisted.leases) == ((bid(2, "b", 7),), (lease(2, "b"),))
+    assert relisted.lost == ((1, "a"),)
     assert [b.provider for b in chosen.chosen] == ["c", "b"]
     assert [row.bid.provider for row in chosen.bids] == ["c", "a", "b"]
     assert leased.explanation == "Lease sim/1/1/c; sending the manifest."
 
 
 def test_a_kept_placement_may_lose_its_provider_while_another_one_looks_for_its_own():
-    looking = LEASED.lost_leases("lease-lost", "Closed.", ["a"], [1], NOW).opened(NOW)
+    looking = LEASED.lost_leases("lease-lost", "Closed.", [(1, "a")], [1], NOW).opened(NOW)
 
-    both = looking.lost_leases("lease-lost", "Closed.", ["b"], [2], NOW)
-    gone = chose(LEASED.lost_leases("lease-lost", "Closed.", ["a"], [1], NOW), bid(1, "c")).lost_bid(
-        "b", 2, NOW
+    both = looking.lost_leases("lease-lost", "Closed.", [(2, "b")], [2], NOW)
+    gone = chose(LEASED.lost_leases("lease-lost", "Closed.", [(1, "a")], [1], NOW), bid(1, "c")).lost_bid(
+        (2, "b"), NOW
     )
 
-    assert (both.state, both.chosen, both.leases, both.lost) == (State.CREATED, (), (), ("a", "b"))
+    assert (both.state, both.chosen, both.leases, both.lost) == (State.CREATED, (), (), ((1, "a"), (2, "b")))
     assert (gone.state, gone.chosen, gone.leases) == (State.OPEN, (), ())
 
 
 def test_each_new_lease_is_a_fact_of_its_own():
-    relisted = chose(LEASED.lost_leases("lease-lost", "Closed.", ["a"], [1], NOW), bid(1, "c"))
+    relisted = chose(LEASED.lost_leases("lease-lost", "Closed.", [(1, "a")], [1], NOW), bid(1, "c"))
     again = relisted.got_leases([lease(1, "c"), lease(2, "b")], NOW)
 
     told = [*events.facts(CHOSEN, LEASED), *events.facts(relisted, again)]
@@ -165,8 +166,21 @@ def test_a_choice_of_nothing_is_no_choice():
     assert (Choice((), (1, 2)).chosen, Choice((), (1, 2)).uact_per_block) == ((), None)
 
 
-def test_a_successor_leaves_out_everybody_who_was_left():
-    assert elsewhere(LEASED, "k", NOW).lost == ("a", "b")
+def test_a_provider_that_left_one_placement_may_run_another():
+    both_gone = LEASED.lost_leases("lease-lost", "Closed.", [(1, "a"), (2, "b")], [1, 2], NOW)
+
+    chosen = chose(both_gone, bid(1, "a"), bid(1, "b", 9), bid(2, "a", 9), bid(2, "b"))
+
+    assert [(b.gseq, b.provider) for b in chosen.chosen] == [(1, "b"), (2, "a")]
+    assert [row.bid.id for row in chosen.bids if row.cause is Cause.LOST] == [(1, "a"), (2, "b")]
+
+
+def test_a_successor_has_each_placement_elsewhere_than_it_was():
+    successor = elsewhere(LEASED, "k", NOW)
+
+    chosen = chose(successor, bid(1), bid(1, "b"), bid(2), bid(2, "b", 1))
+
+    assert [(b.gseq, b.provider) for b in chosen.chosen] == [(1, "b"), (2, "a")]
 
 
 def test_a_service_is_scaled_wherever_it_is():

@@ -130,12 +130,14 @@ class NotRunThere(CannotRun, title="Not run there"):
 
 
 class BidLost(Conflict, title="Bid lost"):
-    """A provider withdrew, or gave the place to somebody else, before the leases were made; none was."""
+    """A provider withdrew, or gave the place to somebody else, before the leases were made; none was.
 
-    def __init__(self, provider: str, gseq: int = 1) -> None:
-        super().__init__("The bid was gone when it was accepted.", provider=provider)
-        self.provider = provider
-        self.gseq = gseq
+    `bid` is the number of its placement, and the provider.
+    """
+
+    def __init__(self, bid: tuple[int, str]) -> None:
+        super().__init__("The bid was gone when it was accepted.", provider=bid[1])
+        self.bid = bid
 
 
 class OrderNotOpen(Conflict, title="Order not open"):
@@ -155,15 +157,16 @@ class OrderRefused(Conflict, title="Order refused"):
 class LeaseLost(Conflict, title="Lease lost"):
     """Providers have closed leases by themselves; the order can be opened again.
 
-    `gseqs` are the placements that have no lease any more, be it that another one was closed.
+    `leases` are those that were closed, each by the number of its placement and the provider; `gseqs` are the
+    placements that have none any more, be it that another one was closed.
     """
 
-    def __init__(self, providers: Sequence[str], reason: str, gseqs: Collection[int] = (1,)) -> None:
-        named = " and ".join(dict.fromkeys(providers))
+    def __init__(self, leases: Sequence[tuple[int, str]], reason: str, gseqs: Collection[int]) -> None:
+        named = " and ".join(dict.fromkeys(provider for _, provider in leases))
         super().__init__(
             f"The provider {named} has closed the lease ({reason}).", provider=named, reason=reason
         )
-        self.providers = tuple(providers)
+        self.leases = tuple(leases)
         self.gseqs = frozenset(gseqs)
 
 

@@ -125,7 +125,7 @@ class SimulatedMarketplace:
                 _lease(row, bids)
             leases, stalls = _leases(row), _fires(row, "stall-after-accept")
         if lost is not None:
-            raise BidLost(lost.provider, lost.gseq)
+            raise BidLost(lost.id)
         if [held.provider for held in leases] != [bid.provider for bid in bids]:
             raise OrderNotOpen
         await _answer(stalls)
@@ -271,8 +271,8 @@ def _ending(row: SimulatedOrderRow) -> Conflict | None:
         case "lost", CloseReason.MANIFEST_TIMEOUT:
             return ManifestTimeout()
         case "lost", reason:
-            closed = [held for held in _leases(row) if held.is_closed]
-            return LeaseLost([h.provider for h in closed], reason or "", [h.gseq for h in closed])
+            lost = [(held.gseq, held.provider) for held in _leases(row) if held.is_closed]
+            return LeaseLost(lost, reason or "", [gseq for gseq, _ in lost])
         case _:
             return None
 
@@ -302,17 +302,17 @@ def _hold(row: SimulatedOrderRow, leases: list[Held]) -> None:
 
 def _unknown(row: SimulatedOrderRow, bids: Sequence[Bid]) -> Bid | None:
     """The first of `bids` that nobody has made."""
-    made = {(offer.bid.gseq, offer.bid.provider) for offer in _OFFERS.validate_python(row.offers)}
-    return next((bid for bid in bids if (bid.gseq, bid.provider) not in made), None)
+    made = {offer.bid.id for offer in _OFFERS.validate_python(row.offers)}
+    return next((bid for bid in bids if bid.id not in made), None)
 
 
 def _lease(row: SimulatedOrderRow, bids: Sequence[Bid]) -> None:
     """Leases every placement that is not leased yet; at the price of the market's own book."""
     held = {lease.gseq: lease for lease in _leases(row)}
-    offered = {(o.bid.gseq, o.bid.provider): o.bid for o in _OFFERS.validate_python(row.offers)}
+    offered = {o.bid.id: o.bid for o in _OFFERS.validate_python(row.offers)}
     for bid in bids:
         if bid.gseq not in held:
-            price = offered[bid.gseq, bid.provider].uact_per_block
+            price = offered[bid.id].uact_per_block
             held[bid.gseq] = Held(bid.gseq, row.number, bid.provider, bid.uri, price, row.height)
             _keep(row, _escrow(row).leased(price, row.height))
     row.state = "active"

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from mesh_deployer.domain.market import (
     Bid,
+    BidId,
     Cause,
     Placement,
     ScoredBid,
@@ -42,7 +43,7 @@ def placements(workload: Workload) -> tuple[Placement, ...]:
 
 
 def choose_bids(
-    bids: Iterable[Bid], terms: Terms, *, lost: Collection[str] = (), kept: Collection[int] = ()
+    bids: Iterable[Bid], terms: Terms, *, lost: Collection[BidId] = (), kept: Collection[int] = ()
 ) -> Choice:
     """The best bid for each placement by the strategy of `terms`, among those that meet them.
 
@@ -51,7 +52,8 @@ def choose_bids(
     Args:
         bids: The bids for one order, in any order.
         terms: What a bid must meet.
-        lost: Providers whose bid was gone when it was accepted, or who closed their lease.
+        lost: Bids that were gone when they were accepted, or whose lease was closed or left: their providers
+            are out for that placement, and for no other.
         kept: Placements that are leased already; nothing is chosen for them.
 
     Returns:
@@ -67,7 +69,7 @@ def choose_bids(
     )
 
 
-def _table(bids: Iterable[Bid], terms: Terms, lost: Collection[str]) -> Sequence[ScoredBid]:
+def _table(bids: Iterable[Bid], terms: Terms, lost: Collection[BidId]) -> Sequence[ScoredBid]:
     scored = sorted(((bid.score(terms.strategy), bid) for bid in bids), key=lambda pair: _order(*pair, terms))
     faults = {bid.provider: _fault(bid, terms, lost) for _, bid in scored}
     accepted = [(score, bid) for score, bid in scored if not faults[bid.provider]]
@@ -89,9 +91,9 @@ def _order(score: Decimal, bid: Bid, terms: Terms) -> tuple[Decimal, Decimal, st
     return (score, -bid.reputation if is_price else Decimal(0), bid.provider)
 
 
-def _fault(bid: Bid, terms: Terms, lost: Collection[str]) -> tuple[Cause, str] | None:
+def _fault(bid: Bid, terms: Terms, lost: Collection[BidId]) -> tuple[Cause, str] | None:
     """Why the bid is out; None when it is not."""
-    if bid.provider in lost:
+    if bid.id in lost:
         return Cause.LOST, "Lost before: its bid was gone when it was accepted, or it closed the lease."
     price, ceiling = bid.uact_per_block, terms.placements[bid.gseq - 1].ceiling_uact_per_block
     if price > ceiling:

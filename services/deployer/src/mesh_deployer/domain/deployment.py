@@ -23,6 +23,7 @@ from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.funds import Funds
 from mesh_deployer.domain.market import (
     Bid,
+    BidId,
     CloseReason,
     Declined,
     ScoredBid,
@@ -126,11 +127,12 @@ class Deployment:
 
     `chosen` and `leases` have one for each placement, by number; before it is leased, only those of
     placements whose lease goes on while others are bid for anew. `revision` counts its changes, `traceparent`
-    is the trace of whoever asked for it (W3C Trace Context). `deposit_uact` is what is locked,
-    `deposit_goal_uact` what is to be when it is more, `top_up_to_uact` how far it may be raised by itself,
-    None for not at all. `replaces` is the deployment that is closed once this one runs, `replaced_by` the one
-    that is to take its place. `unready_since` is when replicas were found missing, None while all are there.
-    `fail_overs` counts how often it was begun elsewhere by itself, None for one that stays where it is.
+    is the trace of whoever asked for it (W3C Trace Context). `lost` are the bids and leases whose provider is
+    out for their placement. `deposit_uact` is what is locked, `deposit_goal_uact` what is to be when it is
+    more, `top_up_to_uact` how far it may be raised by itself, None for not at all. `replaces` is the
+    deployment that is closed once this one runs, `replaced_by` the one that is to take its place.
+    `unready_since` is when replicas were found missing, None while all are there. `fail_overs` counts how
+    often it was begun elsewhere by itself, None for one that stays where it is.
     """
 
     id: UUID
@@ -151,7 +153,7 @@ class Deployment:
     bids: tuple[ScoredBid, ...] = ()
     declined: tuple[Declined, ...] = ()
     chosen: tuple[Bid, ...] = ()
-    lost: tuple[str, ...] = ()
+    lost: tuple[BidId, ...] = ()
     order_number: int = 1
     leases: tuple[Lease, ...] = ()
     uris: tuple[str, ...] = ()
@@ -226,10 +228,11 @@ class Deployment:
         chosen = sorted((*self._keeping(self.kept).chosen, *bids), key=lambda bid: bid.gseq)
         return replace(self._to(State.CHOSEN, now, note), chosen=tuple(chosen))
 
-    def lost_bid(self, provider: str, gseq: int, now: datetime) -> "Deployment":
+    def lost_bid(self, bid: BidId, now: datetime) -> "Deployment":
         """An accepted bid was gone, and nothing was leased. Raises `IllegalTransition`."""
+        gseq, provider = bid
         changed = self._to(State.OPEN, now, f"The bid of {provider} was gone; choosing again.")
-        return replace(changed._keeping(self.kept - {gseq}), lost=(*self.lost, provider))
+        return replace(changed._keeping(self.kept - {gseq}), lost=(*self.lost, bid))
 
     def got_leases(self, leases: Collection[Lease], now: datetime) -> "Deployment":
         """A provider is bound to every placement. Raises `IllegalTransition`."""
@@ -238,7 +241,7 @@ class Deployment:
         return replace(changed, leases=tuple(leases), leased_at=self.leased_at or now)
 
     def lost_leases(
-        self, code: str, text: str, by: Collection[str], gseqs: Collection[int], now: datetime
+        self, code: str, text: str, lost: Collection[BidId], gseqs: Collection[int], now: datetime
     ) -> "Deployment":
         """Providers have closed leases: bids are asked for anew, or it ends when that was done often.
 
@@ -249,7 +252,7 @@ class Deployment:
         changed = self._to(State.CREATED, now, f"{text} Asking for bids once more.")
         return replace(
             changed._keeping(self.kept.difference(gseqs)),
-            lost=(*self.lost, *by),
+            lost=(*self.lost, *lost),
             order_number=self.order_number + 1,
             uris=(),
         )

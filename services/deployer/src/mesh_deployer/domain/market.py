@@ -53,6 +53,10 @@ RESIDENCY = frozenset({"region", "country", "location-region"})
 _SCORE_STEP = Decimal("0.000001")
 
 
+BidId = tuple[int, str]
+"""Which bid, or lease, of a deployment: the number of its placement, and whose it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bid:
     """A provider's offer to run the placement of number `gseq`.
@@ -69,6 +73,11 @@ class Bid:
     leases: int = 0
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
     gseq: int = 1
+
+    @property
+    def id(self) -> BidId:
+        """Which bid of its order it is: a provider makes one for a placement."""
+        return self.gseq, self.provider
 
     @property
     def trust(self) -> Decimal:

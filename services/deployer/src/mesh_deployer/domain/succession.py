@@ -50,8 +50,8 @@ def scaled(
 
 
 def elsewhere(deployment: Deployment, key: str, now: datetime) -> Deployment:
-    """The successor that runs the same at another provider."""
-    left = (bid.provider for bid in deployment.chosen)
+    """The successor that runs the same, each placement at another provider than it has and had."""
+    left = (bid.id for bid in deployment.chosen)
     return replace(_successor(deployment, key, now), lost=(*deployment.lost, *left))
 
 

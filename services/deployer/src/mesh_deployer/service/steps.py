@@ -45,7 +45,7 @@ class Steps:
         try:
             return await _STEPS[deployment.state](deployment, market)
         except LeaseLost as lost:
-            return deployment.lost_leases(lost.code(), lost.detail, lost.providers, lost.gseqs, now())
+            return deployment.lost_leases(lost.code(), lost.detail, lost.leases, lost.gseqs, now())
         except (OrderNotOpen, OrderRefused, InsufficientFunds, ManifestTimeout) as ended:
             return deployment.failing(ended.code(), ended.detail, now())
 
@@ -83,7 +83,7 @@ async def _lease(deployment: Deployment, market: Marketplace) -> Deployment:
     try:
         leases = await market.accept(deployment.id, deployment.chosen)
     except BidLost as lost:
-        return deployment.lost_bid(lost.provider, lost.gseq, now())
+        return deployment.lost_bid(lost.bid, now())
     return deployment.got_leases(leases, now())
 
 

@@ -171,7 +171,7 @@ class AkashMarketplace:
                 return leases
             for bid, offered in zip(wanted, offers, strict=True):
                 if not any(b.id.provider == bid.provider and b.state == "open" for b in offered):
-                    raise BidLost(bid.provider, bid.gseq)
+                    raise BidLost(bid.id)
             return None
 
         ids = [self._id(dseq, bid.gseq, orders[bid.gseq], bid.provider) for bid in wanted]
@@ -294,7 +294,9 @@ class AkashMarketplace:
         if reason is CloseReason.MANIFEST_TIMEOUT:
             raise ManifestTimeout
         if reason is not CloseReason.OWNER:
-            raise LeaseLost([lease.id.provider for lease in found.lost], reason, found.paused)
+            raise LeaseLost(
+                [(lease.id.gseq, lease.id.provider) for lease in found.lost], reason, found.paused
+            )
         return found
 
     async def _orders(self, found: Found) -> dict[int, int]:

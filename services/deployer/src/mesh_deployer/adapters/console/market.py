@@ -89,10 +89,10 @@ class ConsoleMarketplace:
         offers = {(o.id.gseq, o.id.provider): o for o in await self._offers(row) if o.state == "open"}
         _, found = await self._usable(order_id)  # after the bids: one that became our lease is not lost
         wanted = [bid for bid in bids if bid.gseq not in found.active]
-        if lost := next((bid for bid in wanted if (bid.gseq, bid.provider) not in offers), None):
-            raise BidLost(lost.provider, lost.gseq)
+        if lost := next((bid for bid in wanted if bid.id not in offers), None):
+            raise BidLost(lost.id)
         if wanted:
-            found = await self._leased(row, [offers[bid.gseq, bid.provider] for bid in wanted])
+            found = await self._leased(row, [offers[bid.id] for bid in wanted])
         leases = found.current  # also one that its provider has closed meanwhile: the next look finds out
         if len(leases) < len(bids):
             raise Unavailable(NAME)
@@ -253,7 +253,8 @@ class ConsoleMarketplace:
                 return row, found
             case reason:
                 # what comes next is another deployment, so that every lease is gone
-                raise LeaseLost([lease.id.provider for lease in found.lost], reason, found.current)
+                closed = [(lease.id.gseq, lease.id.provider) for lease in found.lost]
+                raise LeaseLost(closed, reason, found.current)
 
     async def _offers(self, row: RemoteOrderRow) -> list[BidView]:
         bids = await self.console.bids(row.dseq or 0)
