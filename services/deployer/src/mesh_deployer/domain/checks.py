@@ -157,22 +157,28 @@ def addresses(
     Akash takes two spellings of one protocol, and two ports without `as`, for what is written (go/sdl/v2.go).
     """
     used: dict[tuple[str, int, str], str] = {}
-    for entry in deployments:
-        for item in services[entry.service].place.at("expose").items():
-            for to in item.at("to").items():
-                if not (ip := to.at("ip").text()):
-                    continue
-                if ip not in endpoints:
-                    to.at("ip").error(
-                        "unknown-reference", f"There is no endpoint {ip}.", "Add it to `endpoints`."
-                    )
-                key = (ip, item.at("as").uint32(), item.at("proto").text())
-                if key in used:
-                    hint = "Write another `as`; without one every port counts as the same."
-                    to.at("ip").error("duplicate-port", f"{used[key]} has this port of {ip} already.", hint)
-                used[key] = entry.service
+    for entry, item, to in _leasing(deployments, services):
+        ip = to.at("ip").text()
+        if ip not in endpoints:
+            to.at("ip").error("unknown-reference", f"There is no endpoint {ip}.", "Add it to `endpoints`.")
+        key = (ip, item.at("as").uint32(), item.at("proto").text())
+        if key in used:
+            hint = "Write another `as`; without one every port counts as the same."
+            to.at("ip").error("duplicate-port", f"{used[key]} has this port of {ip} already.", hint)
+        used[key] = entry.service
     for name in endpoints.keys() - {ip for ip, _, _ in used}:
         endpoints[name].error("not-used", "No port is open on this endpoint.", f"Add `ip: {name}` to one.")
+
+
+def _leasing(
+    deployments: Iterable[DeploymentSection], services: Mapping[str, ServiceSection]
+) -> Iterator[tuple[DeploymentSection, Place, Place]]:
+    """Each port that is open on a leased IP, and for whom."""
+    for entry in deployments:
+        section = services[entry.service]
+        if any(expose.ip for expose in section.exposes):
+            for item in section.place.at("expose").items():
+                yield from ((entry, item, to) for to in item.at("to").items() if to.at("ip").text())
 
 
 def names(services: Mapping[str, ServiceSection], deployed: Collection[str]) -> None:
@@ -180,9 +186,10 @@ def names(services: Mapping[str, ServiceSection], deployed: Collection[str]) -> 
     for name, section in services.items():
         if name not in deployed:
             section.place.warn("not-deployed", "The service is not deployed.", "Name it in `deployment`.")
-        for item in section.place.at("expose").items():
-            for to in item.at("to").items():
-                _known(to.at("service"), services)
+        if {expose.service for expose in section.exposes} - {"", *services}:
+            for item in section.place.at("expose").items():
+                for to in item.at("to").items():
+                    _known(to.at("service"), services)
         for dependency in section.place.at("dependencies").items():
             _known(dependency.at("service"), services)
 

@@ -161,8 +161,10 @@ def _marked(place: Place, used: set[str]) -> dict[str, Place]:
 def _sequence(place: Place) -> Mapping[str, int]:
     """The number of every leased IP: its last place among all that services ask for, from 1, by name.
 
-    Akash counts destinations that are not global as well, under no name.
+    Akash counts destinations that are not global as well, under no name. Without endpoints there is none.
     """
+    if not place.has("endpoints"):
+        return {}
     deployed = place.at("services")
     wanted = [
         ip for name in place.at("deployment").named() for ip in exposes.leases(deployed.at(name).at("expose"))

@@ -95,8 +95,10 @@ def _protocol(place: Place) -> str:
 
 
 def _http_options(place: Place) -> HttpOptions:
-    place.fields(_HTTP)
     default = HttpOptions()
+    if place.is_absent:
+        return default
+    place.fields(_HTTP)
     return HttpOptions(
         max_body_size=_bounded(place.at("max_body_size"), _MAX_BODY) or default.max_body_size,
         proxy_buffer_size=_bounded(place.at("proxy_buffer_size"), _MAX_BUFFER),

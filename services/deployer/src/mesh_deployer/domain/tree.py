@@ -7,14 +7,15 @@ does not decode, and so must we.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import yaml.cyaml
+from yaml.events import AliasEvent, MappingEndEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
 
 from mesh_deployer.domain.issues import Issue, Unreadable
-from mesh_deployer.domain.scalars import Scalar
+from mesh_deployer.domain.scalars import NULLS, Scalar
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
@@ -26,6 +27,8 @@ MAX_KEY = 253
 _Parser: Any = cast("Any", yaml.cyaml).CParser
 """libyaml's parser alone, without what makes objects of its events."""
 _TAG = "tag:yaml.org,2002:"
+_ODD_KEYS = NULLS | {"<<"}
+"""What may be no name of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,14 @@ class Fault:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Listing:
     """A sequence."""
 
     items: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mapping:
     """A mapping: `entries` with what is merged into it, `written` its own pairs in their order."""
 
@@ -66,7 +69,7 @@ def read(text: str | bytes) -> tuple[Node, bool]:
     if len(text.encode(errors="replace") if isinstance(text, str) else text) > MAX_BYTES:
         raise Unreadable(Issue("", "too-large", f"At most {MAX_BYTES} bytes are read."))
     try:
-        return _Composer(iter(_Parser(text).get_event, None)).document()
+        return _Composer(_Parser(text).get_event).document()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         hint = "Indent with spaces." if "found character" in str(error.problem) else ""
@@ -79,47 +82,44 @@ def read(text: str | bytes) -> tuple[Node, bool]:
 class _Composer:
     """Builds the tree from the parser's events, so that nothing is expanded before it is checked."""
 
-    events: Iterator[Any]
+    event: Callable[[], Any]
+    """The parser's next event."""
     path: list[str | int] = field(default_factory=list[str | int])
     nodes: int = 0
     characters: int = 0
     anchors: dict[str, tuple[Node, int, int]] = field(default_factory=dict[str, tuple[Node, int, int]])
 
     def document(self) -> tuple[Node, bool]:
-        event = next(self.events)
+        event = self.event()
         while isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
-            event = next(self.events)
+            event = self.event()
         if isinstance(event, yaml.StreamEndEvent):
             raise self._refusal("empty", "There is nothing in it.")
         root = self._node(event)
-        next(self.events)
+        self.event()
         return root, self._is_at_the_end()
 
     def _is_at_the_end(self) -> bool:
         try:
-            return isinstance(next(self.events), yaml.StreamEndEvent)
+            return isinstance(self.event(), yaml.StreamEndEvent)
         except yaml.YAMLError:
             return False
 
     def _node(self, event: Any) -> Node:
-        if event.__class__ is yaml.AliasEvent:
+        if event.__class__ is AliasEvent:
             return self._alias(event.anchor)
         nodes, characters = self.nodes, self.characters
-        self._count(1, len(event.value) if event.__class__ is yaml.ScalarEvent else 0)
+        is_scalar = event.__class__ is ScalarEvent
+        self._count(1, len(event.value) if is_scalar else 0)
         if len(self.path) > MAX_DEPTH:
             raise self._refusal("too-deep", f"At most {MAX_DEPTH} levels are read.")
-        node = self._new(event)
+        node = _scalar(event) if is_scalar else self._several(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = (node, self.nodes - nodes, self.characters - characters)
         return node
 
-    def _new(self, event: Any) -> Node:
-        if event.__class__ is yaml.ScalarEvent:
-            # style is None or "" for a plain scalar, depending on the parser
-            return Scalar(event.value, not event.style, (event.tag or "").replace(_TAG, "!!"))
-        if event.__class__ is yaml.SequenceStartEvent:
-            return self._listing()
-        return self._mapping()
+    def _several(self, event: Any) -> Node:
+        return self._listing() if event.__class__ is SequenceStartEvent else self._mapping()
 
     def _alias(self, anchor: str) -> Node:
         if anchor not in self.anchors:
@@ -138,7 +138,7 @@ class _Composer:
 
     def _listing(self) -> Listing:
         items: list[Node] = []
-        while (event := next(self.events)).__class__ is not yaml.SequenceEndEvent:
+        while (event := self.event()).__class__ is not SequenceEndEvent:
             self.path.append(len(items))
             items.append(self._node(event))
             self.path.pop()
@@ -146,13 +146,13 @@ class _Composer:
 
     def _mapping(self) -> Mapping:
         pairs: list[_Pair] = []
-        while (event := next(self.events)).__class__ is not yaml.MappingEndEvent:
+        while (event := self.event()).__class__ is not MappingEndEvent:
             key = self._node(event)
             name = key.value if isinstance(key, Scalar) else "?"
             self.path.append(name)
             if len(name) > MAX_KEY:
                 raise self._refusal("key", f"A key has at most {MAX_KEY} characters.")
-            pairs.append((key, self._node(next(self.events))))
+            pairs.append((key, self._node(self.event())))
             self.path.pop()
         return _mapping(pairs)
 
@@ -176,11 +176,24 @@ def overlaid(below: Node | None, above: Node, depth: int) -> Node:
     return Mapping(entries, below.written + above.written, below.fault or above.fault)
 
 
+def _scalar(event: Any) -> Scalar:
+    # style is None or "" for a plain scalar, depending on the parser
+    return Scalar(event.value, not event.style, event.tag.replace(_TAG, "!!") if event.tag else "")
+
+
 def _mapping(pairs: Sequence[_Pair]) -> Mapping:
+    written = [(key.value, value) for key, value in pairs if isinstance(key, Scalar)]
+    entries = dict(written)
+    if len(entries) == len(pairs) and _ODD_KEYS.isdisjoint(entries):
+        return Mapping(entries, tuple(written))
+    return _odd_mapping(pairs, written)
+
+
+def _odd_mapping(pairs: Sequence[_Pair], written: list[tuple[str, Node]]) -> Mapping:
+    """One with a key that is no name or given twice, or into which something is merged."""
     own: dict[str, Node] = {}
     merged: dict[str, Node] = {}
     fault: Fault | None = None
-    written = [(key.value, value) for key, value in pairs if isinstance(key, Scalar)]
     names = [name for name, _ in written]
     if len(names) < len(pairs):
         fault = Fault("key", "A key must be a name.")

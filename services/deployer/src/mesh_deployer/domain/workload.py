@@ -31,7 +31,7 @@ class Volume:
 
     def attribute(self, key: str) -> str | None:
         """The attribute's value."""
-        return dict(self.attributes or ()).get(key)
+        return next((value for name, value in self.attributes or () if name == key), None)
 
     @property
     def is_persistent(self) -> bool:
