@@ -93,6 +93,19 @@ async def test_an_agent_that_does_not_stand_on_the_chain_yet_is_turned_down(call
     assert candidate["reason"] == "its registration is not on the chain yet"
 
 
+async def test_an_agent_s_calls_count_once_a_step_cares_for_its_speed(caller: Caller, town: Town):
+    await town.hire_sample("careful", reputation=0.5)
+    weights = {"reputation": 0, "price": 0, "latency": 1}
+    asked = {"task": "t", "requirements": [STEP | {"select": {"weights": weights}}]}
+
+    before, run, after = await caller.plan(asked), await caller.run(asked, "pace"), await caller.plan(asked)
+
+    first, then = before["steps"][0]["candidates"][0], after["steps"][0]["candidates"][0]
+    assert (run["status"], first["latency_s"], first["score"]) == ("succeeded", None, 0)
+    assert then["latency_s"] > 0
+    assert then["score"] == pytest.approx(-then["latency_s"] / after["steps"][0]["timeout_s"], abs=1e-6)
+
+
 async def test_the_payer_does_not_hire_itself_for_money(caller: Caller, town: Town, payer: str):
     await town.hire_sample("careful")
     town.listings[town.agents["careful"].agent_id]["owner"] = payer
@@ -105,7 +118,7 @@ async def test_the_payer_does_not_hire_itself_for_money(caller: Caller, town: To
 async def test_a_step_says_whom_it_prefers_and_the_plan_says_so_again(caller: Caller, town: Town):
     await town.hire_sample("careful", reputation=0.8)
     await town.hire_sample("sloppy", reputation=0.3)
-    weights = {"reputation": 1, "price": 0}
+    weights = {"reputation": 1, "price": 0, "latency": 0}
     select = {"mode": "score", "deadline_s": 60, "min_reputation": 0.5, "weights": weights}
 
     plan = await caller.plan({"task": "t", "requirements": [STEP | {"select": select}]})
@@ -175,6 +188,7 @@ async def test_what_many_steps_ask_for_is_looked_up_once():
         own_endpoint="http://me.example",
         max_budget_units=10_000,
         ledger_limit_units=0,
+        paces={},
     )
     steps = tuple(Requirement(id=f"s{n}", capability="work") for n in range(500))
 

@@ -63,6 +63,30 @@ def test_a_step_says_what_counts(reputation_weight: float, price_weight: float, 
     assert names(found)[0] == first
 
 
+def paced(paces: dict[str, float], *, weight: float = 0.2) -> list[tuple[str, float]]:
+    """Names and scores of two equal agents at these paces, when a call may take ten seconds."""
+    by = Preference(reputation_weight=0, price_weight=0, latency_weight=weight)
+    wanted = Requirement(id="s", capability="text.summarize", timeout_s=10, select=by)
+    found = selection.rank(wanted, [listing("a"), listing("b")], LIMITS, paces)
+    return [(candidate.name, candidate.score) for candidate in found]
+
+
+def test_the_faster_agent_is_asked_first_where_that_counts():
+    assert paced({"0xa": 5.0, "0xb": 1.0}) == [("b", -0.02), ("a", -0.1)]
+
+
+def test_nobody_is_held_slow_before_the_first_call():
+    assert paced({"0xa": 1.0}) == [("b", 0.0), ("a", -0.02)]
+
+
+def test_nobody_is_slower_than_a_call_may_take():
+    assert paced({"0xa": 10.0, "0xb": 99.0}) == [("a", -0.2), ("b", -0.2)]
+
+
+def test_speed_counts_nothing_unless_a_step_says_so():
+    assert paced({"0xa": 5.0}, weight=Preference().latency_weight) == [("a", 0.0), ("b", 0.0)]
+
+
 @pytest.mark.parametrize(("reputation", "is_accepted"), [(0.69, False), (0.7, True)])
 def test_nobody_below_the_least_reputation_is_hired(reputation: float, is_accepted: bool):
     wanted = Requirement(id="s", capability="text.summarize", select=Preference(min_reputation=0.7))

@@ -103,7 +103,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
             desk = EscrowDesk(database=platform.database, escrows=escrows)
             cashier = _cashier(settings, platform, rpc, sender, escrows)
             planner, runs_desk = _desks(
-                settings, platform, claims, cashier, directory=directory, escrows=escrows, news=news
+                settings, platform, claims, cashier, attempts, directory=directory, escrows=escrows
             )
             yield Coordinator(
                 planner=planner,
@@ -199,10 +199,10 @@ def _desks(
     platform: Platform,
     claims: Claims,
     cashier: Cashier,
+    attempts: AttemptRunner,
     *,
     directory: RegistryDirectory,
     escrows: ChainEscrows,
-    news: Bell,
 ) -> tuple[Planner, RunDesk]:
     planner = Planner(
         directory=directory,
@@ -210,6 +210,7 @@ def _desks(
         own_endpoint=platform.public_url,
         max_budget_units=settings.max_run_budget,
         ledger_limit_units=settings.ledger_limit,
+        paces=attempts.paces.seconds,
         drafter=_drafter(settings, platform),
     )
     return planner, RunDesk(
@@ -218,7 +219,7 @@ def _desks(
         cashier=cashier,
         planner=planner,
         attempts_per_step=settings.attempts_per_step,
-        news=news,
+        news=attempts.news,
     )
 
 

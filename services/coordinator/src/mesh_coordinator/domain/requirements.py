@@ -41,6 +41,7 @@ class Preference:
     min_reputation: float = 0.0
     reputation_weight: float = 0.5
     price_weight: float = 0.3
+    latency_weight: float = 0.0
     auction_s: int | None = None
 
 

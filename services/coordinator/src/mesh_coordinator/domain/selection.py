@@ -1,23 +1,25 @@
-"""Which agent does a step: the best mix of reputation and price, with the reasons in the open.
+"""Which agent does a step: the best mix of reputation, price and speed, with the reasons in the open.
 
-    score = 0.5 · reputation - 0.3 · price / ceiling
+    score = 0.5 · reputation - 0.3 · price / ceiling - 0 · latency / timeout
 
 The weights are the requirement's to choose. Reputation is the registry's, 0 to 1, a lower bound already: who
 has little to show has little of it. The ceiling is the requirement's `max_price`, without one the dearest
-price on offer. Equal scores go to the lower price, then to the lower agent id, so that a plan made twice is
-the same plan.
+price on offer. Latency is what calls of the agent took here; nobody is held slow before the first. Equal
+scores go to the lower price, then to the lower agent id, so that a plan made twice is the same plan.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from mesh_coordinator.domain.requirements import Preference, Requirement
+from mesh_coordinator.domain.requirements import Requirement
 
 ACCEPTED = "accepted"
 NO_BID = "made no bid"
+NO_PACES: Mapping[str, float] = MappingProxyType({})
 # Nobody reads more, and a plan is kept.
 MAX_CANDIDATES = 20
 _ACTION = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -71,6 +73,8 @@ class Candidate:
     action: str
     price_units: int
     reputation: float
+    latency_s: float | None = None
+    """None for one that was not called yet."""
     protocol: Protocol = Protocol.MESH
     is_safe: bool = False
     score: float = 0.0
@@ -92,9 +96,14 @@ class Limits:
     budget_units: int
 
 
-def rank(wanted: Requirement, listings: Iterable[Listing], limits: Limits) -> tuple[Candidate, ...]:
-    """Every candidate for `wanted`: those accepted first, best first, then those turned down; at most 20."""
-    found = [_candidate(wanted, listing, limits) for listing in listings]
+def rank(
+    wanted: Requirement, listings: Iterable[Listing], limits: Limits, paces: Mapping[str, float] = NO_PACES
+) -> tuple[Candidate, ...]:
+    """Every candidate for `wanted`: those accepted first, best first, then those turned down; at most 20.
+
+    `paces` are the seconds that calls of agents take, by their ids.
+    """
+    found = [_candidate(wanted, listing, limits, paces) for listing in listings]
     best_first = _best_first(wanted, [candidate for candidate in found if candidate.is_accepted])
     refused = sorted((c for c in found if not c.is_accepted), key=lambda c: c.agent_id)
     return (*best_first, *refused)[:MAX_CANDIDATES]
@@ -116,14 +125,17 @@ def awarded(
 
 def _best_first(wanted: Requirement, accepted: Sequence[Candidate]) -> list[Candidate]:
     ceiling = _ceiling(wanted, accepted)
-    scored = [replace(one, score=_score(wanted.select, one, ceiling)) for one in accepted]
+    scored = [replace(one, score=_score(wanted, one, ceiling)) for one in accepted]
     return sorted(scored, key=lambda c: (-c.score, c.price_units, c.agent_id))
 
 
-def _score(by: Preference, candidate: Candidate, ceiling: int) -> float:
+def _score(wanted: Requirement, candidate: Candidate, ceiling: int) -> float:
     """Rounded, so that no difference is one of arithmetic only."""
+    by = wanted.select
     dearness = candidate.price_units / ceiling if ceiling else 0.0
-    return round(by.reputation_weight * candidate.reputation - by.price_weight * dearness, 6)
+    slowness = min(1.0, (candidate.latency_s or 0.0) / wanted.timeout_s)
+    worth = by.reputation_weight * candidate.reputation
+    return round(worth - by.price_weight * dearness - by.latency_weight * slowness, 6)
 
 
 def _ceiling(wanted: Requirement, candidates: Sequence[Candidate]) -> int:
@@ -132,7 +144,9 @@ def _ceiling(wanted: Requirement, candidates: Sequence[Candidate]) -> int:
     return max((candidate.price_units for candidate in candidates), default=0)
 
 
-def _candidate(wanted: Requirement, listing: Listing, limits: Limits) -> Candidate:
+def _candidate(
+    wanted: Requirement, listing: Listing, limits: Limits, paces: Mapping[str, float]
+) -> Candidate:
     tool = _tool(wanted, listing)
     candidate = Candidate(
         agent_id=listing.agent_id,
@@ -143,6 +157,7 @@ def _candidate(wanted: Requirement, listing: Listing, limits: Limits) -> Candida
         action=tool.name if tool else "",
         price_units=tool.price_units if tool else 0,
         reputation=listing.reputation,
+        latency_s=paces.get(listing.agent_id),
         protocol=tool.protocol if tool else Protocol.MESH,
         is_safe=tool is not None and tool.is_safe,
     )

@@ -28,6 +28,7 @@ class CandidateView(WireModel):
     is_safe: bool = Field(description="Its tool says that it is read-only or idempotent.")
     price: Units
     reputation: float = Field(description="The registry's, 0 to 1.")
+    latency_s: float | None = Field(description="Seconds of its calls here, lately; null before the first.")
     score: float = Field(description="0.5 · reputation - 0.3 · price / ceiling, or by the step's weights.")
     is_accepted: bool
     reason: str = Field(examples=["accepted", "asks for more than max_price"])
@@ -43,6 +44,7 @@ class CandidateView(WireModel):
             is_safe=candidate.is_safe,
             price=str(candidate.price_units),
             reputation=candidate.reputation,
+            latency_s=candidate.latency_s,
             score=candidate.score,
             is_accepted=candidate.is_accepted,
             reason=candidate.reason,

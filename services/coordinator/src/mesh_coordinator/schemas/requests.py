@@ -65,10 +65,11 @@ class WeightsBody(WireModel):
 
     reputation: float = Field(default=0.5, ge=0, le=1)
     price: float = Field(default=0.3, ge=0, le=1)
+    latency: float = Field(default=0.0, ge=0, le=1)
 
 
 class SelectBody(WireModel):
-    """Whom a step is given to: the best by `reputation · its weight - price / ceiling · its weight`."""
+    """Whom a step is given to: the best by reputation less `price / ceiling` less `latency / timeout_s`."""
 
     mode: Literal["score", "auction"] = Field(
         default="score", description="At listed prices, or at those that the agents bid."
@@ -84,12 +85,15 @@ class SelectBody(WireModel):
             min_reputation=self.min_reputation,
             reputation_weight=self.weights.reputation,
             price_weight=self.weights.price,
+            latency_weight=self.weights.latency,
             auction_s=self.deadline_s if self.mode == "auction" else None,
         )
 
     @classmethod
     def of(cls, by: Preference) -> Self:
-        weights = WeightsBody(reputation=by.reputation_weight, price=by.price_weight)
+        weights = WeightsBody(
+            reputation=by.reputation_weight, price=by.price_weight, latency=by.latency_weight
+        )
         if by.auction_s is None:
             return cls(min_reputation=by.min_reputation, weights=weights)
         auction_s = by.auction_s

@@ -24,6 +24,7 @@ from mesh_coordinator.repository.runs import Runs
 from mesh_coordinator.repository.tables import AttemptRow
 from mesh_coordinator.service.advances import Advances
 from mesh_coordinator.service.funding import Funding
+from mesh_coordinator.service.paces import Paces
 from mesh_coordinator.service.recording import Work, is_stopping, move_on, moved, read, scored
 from mesh_coordinator.service.reviews import Reviews
 from mesh_coordinator.service.settling import Settling
@@ -44,6 +45,7 @@ class AttemptRunner:
     reviews: Reviews
     news: Bell
     """Rings when an attempt is decided, for the conductor and for who waits for its money."""
+    paces: Paces = field(default_factory=Paces)
     _reads: Gathering[UUID, Work] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -174,7 +176,16 @@ class AttemptRunner:
             context={"run_id": str(attempt.run_id), "step_id": attempt.step_id} | _price(work),
             payment=None if work.advance is None else work.advance.header,
         )
-        return await self.agents.invoke(invocation)
+        return await self._timed(invocation)
+
+    async def _timed(self, invocation: Invocation) -> Delivery | Refusal | Demand:
+        """Who delivers nothing is as slow as could be."""
+        began = time.monotonic()
+        answer = await self.agents.invoke(invocation)
+        if not isinstance(answer, Demand):
+            took_s = time.monotonic() - began if isinstance(answer, Delivery) else invocation.timeout_s
+            self.paces.took(invocation.candidate.agent_id, took_s)
+        return answer
 
     async def _fail(self, work: Work, refusal: Refusal) -> None:
         if work.is_paid:

@@ -62,6 +62,7 @@ class Planner:
     own_endpoint: str
     max_budget_units: int
     ledger_limit_units: int
+    paces: Mapping[str, float]
     drafter: Drafter | None = None
     """Asked when no rule knows the words."""
 
@@ -80,7 +81,7 @@ class Planner:
         places = asyncio.Semaphore(PARALLEL_SEARCHES)
         found = await asyncio.gather(*(self._listings(question, places) for question in questions))
         answers = dict(zip(questions, found, strict=True))
-        return Plan(steps=tuple(_planned(one, answers, limits) for one in needed))
+        return Plan(steps=tuple(_planned(one, answers, limits, self.paces) for one in needed))
 
     def budget(self, task: Task) -> int:
         """What the task may spend, in base units. Raises `BudgetAboveLimit`."""
@@ -146,13 +147,16 @@ def _validators(wanted: Requirement) -> Validators | None:
 
 
 def _planned(
-    wanted: Requirement, answers: Mapping[Question, Sequence[Listing]], limits: Limits
+    wanted: Requirement,
+    answers: Mapping[Question, Sequence[Listing]],
+    limits: Limits,
+    paces: Mapping[str, float],
 ) -> PlannedStep:
     question, *others = _questions(wanted)
     wanted = _named(wanted, answers[question])
     return PlannedStep(
         requirement=wanted,
-        candidates=selection.rank(wanted, answers[question], limits),
+        candidates=selection.rank(wanted, answers[question], limits, paces),
         validators=_ranked(wanted, chain.from_iterable(map(answers.__getitem__, others)), limits),
     )
 
