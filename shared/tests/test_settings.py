@@ -68,6 +68,13 @@ def test_the_state_folder_is_ours_alone(environment: pytest.MonkeyPatch):
         ("log_level", "LOUD"),
         ("log_level", "info"),
         ("log_level", ""),
+        ("database_url", ""),
+        ("database_url", "notes.db"),
+        ("database_url", "sqlite:///notes.db"),
+        ("database_url", "postgresql://notes:sk-LEAK@db/notes"),
+        ("database_url", "postgresql+asyncpg://notes:sk-LEAK@db:port/notes"),
+        ("redis_url", "localhost:6379"),
+        ("redis_url", "http://:sk-LEAK@localhost"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_its_name(

@@ -153,7 +153,7 @@ def test_without_a_usable_key_encryption_key_there_is_no_start_but_one_clear_lin
     )
 
     assert done.returncode == 2
-    expected = f"MESH_KEK_FILE: Value error, the key-encryption key {tmp_path}/kek cannot be read\n"
+    expected = f"MESH_KEK_FILE: the key-encryption key {tmp_path}/kek cannot be read\n"
     assert done.stderr == expected
 
 

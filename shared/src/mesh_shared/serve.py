@@ -82,7 +82,7 @@ def main(
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
             name = "_".join(str(step) for step in fault["loc"]).upper()
-            sys.stderr.write(f"MESH_{name}: {fault['msg']}\n")
+            sys.stderr.write(f"MESH_{name}: {fault['msg'].removeprefix('Value error, ')}\n")
         raise SystemExit(2) from None
     settings.prepare()
     migrate.upgrade_beside(settings.database_address(), settings.migrations)

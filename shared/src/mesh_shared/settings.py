@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+DATABASES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+QUEUES = ("redis://", "rediss://", "unix://")
 
 
 class ServiceSettings(BaseSettings):
@@ -47,6 +51,24 @@ class ServiceSettings(BaseSettings):
             "key_file": state_dir / "service.key",
         }
         return derived | given
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, url: SecretStr) -> SecretStr:
+        try:
+            driver = make_url(url.get_secret_value()).drivername
+        except (ArgumentError, ValueError):
+            driver = ""
+        if driver not in DATABASES:
+            raise ValueError(f"must be the address of a database: {' or '.join(DATABASES)}")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(QUEUES):
+            raise ValueError(f"must begin with {' or '.join(QUEUES)}")
+        return url
 
     def database_address(self) -> str:
         """`database_url` with the password, when that is kept in a file."""
