@@ -1,28 +1,18 @@
 """The console as a person uses it: a real browser, on the mesh of everybody."""
 
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from eth_account import Account
-from eth_account.messages import encode_defunct
-from eth_utils.crypto import keccak
 from mesh_cli.demo.cast import Player
 from mesh_cli.demo.stage import Stage
 from mesh_cli.embedded import EmbeddedMesh
-from mesh_shared.chain.abi import Function
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, async_playwright, expect
+from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.xdist_group("mesh"), pytest.mark.again]
 
-CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{ 7 * 7 }}"
-OWNED = "console/owned"
-AGENT = "0x" + keccak(text=OWNED).hex()
-REGISTER = Function("registerAgent", ["bytes32", "string", "string", "uint256", "bytes32[]"], ["uint256"])
 PANELS = (
     "/",
     "/agents",
@@ -36,59 +26,6 @@ PANELS = (
 )
 PHONE = {"width": 390, "height": 844}
 WIDTH = "document.documentElement.scrollWidth"
-
-
-@pytest.fixture
-def console_url(mesh: EmbeddedMesh) -> str:
-    if "console" not in mesh.running:
-        mesh.start_console()
-    return mesh.console_url
-
-
-class Watch:
-    """What a page did that nobody wants: errors, and requests that leave the machine."""
-
-    def __init__(self) -> None:
-        self.errors: list[str] = []
-        self.foreign: list[str] = []
-
-    def console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.errors.append(message.text)
-
-    def request(self, request: Request) -> None:
-        if urlsplit(request.url).hostname not in ("127.0.0.1", None):
-            self.foreign.append(request.url)
-
-
-@pytest.fixture
-async def watch() -> Watch:
-    return Watch()
-
-
-@pytest.fixture
-async def window(console_url: str, watch: Watch) -> AsyncIterator[Page]:
-    """A window of a browser that has never been here."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context: BrowserContext = await browser.new_context(base_url=console_url)
-        context.on("console", watch.console)
-        context.on("weberror", lambda error: watch.errors.append(str(error.error)))
-        context.on("request", watch.request)
-        yield await context.new_page()
-        await browser.close()
-
-
-@pytest.fixture
-async def page(window: Page, mesh: EmbeddedMesh) -> Page:
-    """The admin's window, at the overview."""
-    await window.goto("/login")
-    await window.get_by_label("API key").fill(mesh.admin_key_file.read_text().strip())
-    await window.get_by_role("button", name="Sign in").click()
-    await expect(window.get_by_role("heading", name="Overview")).to_be_visible()
-    return window
 
 
 @pytest.fixture
@@ -109,7 +46,7 @@ async def run(stage: Stage, players: list[Player]) -> dict[str, Any]:
 
 
 async def test_every_panel_is_clean_and_fits_a_phone_and_the_dark(
-    page: Page, watch: Watch, run: dict[str, Any], tmp_path: Path
+    page: Page, errors: list[str], foreign: list[str], run: dict[str, Any], tmp_path: Path
 ):
     paths = (*PANELS, f"/runs/{run['id']}")
     for path in paths:
@@ -119,50 +56,54 @@ async def test_every_panel_is_clean_and_fits_a_phone_and_the_dark(
     await page.emulate_media(color_scheme="dark")
     wide = [path for path in paths if await page.goto(path) and await page.evaluate(WIDTH) > PHONE["width"]]
 
-    assert (watch.errors, watch.foreign, wide) == ([], [], [])
+    assert (errors, foreign, wide) == ([], [], [])
 
 
-async def test_a_run_is_drawn_with_its_agents_and_its_money(page: Page, watch: Watch, run: dict[str, Any]):
+async def test_a_run_is_drawn_with_its_agents_and_its_money(
+    page: Page, errors: list[str], run: dict[str, Any]
+):
     await page.goto(f"/runs/{run['id']}")
 
     await expect(page.locator(".graph svg .node")).to_have_count(2)
     await expect(page.locator(".graph svg .edge")).to_have_count(1)
     await expect(page.locator(".notice.good")).to_contain_text("locked")
     await expect(page.locator("tr.chosen").first).to_contain_text("accepted")
-    assert watch.errors == []
+    assert errors == []
 
 
-async def test_a_workspace_is_analysed_and_its_change_drawn(page: Page, watch: Watch, storefront: str):
+async def test_a_workspace_is_analysed_and_its_change_drawn(page: Page, errors: list[str], storefront: str):
     await page.goto("/workspace")
     await page.get_by_label("Workspace").fill(storefront)
     await page.get_by_role("button", name="Analyse").click()
 
     await expect(page.locator(".graph svg .node.bad")).to_contain_text("pricing", timeout=60_000)
     await expect(page.get_by_text("6 of 10 projects affected")).to_be_visible()
-    assert watch.errors == []
+    assert errors == []
 
 
 async def test_the_portal_has_the_apis_of_all_services_and_asks_nobody_else(
-    window: Page, watch: Watch, mesh: EmbeddedMesh
+    window: Page, errors: list[str], foreign: list[str], mesh: EmbeddedMesh
 ):
     for service in mesh.ports.services:
         await window.goto(f"/docs?api={service}")
         title = f"371 Mesh {service.replace('-', ' ')}"
         await expect(window.get_by_role("heading", level=1, name=title)).to_be_visible(timeout=30_000)
     # Scalar wonders at `$ref` in examples, where it is a word of ours.
-    assert [error for error in watch.errors if "$ref-value" not in error] == []
-    assert watch.foreign == []
+    assert [error for error in errors if "$ref-value" not in error] == []
+    assert foreign == []
 
 
-async def test_an_audit_is_verified_in_its_place(page: Page, watch: Watch):
+async def test_an_audit_is_verified_in_its_place(page: Page, errors: list[str]):
     await page.goto("/gateway")
     await page.get_by_role("link", name="Verify all of it").click()
 
     await expect(page.locator("#verdict .good")).to_contain_text("are what was written")
-    assert (urlsplit(page.url).path, watch.errors) == ("/gateway", [])
+    assert (urlsplit(page.url).path, errors) == ("/gateway", [])
 
 
-async def test_hostile_words_are_words(page: Page, watch: Watch, stage: Stage, run: dict[str, Any]):
+async def test_hostile_words_are_words(
+    page: Page, errors: list[str], foreign: list[str], stage: Stage, run: dict[str, Any]
+):
     metadata = {"name": HOSTILE[:64], "description": HOSTILE, "endpoint": "https://agent.example"}
     metadata |= {"capabilities": ["console.hostile"], "toolDefinitions": [], "reputationHistory": []}
     body = {"id": "console/hostile", "metadata": metadata, "stake": "0"}
@@ -175,7 +116,7 @@ async def test_hostile_words_are_words(page: Page, watch: Watch, stage: Stage, r
     await expect(page.get_by_text("<img src=x").first).to_be_visible()
 
     assert await page.locator("main img, main script").count() == 0
-    assert (told, watch.errors, watch.foreign) == ([], [], [])
+    assert (told, errors, foreign) == ([], [], [])
 
 
 async def test_live_events_go_on_over_a_restart_without_a_gap_or_a_duplicate(
@@ -186,7 +127,7 @@ async def test_live_events_go_on_over_a_restart_without_a_gap_or_a_duplicate(
         await stage.ask("POST", "security-gateway", "/v1/api-keys", json=body)
 
     await page.goto("/events")
-    await expect(page.get_by_role("status")).to_contain_text("live")
+    await expect(page.locator("[data-light]")).to_contain_text("live")
     await happen("before")
     await expect(page.locator(".log code", has_text="console/before")).to_be_visible()
     mesh.stop("console")
@@ -202,7 +143,7 @@ async def test_live_events_go_on_over_a_restart_without_a_gap_or_a_duplicate(
 
 async def test_events_are_held_while_paused_and_filtered_by_words(page: Page, stage: Stage):
     await page.goto("/events")
-    await expect(page.get_by_role("status")).to_contain_text("live")
+    await expect(page.locator("[data-light]")).to_contain_text("live")
     await page.get_by_role("button", name="Pause").click()
     body = {"subject": "console/paused", "scopes": ["gateway:proxy"]}
     await stage.ask("POST", "security-gateway", "/v1/api-keys", json=body)
@@ -215,30 +156,6 @@ async def test_events_are_held_while_paused_and_filtered_by_words(page: Page, st
 
     assert before == 0
     await expect(line).to_be_hidden()
-
-
-async def test_an_agent_s_owner_signs_in_with_a_wallet(window: Page, stage: Stage):
-    owner = Account.create()
-    await stage.rpc.request("anvil_setBalance", owner.address, hex(10**18))
-    await stage.rpc.request("anvil_impersonateAccount", owner.address)
-    data = REGISTER.encode(bytes.fromhex(AGENT[2:]), "did:x:y", "none", 0, [])
-    call = {"from": owner.address, "to": stage.contracts.address("AgentRegistry"), "data": "0x" + data.hex()}
-    await stage.rpc.request("eth_sendTransaction", call | {"gas": hex(10**6)})
-
-    async def is_known() -> bool | None:
-        answer = await stage.http.post(f"{stage.mesh.url('security-gateway')}/v1/agents/{AGENT}/challenge")
-        return answer.is_success or None
-
-    await stage.until("the registry shows the agent", is_known)
-    await window.goto("/login")
-    await window.get_by_label("Agent id").fill(AGENT)
-    await window.get_by_role("button", name="Ask for a text").click()
-    message = await window.locator("[data-message]").text_content()
-    signed = owner.sign_message(encode_defunct(text=message or "")).signature.hex()
-    await window.get_by_label("Signature").fill(f"0x{signed}")
-    await window.get_by_role("button", name="Sign in").click()
-
-    await expect(window.locator(".subject")).to_have_text(f"{AGENT[:8]}…{AGENT[-4:]}")
 
 
 async def test_the_keyboard_leads_past_the_panels_to_the_content(page: Page):

@@ -16,6 +16,7 @@ from mesh_shared.web.gate import BodyGate
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from mesh_console.adapters.sessions import Sessions
 from mesh_console.api import (
     agents,
     approvals,
@@ -65,6 +66,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     app.state.environment = environment()
     app.state.places = asyncio.Semaphore(settings.max_streams)
     app.state.newest = dict[str, int]()
+    app.state.sessions = Sessions()
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))

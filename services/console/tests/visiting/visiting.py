@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,10 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from itsdangerous import URLSafeSerializer
 from mesh_console.adapters.mesh import Mesh
+from mesh_console.api.page import COOKIE
+from mesh_console.domain.session import RENEWED_S
 from mesh_shared.testing import running
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -21,6 +25,7 @@ class Browser:
     """Keeps cookies and follows no redirect; a form is sent with what its page had hidden in it."""
 
     http: httpx.AsyncClient
+    app: FastAPI
     csrf: str = ""
 
     async def open(self, path: str, code: int = 200, **params: str) -> str:
@@ -39,11 +44,31 @@ class Browser:
         await self.open("/nowhere", 404)  # has the new session's forms
         return led
 
+    @property
+    def session(self) -> dict[str, Any]:
+        """What the cookie says."""
+        return self._serializer.loads(self.http.cookies[COOKIE])
+
+    def change(self, **values: Any) -> None:
+        """Makes of the cookie what it would be at another time of day."""
+        changed = self._serializer.dumps(self.session | values)
+        for cookie in self.http.cookies.jar:
+            cookie.value = str(changed)
+
+    @property
+    def _serializer(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self.app.state.secret, salt=COOKIE)
+
     def _read(self, answer: httpx.Response, code: int) -> str:
         assert answer.status_code == code, answer.text
         found = CSRF.search(answer.text)
         self.csrf = found[1] if found else self.csrf
         return answer.text
+
+
+def late(left_s: int = RENEWED_S - 10) -> dict[str, int]:
+    """What the cookie says when so much of a session is left."""
+    return {"expires_at": int(time.time()) + left_s}
 
 
 class Streets(httpx.AsyncBaseTransport):
@@ -88,9 +113,12 @@ class Town:
 
     async def mesh(self) -> Mesh:
         """The admin's way to the services that are here."""
+        return self.way(await self.token(self.admin_key))
+
+    def way(self, token: str = "") -> Mesh:
+        """Somebody's way to the services that are here; without a token, anybody's."""
         urls = {name: f"http://{name}" for name in self.services}
-        http = httpx.AsyncClient(transport=self.streets)
-        return Mesh(http, urls, await self.token(self.admin_key))
+        return Mesh(httpx.AsyncClient(transport=self.streets), urls, token)
 
     async def told(self, service: str, events: int) -> None:
         """Returns when so many events of a service have numbers, which they get after the answer."""
@@ -108,4 +136,4 @@ class Town:
 @asynccontextmanager
 async def browsing(app: FastAPI) -> AsyncGenerator[Browser, None]:
     async with running(app) as http:
-        yield Browser(http)
+        yield Browser(http, app)

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from mesh_console.adapters import log
 from mesh_console.adapters.mesh import SERVICES
 from mesh_console.adapters.stream import Streams
-from mesh_console.api.page import Page, Signed, attempt
+from mesh_console.api.page import Known, Page, Signed, attempt
 from mesh_console.domain import position
 from mesh_console.errors import Crowded, SignedOut
 
@@ -47,7 +47,7 @@ async def _recent(page: Page, service: str) -> Any:
     return await page.mesh.get(service, "/v1/events", after=max(last - RECENT, 0), limit=RECENT)
 
 
-async def _place(page: Signed) -> AsyncIterator[None]:
+async def _place(page: Known) -> AsyncIterator[None]:
     """One of those for streams, until the stream ends. Raises `Crowded`."""
     places: asyncio.Semaphore = page.request.app.state.places
     if places.locked():
@@ -58,7 +58,7 @@ async def _place(page: Signed) -> AsyncIterator[None]:
 
 @router.get("/events/stream", response_class=EventSourceResponse)
 async def stream(
-    page: Signed,
+    page: Known,
     place: Annotated[None, Depends(_place)],
     after: str = "",
     last_event_id: Annotated[str, Header()] = "",

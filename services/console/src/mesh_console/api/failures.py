@@ -1,14 +1,18 @@
 """A page for every outcome that is not the page that was asked for."""
 
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from mesh_console.api.page import visit
+from mesh_console.domain.session import local
 from mesh_console.errors import ConsoleError, SignedOut
+
+ENDED = b"event: signed-out\ndata: {}\n\n"
+"""A browser that asks for a stream follows no redirect that leads to a page, and would ask for ever."""
 
 
 async def show(request: Request, raised: Exception) -> Response:
@@ -21,11 +25,22 @@ async def show(request: Request, raised: Exception) -> Response:
 
 
 def _to_login(request: Request) -> Response:
-    back = request.url.path if request.method == "GET" else "/"
-    login = f"/login?next={quote(back)}"
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return Response(ENDED, media_type="text/event-stream")
+    login = f"/login?next={quote(_shown(request))}"
     if "hx-request" in request.headers:  # htmx would put the whole page into a part of this one
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": login})
     return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": login})
+
+
+def _shown(request: Request) -> str:
+    """The page that the person looks at: what was asked for, or where the form or the part of it is."""
+    asked = str(request.url) if request.method == "GET" else request.headers.get("referer", "")
+    try:
+        parts = urlsplit(request.headers.get("hx-current-url", asked))
+    except ValueError:
+        return "/"
+    return local(f"{parts.path}?{parts.query}" if parts.query else parts.path)
 
 
 def _of_framework(raised: Exception) -> ConsoleError:

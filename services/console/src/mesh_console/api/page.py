@@ -14,8 +14,9 @@ from itsdangerous import BadData, URLSafeSerializer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mesh_console.adapters.mesh import Mesh
+from mesh_console.adapters.sessions import Sessions
 from mesh_console.domain import words
-from mesh_console.domain.session import Session
+from mesh_console.domain.session import WARNED_S, Session
 from mesh_console.errors import ConsoleError, Forged, SignedOut
 
 COOKIE = "mesh_console"
@@ -32,25 +33,43 @@ class Page:
     session: Session
     mesh: Mesh
     form: dict[str, str] = field(default_factory=dict[str, str])
+    is_renewed: bool = False
 
-    def show(self, template: str, code: int = 200, **values: Any) -> HTMLResponse:
+    @property
+    def sessions(self) -> Sessions:
+        """Where sessions are opened and renewed."""
+        return self.request.app.state.sessions
+
+    def show(self, template: str, code: int = 200, **values: Any) -> Response:
         """The page `template` with `values`, all of which it escapes."""
         environment: Environment = self.request.app.state.environment
-        return HTMLResponse(
-            environment.get_template(template).render(
-                path=self.request.url.path,
-                session=self.session,
-                is_signed_in=self.session.is_signed_in(time.time()),
-                asked=self.mesh.asked,
-                new_key=lambda: str(uuid4()),
-                **values,
-            ),
-            code,
+        return self.kept(
+            HTMLResponse(environment.get_template(template).render(**self._visit(), **values), code)
         )
+
+    def _visit(self) -> dict[str, Any]:
+        """What every template may tell."""
+        now, url = time.time(), self.request.url
+        return {
+            "path": url.path,
+            "here": f"{url.path}?{url.query}" if url.query else url.path,
+            "session": self.session,
+            "is_signed_in": self.session.is_signed_in(now),
+            "left_s": self.session.left_s(now),
+            "warned_s": WARNED_S,
+            "asked": self.mesh.asked,
+            "new_key": lambda: str(uuid4()),
+        }
 
     def go(self, path: str) -> Response:
         """Leads the browser to another page, after something was done."""
-        return RedirectResponse(path, 303)
+        return self.kept(RedirectResponse(path, 303))
+
+    def kept(self, response: Response) -> Response:
+        """The answer, with the cookie of a session that this request renewed."""
+        if self.is_renewed:
+            keep(self.request, response, self.session)
+        return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,21 @@ def signed_in(request: Request) -> Page:
     return page
 
 
+async def at_work(request: Request) -> Page:
+    """`signed_in`, and for longer, unless a page that lies open asks for news of itself."""
+    page = signed_in(request)
+    return page if "hx-request" in request.headers else await _renewed(page)
+
+
+async def _renewed(page: Page) -> Page:
+    """Whoever is at work is not thrown out of it."""
+    asking = Mesh(page.mesh.http, page.mesh.urls)
+    session = await page.sessions.renewed(asking, page.session)
+    page.is_renewed, page.session = session != page.session, session
+    page.mesh.token = session.token
+    return page
+
+
 async def sent(request: Request) -> Page:
     """The page of anybody who sent one of our forms. Raises `Forged` for any other form."""
     page = visit(request)
@@ -114,11 +148,12 @@ async def acting(request: Request) -> Page:
     known = signed_in(request)
     page = await sent(request)
     page.mesh = known.mesh
-    return page
+    return await _renewed(page)
 
 
 Anybody = Annotated[Page, Depends(visit)]
-Signed = Annotated[Page, Depends(signed_in)]
+Known = Annotated[Page, Depends(signed_in)]
+Signed = Annotated[Page, Depends(at_work)]
 Sent = Annotated[Page, Depends(sent)]
 Acting = Annotated[Page, Depends(acting)]
 

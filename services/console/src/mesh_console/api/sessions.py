@@ -1,13 +1,15 @@
 """Signing in by API key or by an agent's wallet, and out."""
 
-import secrets
+import time
+from collections.abc import Awaitable
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from mesh_console.api.page import COOKIE, Acting, Anybody, Page, Sent, keep, segment
 from mesh_console.domain.session import Session, local
+from mesh_console.domain.words import when
 from mesh_console.errors import ConsoleError, Refused
 
 router = APIRouter()
@@ -20,9 +22,7 @@ async def ask(page: Anybody, next: str = "/") -> Response:
 
 @router.post("/login")
 async def open_by_key(page: Sent) -> Response:
-    key = page.form.get("key", "").strip()
-    headers = {"X-API-Key": key} if key.isascii() and key.isprintable() else {}
-    return await _open(page, headers=headers)
+    return await _open(page, page.sessions.by_key(page.mesh, page.form.get("key", "").strip()))
 
 
 @router.post("/login/wallet")
@@ -39,31 +39,31 @@ async def challenge(page: Sent) -> Response:
 @router.post("/login/signature")
 async def open_by_wallet(page: Sent) -> Response:
     proof = {name: page.form.get(name, "").strip() for name in ("agent_id", "nonce", "signature")}
-    return await _open(page, {"proof": proof})
+    return await _open(page, page.sessions.by_wallet(page.mesh, proof))
+
+
+@router.post("/session")
+async def stay(page: Acting) -> Response:
+    """Who has been at work on one page for a while says so by itself, and is told how long they have."""
+    until = when(page.session.expires_at)
+    return page.kept(JSONResponse({"left_s": page.session.left_s(time.time()), "until": until}))
 
 
 @router.post("/logout")
 async def close(page: Acting) -> Response:
-    response = page.go("/login")
+    page.sessions.end(page.session)
+    response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response
 
 
-async def _open(
-    page: Page, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
-) -> Response:
+async def _open(page: Page, opening: Awaitable[Session]) -> Response:
     path = local(page.form.get("next", "/"))
     try:
-        opened = await page.mesh.post("security-gateway", "/v1/sessions", body, headers=headers)
+        session = await opening
     except ConsoleError as trouble:
         return _asking(page, next=path, trouble=trouble)
-    session = Session(
-        csrf=secrets.token_urlsafe(16),
-        token=opened["token"],
-        subject=opened["subject"],
-        scopes=tuple(opened["scopes"]),
-        expires_at=opened["expires_at"],
-    )
+    page.sessions.end(page.session)
     response = page.go(path)
     keep(page.request, response, session)
     return response
@@ -73,6 +73,14 @@ def _asking(
     page: Page, *, next: str, challenge: dict[str, Any] | None = None, trouble: ConsoleError | None = None
 ) -> Response:
     status = trouble.status if isinstance(trouble, Refused) else 503 if trouble else 200
-    response = page.show("login.html", status, next=next, challenge=challenge, trouble=trouble)
+    response = page.show(
+        "login.html",
+        status,
+        next=next,
+        agent=page.form.get("agent_id") or page.session.agent,
+        challenge=challenge,
+        trouble=trouble,
+        has_ended=page.session.has_ended(time.time()),
+    )
     keep(page.request, response, page.session)
     return response

@@ -45,3 +45,5 @@ enrich(document);
 document.addEventListener("htmx:load", (event) => {
   if (event.target !== document.body) enrich(event.target.parentNode ?? event.target);
 });
+const left = document.querySelector("[data-left]");
+if (left) (await import("/static/session.js")).keep(left);
