@@ -29,7 +29,7 @@ SUMMARY: dict[str, Any] = {
 # What the services miss while a container is away; the chain and the store are called by what they are.
 MISSED = {"postgres": "database", "anvil": "chain", "kubo": "store"}
 KILLED_BY_THE_ENGINE = 137
-ANVIL_STATE = "/tmp/anvil/state.json"  # noqa: S108 - of the container
+ANVIL = "/tmp/anvil"  # noqa: S108 - of the container
 KILLED = [
     "postgres",
     "redis",
@@ -130,15 +130,32 @@ async def test_a_container_that_is_killed_is_named_by_the_others_and_nothing_is_
     assert run["status"] == "succeeded", run
 
 
+async def test_the_chain_goes_on_when_it_was_killed_while_it_wrote(stack: Stack):
+    agent_id = await registered(stack, "half-written")
+    await written(stack)
+    stack.compose("kill", "anvil")
+    cut = f"truncate --size=-1 {ANVIL}/state.json"
+    stack.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", "anvil", "-c", cut)
+
+    stack.compose("start", "anvil")
+    await stack.until(stack.is_whole)
+
+    assert await found_by(stack, "half-written") == [agent_id]
+    assert "goes on from the copy" in stack.compose("logs", "anvil")
+
+
 async def written(stack: Stack) -> None:
-    """Returns when the development chain, which writes itself down once a minute, has what was done on it."""
+    """Returns when the development chain, which writes itself down once a minute, has what was done on it,
+    and a copy of that."""
     # A chain that is younger than a minute has written nothing yet.
-    written_at = f"stat --format=%Y {ANVIL_STATE} 2>/dev/null || echo 0"
-    at = ["exec", "--no-TTY", "anvil", "sh", "-c", written_at]
+    written_at = f"stat --format=%Y {ANVIL}/state.json 2>/dev/null || echo 0"
+    is_copied = f"[ {ANVIL}/kept.json -nt {ANVIL}/state.json ] && echo yes || echo no"
     before = int(stack.compose("exec", "--no-TTY", "anvil", "date", "+%s"))
 
     async def look() -> bool:
-        return int(stack.compose(*at)) > before
+        ask = ["exec", "--no-TTY", "anvil", "sh", "-c", f"{written_at}; {is_copied}"]
+        at, copied = stack.compose(*ask).split()
+        return int(at) > before and copied == "yes"
 
     await stack.until(look)
 
