@@ -15,22 +15,12 @@ from typing import Any
 
 from mesh_cli import parts
 from mesh_cli.embedded import EmbeddedMesh, Ports, embedded
+from mesh_console.domain.panels import PANELS
 from playwright.async_api import Browser, StorageState, async_playwright
 
 LIMIT_KB, LIMIT_S = 150, 1.0
 VISITS = 5
-PANELS = (
-    "/",
-    "/agents",
-    "/runs",
-    "/approvals",
-    "/events",
-    "/deployments",
-    "/gateway",
-    "/workspace",
-    "/docs/events",
-    "/docs",
-)
+PAGES = (*PANELS, "/docs/events")
 PAINTED = """new Promise(painted => new PerformanceObserver(list => {
   for (const entry of list.getEntriesByName("first-contentful-paint")) painted(entry.startTime);
 }).observe({type: "paint", buffered: true}))"""
@@ -70,7 +60,7 @@ async def measure(mesh: EmbeddedMesh, chromium: str) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         state = await signed_in(browser, mesh)
-        pages = {panel: f"{mesh.console_url}{panel}" for panel in PANELS}
+        pages = {panel: f"{mesh.console_url}{panel}" for panel in PAGES}
         for name, url in (pages | {"Swagger UI": f"{mesh.url('registry')}/docs"}).items():
             seen = [await visit(browser, state, url) for _ in range(VISITS)]
             kb, painted_s = (median(figures) for figures in zip(*seen, strict=True))

@@ -24,8 +24,7 @@ def environments(mesh: EmbeddedMesh) -> dict[str, dict[str, str]]:
 def test_no_two_of_a_mesh_have_the_same_port(first: int, agents: int):
     ports = Ports(first)
 
-    services = (ports.anvil, ports.redis, ports.console, *ports.services.values())
-    taken = [*services, *(ports.agent(n) for n in range(agents))]
+    taken = [*ports.all.values(), *(ports.agent(n) for n in range(agents))]
 
     assert len(set(taken)) == len(taken)
     assert min(taken) == first

@@ -9,13 +9,14 @@ from mesh_cli.main import app
 from typer.testing import CliRunner
 
 
-def test_the_services_have_the_ports_that_their_readmes_say():
-    assert Ports().services == {
+def test_the_services_and_the_console_have_the_ports_that_their_readmes_say():
+    assert Ports().published == {
         "registry": 8371,
         "coordinator": 8372,
         "deployer": 8373,
         "security-gateway": 8374,
         "workspace-analyzer": 8375,
+        "console": 8376,
     }
 
 

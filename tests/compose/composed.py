@@ -14,20 +14,14 @@ import httpx
 import pytest
 import yaml
 from mesh_cli import parts
+from mesh_cli.embedded import Ports
 from mesh_cli.parts import ROOT
 from mesh_shared import http
 from mesh_shared.auth.session import Sessions
 
 HERE = Path(__file__).parent
 PROJECT = "mesh-test"
-INSIDE = {
-    "registry": 8371,
-    "coordinator": 8372,
-    "deployer": 8373,
-    "security-gateway": 8374,
-    "workspace-analyzer": 8375,
-    "console": 8376,
-}
+INSIDE = Ports().published
 FOREIGN = ("postgres", "redis", "anvil", "kubo")
 PATIENCE_S = 120
 BUILD_S = 1200

@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from mesh_cli.embedded import Ports
 
 ROOT = Path(__file__).parents[2]
-OURS = {
-    "registry": 8371,
-    "coordinator": 8372,
-    "deployer": 8373,
-    "security-gateway": 8374,
-    "workspace-analyzer": 8375,
-    "console": 8376,
-}
+OURS = Ports().published
 FOREIGN = {"postgres", "redis", "anvil", "kubo"}
 ONE_SHOT = {"secrets", "contracts"}
 EXTRA = {

@@ -8,22 +8,13 @@ import pytest
 from mesh_cli.demo.cast import Player
 from mesh_cli.demo.stage import Stage
 from mesh_cli.embedded import EmbeddedMesh
+from mesh_console.domain.panels import PANELS
 from playwright.async_api import Page, expect
 
 pytestmark = [pytest.mark.xdist_group("mesh"), pytest.mark.again]
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{ 7 * 7 }}"
-PANELS = (
-    "/",
-    "/agents",
-    "/runs",
-    "/approvals",
-    "/events",
-    "/deployments",
-    "/gateway",
-    "/workspace",
-    "/docs/events",
-)
+PAGES = (*(path for path in PANELS if path != "/docs"), "/docs/events")
 PHONE = {"width": 390, "height": 844}
 WIDTH = "document.documentElement.scrollWidth"
 
@@ -48,7 +39,7 @@ async def run(stage: Stage, players: list[Player]) -> dict[str, Any]:
 async def test_every_panel_is_clean_and_fits_a_phone_and_the_dark(
     page: Page, errors: list[str], foreign: list[str], run: dict[str, Any], tmp_path: Path
 ):
-    paths = (*PANELS, f"/runs/{run['id']}")
+    paths = (*PAGES, f"/runs/{run['id']}")
     for path in paths:
         await page.goto(path)
         await page.screenshot(path=tmp_path / f"{paths.index(path)}.png")

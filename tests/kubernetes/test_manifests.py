@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from mesh_cli.embedded import Ports
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "deploy" / "kubernetes" / "base"
@@ -18,14 +19,7 @@ GROUPS = {
     "policy/v1": "policy.v1",
     "networking.k8s.io/v1": "networking.v1",
 }
-PORTS = {
-    "registry": 8371,
-    "coordinator": 8372,
-    "deployer": 8373,
-    "security-gateway": 8374,
-    "workspace-analyzer": 8375,
-    "console": 8376,
-}
+PORTS = Ports().published
 NO_STATE = "console"
 
 

@@ -28,12 +28,7 @@ def examine(ports: Ports) -> Iterator[Finding]:
     yield _node()
     yield _program("git", "install git", needed=True)
     yield _anvil()
-    for name, port in {
-        "anvil": ports.anvil,
-        "redis": ports.redis,
-        "console": ports.console,
-        **ports.services,
-    }.items():
+    for name, port in ports.all.items():
         free = parts.is_port_free(port)
         yield Finding(
             f"port {port}", free, "free" if free else f"in use: stop what uses it; it is for {name}"

@@ -58,6 +58,16 @@ class Ports:
     def services(self) -> dict[str, int]:
         return {name: self.first + place for place, name in enumerate(PACKAGES, start=1)}
 
+    @property
+    def published(self) -> dict[str, int]:
+        """What people and programs from outside talk to."""
+        return self.services | {"console": self.console}
+
+    @property
+    def all(self) -> dict[str, int]:
+        """What a mesh takes before anybody brings agents."""
+        return {"anvil": self.anvil, "redis": self.redis} | self.published
+
     def agent(self, place: int) -> int:
         """The port of the sample agent number `place`, from 0."""
         return self.first + 10 + place
@@ -192,7 +202,7 @@ def embedded(
 
     Raises `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one clear text.
     """
-    for port in (ports.anvil, ports.redis, ports.console, *ports.services.values()):
+    for port in ports.all.values():
         if not parts.is_port_free(port):
             raise PortTaken(
                 f"Port {port} is in use: stop what uses it, or choose another row with --first-port."

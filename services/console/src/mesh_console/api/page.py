@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mesh_console.adapters.mesh import Mesh
 from mesh_console.adapters.sessions import Sessions
 from mesh_console.domain import words
+from mesh_console.domain.panels import PANELS
 from mesh_console.domain.session import WARNED_S, Session
 from mesh_console.errors import ConsoleError, Forged, SignedOut
 
@@ -57,6 +58,7 @@ class Page:
             "is_signed_in": self.session.is_signed_in(now),
             "left_s": self.session.left_s(now),
             "warned_s": WARNED_S,
+            "panels": PANELS,
             "asked": self.mesh.asked,
             "new_key": lambda: str(uuid4()),
         }
