@@ -1,4 +1,4 @@
-"""Analyses, the graphs that they rest on, and builds."""
+"""Analyses, the graphs that they rest on, and what is done later: builds, and more analyses."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -47,6 +47,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_builds"),
     )
     op.create_index("ix_builds_status_created_at", "builds", ["status", "created_at"])
+    op.create_table(
+        "analysis_jobs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.String(20), nullable=False),
+        sa.Column("instance", sa.String(100), nullable=True),
+        sa.Column("created_at", Utc(), nullable=False),
+        sa.Column("started_at", Utc(), nullable=True),
+        sa.Column("finished_at", Utc(), nullable=True),
+        sa.Column("starts", sa.Integer(), nullable=False),
+        sa.Column("asked", sa.JSON(), nullable=False),
+        sa.Column("problem", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_analysis_jobs"),
+    )
+    op.create_index("ix_analysis_jobs_status_created_at", "analysis_jobs", ["status", "created_at"])
     op.create_table(
         "build_logs",
         sa.Column("build_id", sa.Uuid(), nullable=False),

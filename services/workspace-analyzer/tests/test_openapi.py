@@ -27,6 +27,8 @@ ROUTES = {
     ("/v1/builds/{build_id}", "get"): "get_build",
     ("/v1/builds/{build_id}/log", "get"): "stream_build_log",
     ("/v1/builds/{build_id}/cancel", "post"): "cancel_build",
+    ("/v1/analysis-jobs/{job_id}", "get"): "get_analysis_job",
+    ("/v1/analysis-jobs/{job_id}/cancel", "post"): "cancel_analysis_job",
     ("/actions/ANALYZE_WORKSPACE", "post"): "invoke_analyze_workspace",
     ("/actions/FIND_AFFECTED_PROJECTS", "post"): "invoke_find_affected_projects",
     ("/actions/BUILD_AFFECTED", "post"): "invoke_build_affected",

@@ -17,6 +17,7 @@ from mesh_shared.testing import running
 from mesh_workspace_analyzer.adapters.folders import stores
 from mesh_workspace_analyzer.adapters.processes import Output, run
 from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
+from mesh_workspace_analyzer.adapters.sources import GitSources
 
 Tiny = Callable[..., Path]
 MakeApp = Callable[..., FastAPI]
@@ -199,6 +200,19 @@ async def test_a_build_runs_in_such_a_room_with_its_history_and_its_packages(
     for word in ("65534", "Change", "compiled-by-mine"):
         assert word in build["log_tail"]
     assert "canary" not in build["log_tail"]
+
+
+async def test_a_committed_link_for_packages_opens_nothing_of_this_machine(
+    sources: GitSources, tiny: Tiny, git: Callable[..., str], tmp_path: Path
+):
+    (tmp_path / "private").mkdir()
+    folder = tiny(a="true")
+    (folder / "node_modules").symlink_to(tmp_path / "private")
+    git(folder, "add", "-f", "node_modules")
+    git(folder, "commit", "-qm", "Plant")
+
+    async with sources.open("tiny", base="main", head="HEAD") as source:
+        assert not os.path.lexists(await source.copy(for_build=True) / "node_modules")
 
 
 async def test_where_no_room_can_be_made_builds_are_refused(

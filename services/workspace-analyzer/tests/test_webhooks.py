@@ -1,5 +1,6 @@
 """Pushes that GitHub tells of: taken when it has signed them, once, and of repositories that were named."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -132,16 +133,31 @@ async def test_a_push_is_analysed_once_however_often_it_is_delivered(
 
     first, again = [await deliver(github, payload, id=id) for _ in range(2)]
     new_branch = await deliver(github, told(NOBODY, after))
-    analysis = (await github.get(first.headers["location"], headers=caller)).json()
+    analysis, other = [await analysis_of(github, answer, caller) for answer in (first, new_branch)]
     events = (await github.get("/v1/events", headers=caller)).json()["items"]
 
-    assert (first.status_code, first.json()["text"]) == (200, analysis["text"])
+    assert (first.status_code, first.json()["text"]) == (202, "The analysis is queued.")
     assert (analysis["base"]["ref"], analysis["head"]["ref"]) == (before, after)
     assert (analysis["affectedStatus"], len(analysis["affectedProjects"])) == ("exact", 6)
-    assert again.json()["analysis_id"] == first.json()["analysis_id"] == analysis["id"]
-    other = (await github.get(new_branch.headers["location"], headers=caller)).json()
+    assert again.json()["job_id"] == first.json()["job_id"] == analysis["id"]
     assert (other["base"]["ref"], other["affectedProjects"]) == ("main", analysis["affectedProjects"])
     assert {event["data"]["analysis_id"] for event in events} <= {analysis["id"], other["id"]}
+
+
+async def analysis_of(http: AsyncClient, answer: Response, caller: dict[str, str]) -> dict[str, Any]:
+    job = await ended(http, answer, caller)
+    assert job["status"] == "succeeded", job
+    return (await http.get(f"/v1/analyses/{job['analysis_id']}", headers=caller)).json()
+
+
+async def ended(http: AsyncClient, answer: Response, caller: dict[str, str]) -> dict[str, Any]:
+    """The job of a delivery when it has ended."""
+    async with asyncio.timeout(20):
+        while True:
+            job = (await http.get(answer.headers["location"], headers=caller)).json()
+            if job["finished_at"] is not None:
+                return job
+            await asyncio.sleep(0.02)
 
 
 async def test_what_github_has_not_signed_is_refused_before_it_is_read(github: AsyncClient):
@@ -161,7 +177,7 @@ async def test_what_is_no_work_is_taken_and_nothing_is_done(github: AsyncClient)
         await deliver(github, told(BEFORE, AFTER, repository=elsewhere)),
     ]
 
-    assert [(answer.status_code, answer.json()["analysis_id"]) for answer in answers] == [(200, None)] * 4
+    assert [(answer.status_code, answer.json()["job_id"]) for answer in answers] == [(200, None)] * 4
     assert [answer.json()["text"].split()[-1] for answer in answers] == [
         "ping.",
         "deleted.",
@@ -170,13 +186,15 @@ async def test_what_is_no_work_is_taken_and_nothing_is_done(github: AsyncClient)
     ]
 
 
-async def test_what_cannot_be_analysed_says_why(github: AsyncClient, storefront: Path):
+async def test_what_cannot_be_analysed_says_why(
+    github: AsyncClient, caller: dict[str, str], storefront: Path
+):
     no_push = await deliver(github, {"ref": "refs/heads/main"})
     no_commit = await deliver(github, told(BEFORE, AFTER))
     no_json = await deliver(github, told(BEFORE, AFTER), media_type="application/x-www-form-urlencoded")
 
     assert (no_push.status_code, no_push.json()["code"]) == (400, "malformed-request")
-    assert (no_commit.status_code, no_commit.json()["code"]) == (404, "revision-not-found")
+    assert (await ended(github, no_commit, caller))["problem"]["code"] == "revision-not-found"
     assert no_json.status_code == 415
 
 

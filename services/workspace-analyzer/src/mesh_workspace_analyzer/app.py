@@ -15,20 +15,22 @@ from mesh_workspace_analyzer.actions import PLUGIN
 from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.histories import FolderHistories
-from mesh_workspace_analyzer.adapters.nx import NxReader, NxTool, version
+from mesh_workspace_analyzer.adapters.nx import NxFullReader, NxReader, NxTool, version
 from mesh_workspace_analyzer.adapters.places import AllSources
 from mesh_workspace_analyzer.adapters.processes import remove
 from mesh_workspace_analyzer.adapters.remotes import RemoteSources
 from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
-from mesh_workspace_analyzer.api import analyses, archives, builds, exports, webhooks
+from mesh_workspace_analyzer.api import analyses, archives, builds, exports, jobs, webhooks
 from mesh_workspace_analyzer.domain.analysis import Mode
 from mesh_workspace_analyzer.domain.push import Secret
+from mesh_workspace_analyzer.ports import Reader
 from mesh_workspace_analyzer.service import WorkspaceAnalyzer
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.service.conclusions import MOST_CONCLUSIONS, Conclusions
+from mesh_workspace_analyzer.service.jobs import JobDesk
 from mesh_workspace_analyzer.service.questions import QuestionDesk
 from mesh_workspace_analyzer.service.webhooks import WebhookDesk
 from mesh_workspace_analyzer.settings import Settings
@@ -49,16 +51,26 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         scratch.mkdir(parents=True)
         scratch = scratch.resolve()
         sandbox = Bubblewrap(scratch) if settings.sandbox == "bubblewrap" else None
-        is_allowed = settings.allow_builds and (sandbox is None or await sandbox.works())
-        analyzer = _wired(settings, platform, scratch, sandbox, may_build=is_allowed)
+        allowed = settings
+        if sandbox is not None and not await sandbox.works():
+            allowed = settings.model_copy(update={"allow_builds": False, "allow_plugins": False})
+        analyzer = _wired(allowed, platform, scratch, sandbox)
         platform.checks.add("git", analyzer.analyses.readers[Mode.STATIC].versions)
         platform.run("builds", analyzer.builds.turn)
+        platform.run("jobs", analyzer.jobs.turn)
         yield analyzer
 
     return build(
         ABOUT,
         settings,
-        routers=[analyses.router, archives.router, exports.router, builds.router, webhooks.router],
+        routers=[
+            analyses.router,
+            archives.router,
+            exports.router,
+            jobs.router,
+            builds.router,
+            webhooks.router,
+        ],
         plugin=PLUGIN,
         start=start,
         keys=keys,
@@ -67,7 +79,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
 
 
 def _wired(
-    settings: Settings, platform: Platform, scratch: Path, sandbox: Bubblewrap | None, *, may_build: bool
+    settings: Settings, platform: Platform, scratch: Path, sandbox: Bubblewrap | None
 ) -> WorkspaceAnalyzer:
     sources = _sources(settings, scratch)
     tool = NxTool(
@@ -85,7 +97,7 @@ def _wired(
         sources=sources,
         archives=archive_sources,
         histories=FolderHistories(Roots(settings.workspace_roots)),
-        readers={Mode.STATIC: StaticReader(partial(version, "git")), Mode.NX_CORE: NxReader(tool)},
+        readers=_readers(settings, tool),
         reading=asyncio.Semaphore(settings.parallel_analyses),
         graphs_kept=settings.graphs_kept,
         conclusions=Conclusions(min(settings.graphs_kept, MOST_CONCLUSIONS)),
@@ -96,12 +108,26 @@ def _wired(
         sources=sources,
         tool=tool,
         instance=settings.instance,
-        is_allowed=may_build,
+        is_allowed=settings.allow_builds,
         kept=settings.builds_kept,
     )
     secret = None if (path := settings.github_secret_file) is None else Secret(path.read_bytes().strip())
-    webhook_desk = WebhookDesk(analysis_desk, secret, settings.github_workspaces)
-    return WorkspaceAnalyzer(analysis_desk, build_desk, QuestionDesk(platform.database), webhook_desk)
+    job_desk = JobDesk(analyses=analysis_desk, instance=settings.instance, kept=settings.jobs_kept)
+    webhook_desk = WebhookDesk(job_desk, secret, settings.github_workspaces)
+    return WorkspaceAnalyzer(
+        analysis_desk, build_desk, QuestionDesk(platform.database), job_desk, webhook_desk
+    )
+
+
+def _readers(settings: Settings, tool: NxTool) -> dict[Mode, Reader]:
+    """Who reads in each tier that is allowed here."""
+    readers: dict[Mode, Reader] = {
+        Mode.STATIC: StaticReader(partial(version, "git")),
+        Mode.NX_CORE: NxReader(tool),
+    }
+    if settings.allow_plugins and settings.sandbox == "bubblewrap":
+        readers[Mode.NX_FULL] = NxFullReader(tool)
+    return readers
 
 
 def _limits(settings: Settings) -> Limits:

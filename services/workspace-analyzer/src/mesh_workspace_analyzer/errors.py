@@ -24,6 +24,10 @@ class AnalysisNotFound(NotFound, title="Analysis not found"):
     """No analysis has that id."""
 
 
+class JobNotFound(NotFound, title="Analysis job not found"):
+    """No analysis was asked for under that id, or it ended so long ago that it is forgotten."""
+
+
 class BuildNotFound(NotFound, title="Build not found"):
     """No build has that id."""
 
@@ -154,6 +158,16 @@ class SignatureRefused(MeshError, status=HTTPStatus.UNAUTHORIZED, title="Signatu
 
     def headers(self) -> Mapping[str, str]:
         return {"WWW-Authenticate": "X-Hub-Signature-256"}
+
+
+class PluginsNotAllowed(Conflict, title="Plugins not allowed"):
+    """`nx-full` runs the workspace's plugins, which the operator has to allow, and which needs a sandbox."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nx-full runs the workspace's plugins: the operator has not set MESH_ALLOW_PLUGINS, or "
+            "MESH_SANDBOX is not bubblewrap, or bubblewrap does not work here."
+        )
 
 
 class BuildsNotAllowed(Conflict, title="Builds not allowed"):

@@ -84,7 +84,7 @@ class Histories(Protocol):
 
 
 class Reader(Protocol):
-    """One way to find out what is in a workspace; none of its code runs."""
+    """One way to find out what is in a workspace; but in `nx-full`, none of its code runs."""
 
     async def versions(self) -> dict[str, str]:
         """The programs that read a workspace, with their versions."""

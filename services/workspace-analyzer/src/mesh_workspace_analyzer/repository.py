@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 from mesh_shared.database.types import TYPES, BigId, metadata
+from mesh_shared.errors import MeshError
 from sqlalchemy import Index, String, Text, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, defer, mapped_column
@@ -15,7 +16,8 @@ from mesh_workspace_analyzer.domain.analysis import Analysis
 from mesh_workspace_analyzer.domain.build import AT_WORK, OPEN, Build, BuildStatus
 from mesh_workspace_analyzer.domain.build_log import MOST_KEPT, Piece
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
-from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound
+from mesh_workspace_analyzer.domain.job import Job, JobStatus, Problem
+from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound, JobNotFound
 
 
 class Base(DeclarativeBase):
@@ -53,19 +55,24 @@ class GraphRow(Base):
     created_at: Mapped[datetime]
 
 
-class BuildRow(Base):
-    """`instance` is the replica that runs it; whatever it was running when it died is interrupted."""
-
-    __tablename__ = "builds"
-    __table_args__ = (Index("ix_builds_status_created_at", "status", "created_at"),)
+class Queued:
+    """What waits in a table until a replica takes it; `instance` is the one that did."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    analysis_id: Mapped[UUID]
     status: Mapped[str] = mapped_column(String(20), default=BuildStatus.QUEUED)
     instance: Mapped[str | None] = mapped_column(String(100))
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class BuildRow(Queued, Base):
+    """What a replica was running when it died is interrupted."""
+
+    __tablename__ = "builds"
+    __table_args__ = (Index("ix_builds_status_created_at", "status", "created_at"),)
+
+    analysis_id: Mapped[UUID]
     log_tail: Mapped[str] = mapped_column(Text, default="")
 
     def build(self) -> Build:
@@ -88,6 +95,26 @@ class BuildLogRow(Base):
     build_id: Mapped[UUID] = mapped_column(primary_key=True)
     ends_at: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
     text: Mapped[str] = mapped_column(Text)
+
+
+class JobRow(Queued, Base):
+    """An analysis that somebody waits for elsewhere. What a replica was at when it died is begun again."""
+
+    __tablename__ = "analysis_jobs"
+    __table_args__ = (Index("ix_analysis_jobs_status_created_at", "status", "created_at"),)
+
+    starts: Mapped[int] = mapped_column(default=0)
+    asked: Mapped[dict[str, Any]]
+    problem: Mapped[dict[str, Any] | None]
+
+    def job(self) -> Job:
+        return Job(
+            id=self.id,
+            status=JobStatus(self.status),
+            created_at=self.created_at,
+            finished_at=self.finished_at,
+            problem=None if self.problem is None else Problem(**self.problem),
+        )
 
 
 class Analyses:
@@ -163,58 +190,83 @@ class Graphs:
         await self._session.execute(delete(GraphRow).where(GraphRow.key.not_in(newest)))
 
 
-class Builds:
-    """Every query on `builds`. Takes part in a transaction; never commits."""
+Row = TypeVar("Row", bound=Queued)
+
+
+class Queue(Generic[Row]):
+    """Every query on a table of work. Takes part in a transaction; never commits."""
+
+    table: type[Row]
+    name: str
+    missing: type[MeshError]
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+
+    async def prune(self, kept: int) -> None:
+        """Forgets all that have ended but the newest `kept`."""
+        ended = self.table.status.not_in(OPEN)
+        newest = select(self.table.id).where(ended).order_by(self.table.created_at.desc()).limit(kept)
+        await self._session.execute(delete(self.table).where(ended, self.table.id.not_in(newest)))
+
+    async def find(self, id: UUID, *, to_change: bool = False) -> Row | None:
+        """One `to_change` is nobody else's until the transaction ends."""
+        return await self._session.get(self.table, id, with_for_update=to_change or None)
+
+    async def get(self, id: UUID, *, to_change: bool = False) -> Row:
+        """As `find`. Raises `missing`."""
+        if (found := await self.find(id, to_change=to_change)) is None:
+            raise self.missing(f"There is no {self.name} with that id.")
+        return found
+
+    async def claim(self, instance: str, *, at: datetime) -> Row | None:
+        """The oldest that waits, now running at `instance`; no other replica gets it."""
+        query = (
+            select(self.table)
+            .where(self.table.status == BuildStatus.QUEUED)
+            .order_by(self.table.created_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if (row := await self._session.scalar(query)) is not None:
+            row.status, row.instance, row.started_at = BuildStatus.RUNNING, instance, at
+        return row
+
+    async def has_open(self, instance: str) -> bool:
+        """True when something is queued, or `instance` has something running."""
+        mine = and_(self.table.instance == instance, self.table.status.in_(AT_WORK))
+        query = select(self.table.id).where(or_(self.table.status == BuildStatus.QUEUED, mine)).limit(1)
+        return await self._session.scalar(query) is not None
+
+    async def running(self, instance: str) -> Sequence[Row]:
+        """What `instance` has running, or had when it died."""
+        mine = (self.table.instance == instance, self.table.status.in_(AT_WORK))
+        return (await self._session.scalars(select(self.table).where(*mine))).all()
+
+
+class Builds(Queue[BuildRow]):
+    table = BuildRow
+    name = "build"
+    missing = BuildNotFound
 
     def add(self, build: Build) -> None:
         self._session.add(BuildRow(id=build.id, analysis_id=build.analysis_id, created_at=build.created_at))
 
     async def prune(self, kept: int) -> None:
-        """Forgets all that have ended but the newest `kept`."""
-        ended = BuildRow.status.not_in(OPEN)
-        newest = select(BuildRow.id).where(ended).order_by(BuildRow.created_at.desc()).limit(kept)
-        await self._session.execute(delete(BuildRow).where(ended, BuildRow.id.not_in(newest)))
+        """As any queue does, with their logs."""
+        await super().prune(kept)
         await self._session.execute(
             delete(BuildLogRow).where(BuildLogRow.build_id.not_in(select(BuildRow.id)))
         )
 
-    async def find(self, id: UUID) -> BuildRow | None:
-        return await self._session.get(BuildRow, id)
 
-    async def get(self, id: UUID, *, to_change: bool = False) -> BuildRow:
-        """Raises `BuildNotFound`. One `to_change` is nobody else's until the transaction ends."""
-        if (found := await self._session.get(BuildRow, id, with_for_update=to_change or None)) is None:
-            raise BuildNotFound("There is no build with that id.")
-        return found
+class Jobs(Queue[JobRow]):
+    table = JobRow
+    name = "analysis job"
+    missing = JobNotFound
 
-    async def claim(self, instance: str, *, at: datetime) -> Build | None:
-        """The oldest queued build, now running at `instance`; no other replica gets it."""
-        query = (
-            select(BuildRow)
-            .where(BuildRow.status == BuildStatus.QUEUED)
-            .order_by(BuildRow.created_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        row = await self._session.scalar(query)
-        if row is None:
-            return None
-        row.status, row.instance, row.started_at = BuildStatus.RUNNING, instance, at
-        return row.build()
-
-    async def has_open(self, instance: str) -> bool:
-        """True when something is queued, or `instance` has something running."""
-        mine = and_(BuildRow.instance == instance, BuildRow.status.in_(AT_WORK))
-        query = select(BuildRow.id).where(or_(BuildRow.status == BuildStatus.QUEUED, mine)).limit(1)
-        return await self._session.scalar(query) is not None
-
-    async def running(self, instance: str) -> Sequence[BuildRow]:
-        """What `instance` has running, or had when it died."""
-        mine = (BuildRow.instance == instance, BuildRow.status.in_(AT_WORK))
-        return (await self._session.scalars(select(BuildRow).where(*mine))).all()
+    def add(self, job: Job, asked: dict[str, Any]) -> None:
+        self._session.add(JobRow(id=job.id, created_at=job.created_at, asked=asked))
 
 
 class BuildLogs:

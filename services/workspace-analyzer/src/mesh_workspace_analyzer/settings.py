@@ -48,8 +48,12 @@ class Settings(ServiceSettings):
         description="The node_modules with the nx and typescript that read workspaces.",
     )
     allow_builds: bool = Field(default=False, description="Builds run the workspaces' own code.")
+    allow_plugins: bool = Field(
+        default=False, description="Workspaces' plugins may run, in the sandbox, for `nx-full`."
+    )
     sandbox: Literal["bubblewrap", "none"] = Field(
-        default="bubblewrap", description="What builds run in; `none`: with the rights of this service."
+        default="bubblewrap",
+        description="What builds and plugins run in; `none`: builds with our rights, and no plugins.",
     )
     analysis_timeout_s: float = Field(default=60, gt=0, le=3600)
     parallel_analyses: int = Field(default=2, ge=1, le=64, description="Copies that are read at once.")
@@ -59,5 +63,6 @@ class Settings(ServiceSettings):
     graphs_kept: int = Field(default=200, ge=1, description="Trees that need not be read again.")
     analyses_kept: int = Field(default=10_000, ge=1)
     builds_kept: int = Field(default=1000, ge=1)
+    jobs_kept: int = Field(default=1000, ge=1)
     build_timeout_s: float = Field(default=900, gt=0, le=86_400)
     max_build_output_bytes: int = Field(default=16 * MIB, ge=1)

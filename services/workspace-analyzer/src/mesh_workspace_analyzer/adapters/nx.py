@@ -1,15 +1,15 @@
-"""Our own Nx: reads a copy of a workspace without running its code, or builds one.
+"""Our own Nx: reads a copy of a workspace without running its code; or with it, or builds one.
 
-Reading is Nx's core only. `plugins` are stripped, because a plugin is a program of the workspace that Nx
-runs as soon as it starts; so is everything of `nx.json` that can bring one back. Nx finds no git, no
+Reading without it is Nx's core only. `plugins` are stripped, because a plugin is a program of the workspace
+that Nx runs as soon as it starts; so is everything of `nx.json` that can bring one back. Nx finds no git, no
 package manager and nothing of our environment.
 """
 
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import msgspec
 from mesh_shared.errors import MeshError, Unavailable
 
 from mesh_workspace_analyzer.adapters import nx_files
+from mesh_workspace_analyzer.adapters.documents import json_object
 from mesh_workspace_analyzer.adapters.folders import stores
 from mesh_workspace_analyzer.adapters.git import ENVIRONMENT as GIT_ENVIRONMENT
+from mesh_workspace_analyzer.adapters.nx_files import Configuration
 from mesh_workspace_analyzer.adapters.processes import Output, OutputLimitExceeded, run, without_paths
 from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
 from mesh_workspace_analyzer.domain.build import BuildOutcome
@@ -27,12 +29,14 @@ from mesh_workspace_analyzer.errors import (
     AnalysisTimedOut,
     BrokenProjectConfiguration,
     DuplicateProjectNames,
+    NotAnNxWorkspace,
 )
 from mesh_workspace_analyzer.ports import Source
 
 PACKAGES = ("nx", "typescript")
 MAX_SAID_BYTES = 4 << 20
 TAIL_BYTES = 8 << 10
+MAX_GRAPH_BYTES = 64 << 20
 MAX_DETAIL = 600
 PARALLEL = 3
 # nx 24 exits with 0 and writes what it could make of a broken workspace; only this on stderr tells.
@@ -68,7 +72,7 @@ class NxTool:
     build_timeout_s: float
     max_build_output_bytes: int
     sandbox: Bubblewrap | None = None
-    """Where builds run; without one they run with our rights."""
+    """Where builds and plugins run; without one builds run with our rights."""
     _versions: dict[str, str] = field(default_factory=dict[str, str])
 
     async def versions(self) -> dict[str, str]:
@@ -88,46 +92,66 @@ class NxTool:
         """
         config = nx_files.defuse(folder)
         self._install(folder)
-        beside = Path(tempfile.mkdtemp(dir=folder.parent))
+        beside = _beside(folder)
         (beside / "node").symlink_to(_program("node"))
         target, said = beside / "graph.json", Output(MAX_SAID_BYTES, MAX_SAID_BYTES)
         environment = QUIET | READING | {"PATH": str(beside), "HOME": str(beside), "TMPDIR": str(beside)}
+        argv = _argv(folder, ["graph", f"--file={target}"])
+        running = run(argv, cwd=folder, env=environment, timeout_s=self.timeout_s, output=said)
+        await self._told(running, said, folder)
+        return await asyncio.to_thread(nx_files.graph, target.read_bytes(), config, folder)
+
+    async def build(
+        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
+    ) -> BuildOutcome:
+        """See `ports.Tool.build`."""
+        what = ["affected", f"--base={base}", f"--head={head}"] if base and head else ["run-many"]
+        # Streamed, because otherwise Nx keeps what tasks write, and dies of it.
+        command = [*what, "-t", "build", f"--parallel={PARALLEL}", "--output-style=stream"]
+        log = Output(self.max_build_output_bytes, TAIL_BYTES, heard)
         try:
-            argv = _argv(folder, ["graph", f"--file={target}"])
-            code = await run(argv, cwd=folder, env=environment, timeout_s=self.timeout_s, output=said)
+            code = await self._with_its_code(folder, command, {}, self.build_timeout_s, log)
+        except TimeoutError:
+            return BuildOutcome(False, f"{log.text}\nStopped after {self.build_timeout_s:g} s.")
+        except OutputLimitExceeded:
+            return BuildOutcome(False, f"{log.text}\nStopped after {log.limit_bytes} bytes of output.")
+        return BuildOutcome(code == 0, log.text)
+
+    async def full_graph(self, folder: Path, config: Configuration) -> ProjectGraph:
+        """The projects as the workspace's plugins describe them. Runs the workspace's code.
+
+        Raises as `graph` does.
+        """
+        place = _beside(folder) / "graph.json"
+        command, said = ["graph", f"--file={place}"], Output(MAX_SAID_BYTES, MAX_SAID_BYTES)
+        await self._told(self._with_its_code(folder, command, READING, self.timeout_s, said), said, folder)
+        return await asyncio.to_thread(lambda: nx_files.graph(left(place), config, folder))
+
+    async def _told(self, running: Awaitable[int], said: Output, folder: Path) -> None:
+        """Waits for Nx to have described the projects. Raises as `graph` does."""
+        try:
+            code = await running
         except TimeoutError:
             raise AnalysisTimedOut(self.timeout_s) from None
         except OutputLimitExceeded:
             raise BrokenProjectConfiguration("Nx did not stop complaining about the workspace.") from None
         if code != 0 or PARTIAL in said.text:
             raise _complaint(said.text, folder)
-        return await asyncio.to_thread(nx_files.graph, target.read_bytes(), config, folder)
 
-    async def build(
-        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
-    ) -> BuildOutcome:
-        """See `ports.Tool.build`. Uses the packages that the workspace has installed, or ours."""
+    async def _with_its_code(
+        self, folder: Path, command: Sequence[str], more: dict[str, str], timeout_s: float, said: Output
+    ) -> int:
+        """Runs Nx in a copy for a build, with the packages that the workspace has installed, or with ours."""
         if not (folder / "node_modules").exists():
             self._install(folder)
-        beside = tempfile.mkdtemp(dir=folder.parent)
+        beside = str(_beside(folder))
         path = f"{_program('node').parent}:{_program('git').parent}:/usr/bin:/bin"
-        environment = GIT_ENVIRONMENT | QUIET | {"PATH": path, "HOME": beside, "TMPDIR": beside}
-        what = ["affected", f"--base={base}", f"--head={head}"] if base and head else ["run-many"]
-        # Streamed, because otherwise Nx keeps what tasks write, and dies of it.
-        command = [*what, "-t", "build", f"--parallel={PARALLEL}", "--output-style=stream"]
-        log = Output(self.max_build_output_bytes, TAIL_BYTES, heard)
-        try:
-            argv = _argv(folder, command)
-            if self.sandbox is not None:
-                argv = self.sandbox.argv(
-                    argv, inside=folder, readable=dict(self._needed(folder, self.sandbox.scratch))
-                )
-            code = await run(argv, cwd=folder, env=environment, timeout_s=self.build_timeout_s, output=log)
-        except TimeoutError:
-            return BuildOutcome(False, f"{log.text}\nStopped after {self.build_timeout_s:g} s.")
-        except OutputLimitExceeded:
-            return BuildOutcome(False, f"{log.text}\nStopped after {log.limit_bytes} bytes of output.")
-        return BuildOutcome(code == 0, log.text)
+        environment = GIT_ENVIRONMENT | QUIET | more | {"PATH": path, "HOME": beside, "TMPDIR": beside}
+        argv = _argv(folder, command)
+        if self.sandbox is not None:
+            readable = dict(self._needed(folder, self.sandbox.scratch))
+            argv = self.sandbox.argv(argv, inside=folder, readable=readable)
+        return await run(argv, cwd=folder, env=environment, timeout_s=timeout_s, output=said)
 
     def _needed(self, folder: Path, scratch: Path) -> Iterator[tuple[Path, Path]]:
         """What a build reads beside its copy: packages, programs, and the objects that its git borrows.
@@ -169,8 +193,28 @@ class NxTool:
 
 def _argv(folder: Path, command: Sequence[str]) -> list[str | Path]:
     package = folder / "node_modules" / "nx"
-    entry = msgspec.json.decode((package / "package.json").read_bytes(), type=_Package).bin["nx"]
+    try:
+        entry = msgspec.json.decode((package / "package.json").read_bytes(), type=_Package).bin["nx"]
+    except (OSError, msgspec.MsgspecError, KeyError):
+        raise BrokenProjectConfiguration(
+            "The workspace has packages installed, and no nx among them: let its package manager do that."
+        ) from None
     return [_program("node"), package / entry, *command]
+
+
+def _beside(folder: Path) -> Path:
+    """A new folder where whoever reads or builds that one may write."""
+    return Path(tempfile.mkdtemp(dir=folder.parent)).resolve()
+
+
+def left(place: Path) -> bytes:
+    """What a program of strangers has left; all of its processes have ended. A link may lead anywhere.
+
+    Raises `BrokenProjectConfiguration`.
+    """
+    if place.resolve() != place or not place.is_file() or place.stat().st_size > MAX_GRAPH_BYTES:
+        raise BrokenProjectConfiguration("Nx wrote no description of the projects, or one that is too large.")
+    return place.read_bytes()
 
 
 def _program(name: str) -> Path:
@@ -193,6 +237,26 @@ class NxReader:
     async def graph(self, source: Source) -> ProjectGraph:
         """See `ports.Reader.graph`."""
         return await self.tool.graph(await source.copy(for_build=False))
+
+
+@dataclass(frozen=True, slots=True)
+class NxFullReader:
+    """Implements `ports.Reader`: the workspace's own Nx, or ours, with its plugins, in the sandbox."""
+
+    tool: NxTool
+
+    async def versions(self) -> dict[str, str]:
+        """See `ports.Reader.versions`. Raises `Unavailable`."""
+        versions = await self.tool.versions()
+        return versions | {name: f"{versions[name]}, or the workspace's own" for name in PACKAGES}
+
+    async def graph(self, source: Source) -> ProjectGraph:
+        """See `ports.Reader.graph`. Raises `NotAnNxWorkspace`."""
+        texts = await source.texts(["nx.json"])  # not from the copy, where it may be a link that leads out
+        if "nx.json" not in texts:
+            raise NotAnNxWorkspace
+        config = nx_files.configuration(json_object("nx.json", texts["nx.json"]))
+        return await self.tool.full_graph(await source.copy(for_build=True), replace(config, gaps=()))
 
 
 async def version(name: str) -> str:

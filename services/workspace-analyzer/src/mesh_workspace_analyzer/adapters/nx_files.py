@@ -160,18 +160,18 @@ def described(members: object, config: Configuration, tsconfigs: Sequence[str]) 
         if e.source in found.nodes and e.target in found.nodes  # else it is an installed package
     }
     return ProjectGraph(
-        projects=tuple(_project(found.nodes[name], config) for name in sorted(found.nodes)),
+        projects=tuple(_project(name, found.nodes[name], config) for name in sorted(found.nodes)),
         dependencies=tuple(Dependency(*edge) for edge in sorted(edges)),
         global_files=(*GLOBAL_FILES, *tsconfigs[:1]),
         gaps=config.gaps,
     )
 
 
-def _project(node: _Node, config: Configuration) -> Project:
+def _project(name: str, node: _Node, config: Configuration) -> Project:
     named = {**config.named_inputs, **node.data.named_inputs}
     globs = {glob for target in node.data.targets.values() for glob in _outside(target.inputs, named, ())}
     return Project(
-        name=node.name,
+        name=name,
         root=node.data.root,
         kind=node.type,
         tags=tuple(node.data.tags),

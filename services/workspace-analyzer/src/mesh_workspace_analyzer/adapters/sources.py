@@ -128,9 +128,11 @@ class OpenSource:
         """Adds what a build needs beside the files: their history, and the packages that are installed."""
         if self.comparison.head.sha is not None:
             (top / ".git").write_text(f"gitdir: {self.git.git_dir}\n")
-        installed = self.folder / "node_modules"
-        if installed.is_dir() and not (copy / "node_modules").exists():
-            (copy / "node_modules").symlink_to(installed)
+        installed, modules = self.folder / "node_modules", copy / "node_modules"
+        if modules.is_symlink():
+            modules.unlink()  # the sandbox would open whatever a stranger has made it lead to
+        if installed.is_dir() and not installed.is_symlink() and not modules.exists():
+            modules.symlink_to(installed)
 
     def _check(self, entries: list[Entry]) -> None:
         self.limits.check(len(entries), sum(entry.size_bytes for entry in entries))

@@ -1,37 +1,67 @@
 """Analyses, and questions about them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from mesh_shared.web import conditional, pages
 from mesh_shared.web.idempotency import IdempotencyKey
 from mesh_shared.web.route import MeshRoute
+from mesh_shared.web.security import authorize
 
 from mesh_workspace_analyzer.api.callers import Analyst, Analyzer
+from mesh_workspace_analyzer.api.jobs import place_of
+from mesh_workspace_analyzer.domain.analysis import Mode
+from mesh_workspace_analyzer.domain.job import Job
 from mesh_workspace_analyzer.schemas.analyses import AnalysisSummary, AnalysisView
+from mesh_workspace_analyzer.schemas.jobs import JobView
 from mesh_workspace_analyzer.schemas.questions import DifferenceView, PointView, TrendView, WhatIf, WhatIfView
 from mesh_workspace_analyzer.schemas.requests import AnalysisRequest, Workspace
-from mesh_workspace_analyzer.service import id_for
+from mesh_workspace_analyzer.service import PLUGINS, id_for
 from mesh_workspace_analyzer.service.analyses import Asked
 
 router = APIRouter(prefix="/v1", tags=["workspaces"], route_class=MeshRoute)
 
 
-@router.post("/analyses", status_code=201, operation_id="create_analysis")
+_LATER: dict[int | str, dict[str, Any]] = {
+    202: {"description": "`nx-full` is being read; follow `Location`", "model": JobView}
+}
+
+
+@router.post(
+    "/analyses",
+    status_code=201,
+    operation_id="create_analysis",
+    response_model=AnalysisView,
+    responses=_LATER,
+)
 async def create_analysis(
     body: AnalysisRequest,
+    request: Request,
     response: Response,
     caller: Analyst,
     analyzer: Analyzer,
     key: IdempotencyKey = None,
-) -> AnalysisView:
-    """Finds what the commits between base and head affect. None of the workspace's code runs.
+) -> AnalysisView | JSONResponse:
+    """Finds what the commits between base and head affect. Only in `nx-full` code of the workspace runs.
 
-    404 names a workspace or a head that does not exist; 409 a workspace that cannot be analysed as it is.
+    That needs the scope `workspace:plugins`, is 409 `plugins-not-allowed` unless the operator allows it, and
+    answers 202 with a job to follow. Else 404 names a workspace or a head that does not exist; 409 a
+    workspace that cannot be analysed as it is.
     A base that git cannot resolve is no error: all projects are taken, and `affectedStatus` says so.
     """
-    asked = Asked(
+    id = id_for(caller.subject, key, "analysis")
+    if body.mode is Mode.NX_FULL:
+        await authorize(request, PLUGINS)
+        return _accepted(await analyzer.jobs.request(_asked(body), id))
+    analysis = await analyzer.analyses.analyze(_asked(body), id)
+    response.headers["Location"] = f"/v1/analyses/{analysis.id}"
+    return AnalysisView.of(analysis)
+
+
+def _asked(body: AnalysisRequest) -> Asked:
+    return Asked(
         workspace=body.workspace,
         base=body.base,
         head=body.head,
@@ -40,9 +70,11 @@ async def create_analysis(
         pipeline=body.ci.pipeline(),
         constraints=tuple(constraint.asked() for constraint in body.depConstraints),
     )
-    analysis = await analyzer.analyses.analyze(asked, id_for(caller.subject, key, "analysis"))
-    response.headers["Location"] = f"/v1/analyses/{analysis.id}"
-    return AnalysisView.of(analysis)
+
+
+def _accepted(job: Job) -> JSONResponse:
+    headers = {"Location": place_of(job)}
+    return JSONResponse(JobView.of(job).model_dump(mode="json"), 202, headers)
 
 
 @router.get("/analyses", operation_id="list_analyses")

@@ -20,11 +20,13 @@ from mesh_workspace_analyzer.domain.tasks import derive
 class Mode(StrEnum):
     """Who reads: `static` the files alone; `nx-core` our own Nx, in a copy without the workspace's plugins.
 
-    In neither does any code of the workspace run.
+    In neither does any code of the workspace run. `nx-full` is the workspace's Nx with its plugins, in a
+    sandbox.
     """
 
     STATIC = "static"
     NX_CORE = "nx-core"
+    NX_FULL = "nx-full"
 
 
 ARCHIVE = "archive://"

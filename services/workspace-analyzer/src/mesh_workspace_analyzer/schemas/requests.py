@@ -113,7 +113,8 @@ class AnalysisRequest(WireModel):
     mode: Mode = Field(
         default=Mode.STATIC,
         strict=False,
-        description="Who reads: `static` our readers of files, for every tool; `nx-core` the real Nx.",
+        description="Who reads: `static` our readers of files, for every tool; `nx-core` the real Nx; "
+        "`nx-full` the workspace's Nx with its plugins, later, where the operator allows that.",
     )
 
     depConstraints: Annotated[list[DepConstraint], Field(max_length=100)] = Field(

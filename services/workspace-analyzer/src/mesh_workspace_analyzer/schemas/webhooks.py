@@ -5,5 +5,7 @@ from pydantic import Field
 
 
 class DeliveryView(WireModel):
-    analysis_id: Uuid | None = Field(description="Null when nothing was analysed; `text` says why.")
+    job_id: Uuid | None = Field(
+        description="See `/v1/analysis-jobs/{job_id}`. Null when nothing is analysed; `text` says why."
+    )
     text: str

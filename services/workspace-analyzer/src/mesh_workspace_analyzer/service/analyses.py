@@ -18,7 +18,7 @@ from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
-from mesh_workspace_analyzer.errors import TooBusy
+from mesh_workspace_analyzer.errors import PluginsNotAllowed, TooBusy
 from mesh_workspace_analyzer.events import AnalysisCompleted
 from mesh_workspace_analyzer.ports import Archive, Archives, Histories, Reader, Source, Sources, Told
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
@@ -75,14 +75,15 @@ class AnalysisDesk:
 
         A tree that was read before is not read again. Raises `WorkspaceNotFound`, `RevisionNotFound`,
         `HistoryOutsideRoots`, `WorkspaceUnreadable`, `WorkspaceTooLarge`, `NotAnNxWorkspace`,
-        `BrokenProjectConfiguration`, `DuplicateProjectNames`, `AnalysisTimedOut` or `TooBusy`.
+        `BrokenProjectConfiguration`, `DuplicateProjectNames`, `PluginsNotAllowed`, `AnalysisTimedOut` or
+        `TooBusy`.
         """
         if (known := await self._known(id)) is not None:
             return known
         started = time.perf_counter()
-        versions = await self.readers[asked.mode].versions()
+        versions = await self.reader(asked.mode).versions()
         async with self._place(), self._opening(asked) as source:
-            premises = await self._premises(asked, source.comparison, versions)
+            premises = await self._premises(asked, id, source.comparison, versions)
             if (concluded := self.conclusions.get(premises)) is None:
                 graph = await self._graph(source, asked.mode, premises.graph_key)
                 concluded = await asyncio.to_thread(_conclude, graph, premises, asked.mode, versions)
@@ -108,6 +109,12 @@ class AnalysisDesk:
         """
         async with self.archives.receive(chunks) as archive:
             return await self.analyze(replace(asked, archive=archive), id_of(archive.digest))
+
+    def reader(self, mode: Mode) -> Reader:
+        """Who reads in that tier. Raises `PluginsNotAllowed` where the operator has not allowed it."""
+        if (found := self.readers.get(mode)) is None:
+            raise PluginsNotAllowed
+        return found
 
     async def get(self, id: UUID) -> Analysis:
         """The stored analysis. Raises `AnalysisNotFound`."""
@@ -151,10 +158,14 @@ class AnalysisDesk:
             )
         return self.sources.open(asked.workspace, base=asked.base, head=asked.head)
 
-    async def _premises(self, asked: Asked, comparison: Comparison, versions: dict[str, str]) -> Premises:
+    async def _premises(
+        self, asked: Asked, id: UUID, comparison: Comparison, versions: dict[str, str]
+    ) -> Premises:
+        # What a plugin finds may rest on more than the tree, so nobody else's analysis may rest on that.
+        only = {"analysis": str(id)} if asked.mode is Mode.NX_FULL else {}
         kept = Told(()) if asked.archive else await self.histories.runs(asked.workspace)
         return Premises(
-            graph_key=_key(comparison.tree, asked.mode, versions),
+            graph_key=_key(comparison.tree, asked.mode, versions | only),
             comparison=comparison,
             runs=(*asked.runs, *kept.runs),
             gaps=kept.gaps,
@@ -169,7 +180,7 @@ class AnalysisDesk:
                 known = await Graphs(session).find(key)
             if known is not None:
                 return known
-            graph = await self.readers[mode].graph(source)
+            graph = await self.reader(mode).graph(source)
             with suppress(IntegrityError):  # another replica was first
                 async with self.database.write() as session:
                     await Graphs(session).keep(key, graph, at=datetime.now(UTC), kept=self.graphs_kept)

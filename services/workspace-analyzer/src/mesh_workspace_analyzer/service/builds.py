@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from mesh_shared.background import beside
 from mesh_shared.bell import Bell, wait
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import MeshError
 from mesh_shared.events import outbox
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_workspace_analyzer.domain.analysis import Analysis
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome, BuildStatus
@@ -16,10 +18,10 @@ from mesh_workspace_analyzer.domain.build_log import Piece
 from mesh_workspace_analyzer.errors import BuildsNotAllowed
 from mesh_workspace_analyzer.events import BuildFinished
 from mesh_workspace_analyzer.ports import Sources, Tool
-from mesh_workspace_analyzer.repository import Analyses, BuildLogs, Builds
+from mesh_workspace_analyzer.repository import Analyses, BuildLogs, BuildRow, Builds
 from mesh_workspace_analyzer.service.recorder import Recorder
+from mesh_workspace_analyzer.service.turns import IDLE_S, claim, unless_cancelled
 
-IDLE_S = 1.0
 LOG_PAUSE_S = 0.25
 """Between two pieces of a log that is written down."""
 
@@ -93,55 +95,17 @@ class BuildDesk:
 
     async def turn(self) -> None:
         """Carries out the oldest queued build, or waits for one."""
-        ticket = self.database.committed.ticket()
-        async with self.database.read() as session:
-            is_idle = not await Builds(session).has_open(self.instance)
-        if is_idle:
-            await wait(ticket, self.database.quiet_s)
-            return
-        build = await self._claim()
-        if build is None:
+        if (id := await claim(self.database, Builds, self.instance, _interrupt)) is None:
             return
         log = Recorder()
-        outcome = await self._unless_cancelled(build, log)
+        outcome = await unless_cancelled(self.database, Builds, id, self._carry_out(id, log))
         async with self.database.write() as session:
-            row = await Builds(session).get(build.id, to_change=True)
+            row = await Builds(session).get(id, to_change=True)
             row.status, row.finished_at = _status(outcome), datetime.now(UTC)
             row.log_tail = outcome.log_tail if outcome else ""
-            await BuildLogs(session).append(build.id, log.pending())
+            await BuildLogs(session).append(id, log.pending())
             outbox.record(session, BuildFinished.of(row.build()))
         self.ended.ring()
-
-    async def _claim(self) -> Build | None:
-        """The next build for this replica; what it has running besides died with an earlier life of it."""
-        async with self.database.write() as session:
-            for row in await Builds(session).running(self.instance):
-                was_cancelled = row.status == BuildStatus.CANCELLING
-                row.status = BuildStatus.CANCELLED if was_cancelled else BuildStatus.INTERRUPTED
-                outbox.record(session, BuildFinished.of(row.build()))
-            return await Builds(session).claim(self.instance, at=datetime.now(UTC))
-
-    async def _unless_cancelled(self, build: Build, log: Recorder) -> BuildOutcome | None:
-        """What comes of the build; None when it was cancelled, and all that it had started is killed."""
-        work = asyncio.ensure_future(self._carry_out(build, log))
-        word = asyncio.ensure_future(self._until_cancelled(build.id))
-        clerk = asyncio.ensure_future(self._write_down(build.id, log))
-        try:
-            await asyncio.wait({work, word}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            return word.result()
-        finally:
-            work.cancel()
-            word.cancel()
-            clerk.cancel()
-            await asyncio.gather(work, word, clerk, return_exceptions=True)
-
-    async def _until_cancelled(self, id: UUID) -> None:
-        ticket = self.database.committed.ticket()
-        while (await self.get(id)).status is not BuildStatus.CANCELLING:
-            await wait(ticket, IDLE_S)
-            ticket = self.database.committed.ticket()
 
     async def _write_down(self, id: UUID, log: Recorder) -> None:
         """Stores the log while the build runs, so that any replica can show it; `turn` stores its end."""
@@ -153,13 +117,15 @@ class BuildDesk:
             log.stored(piece)
             await asyncio.sleep(LOG_PAUSE_S)
 
-    async def _carry_out(self, build: Build, log: Recorder) -> BuildOutcome:
+    async def _carry_out(self, id: UUID, log: Recorder) -> BuildOutcome:
         async with self.database.read() as session:
+            build = await Builds(session).get(id)
             analysis = await Analyses(session).get(build.analysis_id)
-        try:
-            return await self._build(analysis, log)
-        except MeshError as refused:  # the workspace has changed, or is gone, since it was analysed
-            return BuildOutcome(succeeded=False, log_tail=refused.detail)
+        async with beside(self._write_down(id, log)):
+            try:
+                return await self._build(analysis, log)
+            except MeshError as refused:  # the workspace has changed, or is gone, since it was analysed
+                return BuildOutcome(succeeded=False, log_tail=refused.detail)
 
     async def _build(self, analysis: Analysis, log: Recorder) -> BuildOutcome:
         base, head = analysis.base.sha, analysis.head.sha
@@ -168,6 +134,12 @@ class BuildDesk:
         ) as source:
             folder = await source.copy(for_build=True)
             return await self.tool.build(folder, base=base, head=head, heard=log.hear)
+
+
+def _interrupt(session: AsyncSession, row: BuildRow) -> None:
+    was_cancelled = row.status == BuildStatus.CANCELLING
+    row.status = BuildStatus.CANCELLED if was_cancelled else BuildStatus.INTERRUPTED
+    outbox.record(session, BuildFinished.of(row.build()))
 
 
 def _status(outcome: BuildOutcome | None) -> BuildStatus:

@@ -8,10 +8,11 @@ import msgspec
 from mesh_shared.errors import MalformedRequest
 
 from mesh_workspace_analyzer.domain import push
-from mesh_workspace_analyzer.domain.analysis import Analysis
+from mesh_workspace_analyzer.domain.job import Job
 from mesh_workspace_analyzer.domain.push import Push, Secret
 from mesh_workspace_analyzer.errors import SignatureRefused, WebhooksNotConfigured
-from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
+from mesh_workspace_analyzer.service.analyses import Asked
+from mesh_workspace_analyzer.service.jobs import JobDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,14 @@ class Delivery:
 class WebhookDesk:
     """Takes deliveries; `workspaces` are where repositories are, by the names that GitHub has for them."""
 
-    analyses: AnalysisDesk
+    jobs: JobDesk
     secret: Secret | None
     workspaces: Mapping[str, str]
 
-    async def receive(self, delivery: Delivery) -> Analysis | str:
-        """The analysis of a push, or why there is none. The same delivery again is the same analysis.
+    async def receive(self, delivery: Delivery) -> Job | str:
+        """The job that analyses a push, or why there is none. The same delivery again is the same job.
 
-        Raises `WebhooksNotConfigured`, `SignatureRefused`, `MalformedRequest`, or what an analysis does.
+        Raises `WebhooksNotConfigured`, `SignatureRefused` or `MalformedRequest`.
         """
         if self.secret is None:
             raise WebhooksNotConfigured
@@ -49,7 +50,7 @@ class WebhookDesk:
         if not told.is_work:
             return "Nothing is done for tags, and for branches that are deleted."
         asked = Asked(workspace=workspace, base=told.base, head=told.after)
-        return await self.analyses.analyze(asked, delivery.id)
+        return await self.jobs.request(asked, delivery.id)
 
 
 def _read(body: bytes) -> Push:
