@@ -27,8 +27,8 @@ from mesh_workspace_analyzer.adapters.static.reader import StaticReader
 from mesh_workspace_analyzer.app import create_app
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
-from mesh_workspace_analyzer.domain.boundaries import Constraint
 from mesh_workspace_analyzer.domain.build import Build, BuildOutcome
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run as FormerRun
 from mesh_workspace_analyzer.domain.targets import Target

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from mesh_workspace_analyzer.domain.affected import LONGEST_WAY, Change, Reason, find_affected
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
-from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.difference import Difference, Names, difference
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
@@ -220,7 +220,8 @@ def test_a_difference_is_told_with_both_points_in_time():
     ("given", "expected"),
     [
         ({}, Constraint(())),
-        ({"sourceTag": "lib"}, Constraint(("lib",))),
+        ({"sourceTag": "lib", "onlyDependOnLibsWithTags": None}, Constraint(("lib",))),
+        ({"onlyDependOnLibsWithTags": []}, Constraint((), only=())),
         ({"allSourceTags": ["a", "b"]}, Constraint(("a", "b"))),
         ({"sourceTag": "lib", "allSourceTags": ["b"]}, Constraint(("lib", "b"))),
         ({"sourceTag": "*", "onlyDependOnLibsWithTags": ["x"]}, Constraint(("*",), only=("x",))),
@@ -238,7 +239,7 @@ def test_a_constraint_is_read_as_nx_writes_it(given: dict[str, Any], expected: C
         {"sourceTag": "x" * 201},
         {"allSourceTags": "lib"},
         {"allSourceTags": ["x"] * 51},
-        {"onlyDependOnLibsWithTags": None},
+        {"onlyDependOnLibsWithTags": "lib"},
         {"onlyDependOnLibsWithTags": [1]},
         {"notDependOnLibsWithTags": {"a": 1}},
         {"notDependOnLibsWithTags": ["x"] * 51},

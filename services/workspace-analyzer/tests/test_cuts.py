@@ -1,12 +1,14 @@
 """Circles with their cuts, boundaries and hotspots, each against an oracle that is too slow to be wrong."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_workspace_analyzer.domain import cuts
-from mesh_workspace_analyzer.domain.boundaries import MOST_VIOLATIONS, Constraint, violations
+from mesh_workspace_analyzer.domain.boundaries import MOST_VIOLATIONS, violations
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.cuts import circles
 from mesh_workspace_analyzer.domain.graph import (
     MOST_HOTSPOTS,
@@ -82,12 +84,15 @@ def test_a_circle_too_large_for_its_least_cut_still_has_one(monkeypatch: pytest.
     [
         (Constraint(("lib",), only=("lib",)), ["ba"]),
         (Constraint(("lib",), only=("app", "lib")), []),
-        (Constraint(("*",), never=("app",)), ["ba"]),
+        (Constraint(("*",), never=("app",)), ["ab", "ba"]),
+        (Constraint(("lib",), only=()), ["ba"]),
+        (Constraint(("app",), only=()), ["ab"]),
         (Constraint(("app",), only=("nothing",)), ["ab", "ac"]),
         (Constraint(("app", "web"), never=("l*",)), ["ab"]),
         (Constraint(("app", "missing"), never=("*",)), []),
         (Constraint((), only=("lib",)), ["ac", "ba"]),
-        (Constraint(("l?b",), never=("w*",)), ["ba"]),
+        (Constraint(("l?b",), never=("w*",)), []),
+        (Constraint(("/^l.b$/",), never=("w*",)), ["ba"]),
         (Constraint(("lib",)), []),
     ],
 )
@@ -98,6 +103,24 @@ def test_a_dependency_that_tags_forbid_is_told_with_the_constraint(
 
     assert [v.dependency.source + v.dependency.target for v in found] == forbidden
     assert {v.constraint for v in found} <= {1}
+
+
+@given(graphs)
+def test_what_is_forbidden_is_forbidden_at_any_remove(found: ProjectGraph):
+    bad = Project(name="g", root="g", tags=("bad",))
+    tagged = replace(found, projects=(*found.projects[:-1], bad))
+
+    told = {v.dependency for v in violations(tagged, [Constraint(("*",), never=("bad",))])}
+
+    assert told == {edge for edge in found.dependencies if "g" in reachable(found, edge.target)}
+
+
+def reachable(found: ProjectGraph, start: str) -> set[str]:
+    """Where dependencies lead, with where they start."""
+    seen = {start}
+    for _ in NAMES:
+        seen |= {edge.target for edge in found.dependencies if edge.source in seen}
+    return seen
 
 
 def test_without_constraints_everything_is_allowed_and_of_many_violations_the_first_are_told():

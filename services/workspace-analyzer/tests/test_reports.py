@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 from httpx import AsyncClient
-from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.findings import RULES, findings
 from mesh_workspace_analyzer.domain.junit import junit
 from mesh_workspace_analyzer.domain.sarif import MOST_PLACES, SCHEMA, sarif

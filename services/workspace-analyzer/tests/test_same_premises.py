@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
-from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run

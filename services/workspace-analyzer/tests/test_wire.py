@@ -244,6 +244,7 @@ def test_an_answer_has_every_field_under_its_name():
         ],
         "cycles": [],
         "hotspots": [],
+        "boundaries": {"depConstraints": [], "file": None},
         "boundaryViolations": [],
         "cache": {"runs": 0, "hits": 0, "hitRate": None, "flaky": []},
         "graphHash": "",

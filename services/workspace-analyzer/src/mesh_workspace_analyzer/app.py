@@ -13,6 +13,7 @@ from mesh_shared.platform import Platform
 
 from mesh_workspace_analyzer.actions import PLUGIN
 from mesh_workspace_analyzer.adapters.archives import ArchiveSources
+from mesh_workspace_analyzer.adapters.eslint import WithBoundaries
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.histories import FolderHistories
 from mesh_workspace_analyzer.adapters.nx import NxFullReader, NxReader, NxTool, version
@@ -127,7 +128,7 @@ def _readers(settings: Settings, tool: NxTool) -> dict[Mode, Reader]:
     }
     if settings.allow_plugins and settings.sandbox == "bubblewrap":
         readers[Mode.NX_FULL] = NxFullReader(tool)
-    return readers
+    return {mode: WithBoundaries(reader) for mode, reader in readers.items()}
 
 
 def _limits(settings: Settings) -> Limits:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from mesh_workspace_analyzer.domain.advice import Recommendation, recommend
 from mesh_workspace_analyzer.domain.affected import Affected, Change, all_affected, find_affected
-from mesh_workspace_analyzer.domain.boundaries import Constraint, Violation, violations
+from mesh_workspace_analyzer.domain.boundaries import Violation, violations
+from mesh_workspace_analyzer.domain.constraints import NO_BOUNDARIES, Boundaries, Constraint
 from mesh_workspace_analyzer.domain.cost import CostImpact, Pipeline, cost_impact
 from mesh_workspace_analyzer.domain.critical import CriticalPath, critical_path
 from mesh_workspace_analyzer.domain.cuts import Circle, circles
@@ -84,6 +85,8 @@ class Analysis:
     critical_path: CriticalPath
     circles: tuple[Circle, ...]
     hotspots: tuple[Hotspot, ...]
+    boundaries: Boundaries = NO_BOUNDARIES
+    """What the violations are of: what a caller named, or the workspace's own."""
     violations: tuple[Violation, ...]
     history: History
     recommendations: tuple[Recommendation, ...]
@@ -134,6 +137,7 @@ def conclude(
     tasks = derive(graph)
     path = critical_path(tasks, history.measured)
     around = circles(graph)
+    boundaries = Boundaries(tuple(constraints)) if constraints else graph.boundaries
     return Analysis(
         id=id,
         workspace=comparison.workspace,
@@ -146,7 +150,8 @@ def conclude(
         history=history,
         circles=around,
         hotspots=hotspots(graph),
-        violations=violations(graph, constraints),
+        boundaries=boundaries,
+        violations=violations(graph, boundaries.constraints),
         recommendations=recommend(graph, path, history, around),
         cost=cost_impact(
             graph,

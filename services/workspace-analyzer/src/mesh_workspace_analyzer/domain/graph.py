@@ -9,6 +9,7 @@ from heapq import nsmallest
 
 import msgspec
 
+from mesh_workspace_analyzer.domain.constraints import NO_BOUNDARIES, Boundaries
 from mesh_workspace_analyzer.domain.digraph import condense, inverse, reach
 from mesh_workspace_analyzer.domain.targets import Target
 
@@ -65,6 +66,8 @@ class ProjectGraph:
     dependencies: tuple[Dependency, ...] = ()
     global_files: tuple[str, ...] = ()
     """Globs of files whose change affects every project."""
+    boundaries: Boundaries = NO_BOUNDARIES
+    """What the workspace itself forbids."""
     gaps: tuple[str, ...] = ()
     """What the reader of the workspace could not know, one sentence each."""
 

@@ -11,6 +11,7 @@ from mesh_workspace_analyzer.domain.analysis import AffectedStatus, Analysis, Fi
 from mesh_workspace_analyzer.domain.boundaries import Violation
 from mesh_workspace_analyzer.domain.build import Build, BuildStatus
 from mesh_workspace_analyzer.domain.build_log import Piece
+from mesh_workspace_analyzer.domain.constraints import Boundaries, Constraint
 from mesh_workspace_analyzer.domain.cuts import Circle
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Hotspot
 from mesh_workspace_analyzer.domain.history import History
@@ -61,9 +62,33 @@ class HotspotView(WireModel):
         return cls(project=spot.project, dependents=spot.dependents, dependencies=spot.dependencies)
 
 
+class ConstraintView(WireModel):
+    sourceTags: list[str] = Field(description="Of projects that have all of them.")
+    onlyDependOnLibsWithTags: list[str] | None = Field(description="Null for any.")
+    notDependOnLibsWithTags: list[str]
+
+    @classmethod
+    def of(cls, constraint: Constraint) -> Self:
+        return cls(
+            sourceTags=list(constraint.sources),
+            onlyDependOnLibsWithTags=None if constraint.only is None else list(constraint.only),
+            notDependOnLibsWithTags=list(constraint.never),
+        )
+
+
+class BoundariesView(WireModel):
+    depConstraints: list[ConstraintView]
+    file: str | None = Field(description="The ESLint configuration that they are from, if they are from one.")
+
+    @classmethod
+    def of(cls, boundaries: Boundaries) -> Self:
+        constraints = [ConstraintView.of(constraint) for constraint in boundaries.constraints]
+        return cls(depConstraints=constraints, file=boundaries.file or None)
+
+
 class ViolationView(WireModel):
     dependency: EdgeView
-    constraint: int = Field(ge=0, description="Which of `depConstraints`, counted from 0.")
+    constraint: int = Field(ge=0, description="Which of `boundaries.depConstraints`, counted from 0.")
 
     @classmethod
     def of(cls, violation: Violation) -> Self:
@@ -186,6 +211,7 @@ class AnalysisView(WorkspaceResult):
     affectedDetail: list[AffectedView]
     cycles: list[CircleView]
     hotspots: list[HotspotView] = Field(description="What most connections between projects go through.")
+    boundaries: BoundariesView = Field(description="Those of the request, else those of the workspace.")
     boundaryViolations: list[ViolationView] = Field(description="The first 100.")
     cache: CacheView
     graphHash: str = Field(description="Equal for equal graphs.")
@@ -209,6 +235,7 @@ class AnalysisView(WorkspaceResult):
             affectedDetail=[AffectedView.of(affected) for affected in analysis.affected],
             cycles=[CircleView.of(circle) for circle in analysis.circles],
             hotspots=[HotspotView.of(spot) for spot in analysis.hotspots],
+            boundaries=BoundariesView.of(analysis.boundaries),
             boundaryViolations=[ViolationView.of(found) for found in analysis.violations],
             cache=CacheView.of(analysis.history),
             graphHash=analysis.graph_hash,

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from mesh_shared.wire import PORT, WireModel
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from mesh_workspace_analyzer.domain.analysis import Mode
-from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.constraints import Constraint, pattern
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.domain.rates import Runner
@@ -85,23 +85,35 @@ class Ci(WireModel):
         )
 
 
-Tags = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
+def _usable(tag: str) -> str:
+    """Refuses a tag that is no pattern."""
+    pattern(tag)
+    return tag
+
+
+Tag = Annotated[str, Field(max_length=200), AfterValidator(_usable)]
+Tags = Annotated[list[Tag], Field(max_length=50)]
 
 
 class DepConstraint(WireModel):
-    """One of Nx's `depConstraints`: what projects with these tags may depend on."""
+    """One of Nx's `depConstraints`: what projects with these tags may depend on.
 
-    sourceTag: str | None = Field(default=None, max_length=200, examples=["type:lib"])
+    A tag may be a glob with `*`, or a regular expression in slashes, which looks neither around nor back.
+    """
+
+    sourceTag: Tag | None = Field(default=None, examples=["type:lib"])
     allSourceTags: Tags | None = Field(default=None, description="Instead of `sourceTag`: all of them.")
-    onlyDependOnLibsWithTags: Tags = Field(default=[])
-    notDependOnLibsWithTags: Tags = Field(default=[])
+    onlyDependOnLibsWithTags: Tags | None = Field(
+        default=None, description="Null for any; empty for those without tags."
+    )
+    notDependOnLibsWithTags: Tags = Field(default=[], description="At any remove.")
 
     def asked(self) -> Constraint:
         """The same in the domain's words; without tags it is about every project."""
         own = [self.sourceTag] if self.sourceTag is not None else []
         return Constraint(
             tuple(own + (self.allSourceTags or [])),
-            tuple(self.onlyDependOnLibsWithTags),
+            None if self.onlyDependOnLibsWithTags is None else tuple(self.onlyDependOnLibsWithTags),
             tuple(self.notDependOnLibsWithTags),
         )
 
@@ -119,7 +131,8 @@ class AnalysisRequest(WireModel):
 
     depConstraints: Annotated[list[DepConstraint], Field(max_length=100)] = Field(
         default=[],
-        description="Which projects may depend on which, by their tags, as for Nx's ESLint rule.",
+        description="Which projects may depend on which, by their tags, as for Nx's ESLint rule; instead of "
+        "those that the workspace's own ESLint configuration has.",
         examples=[[{"sourceTag": "type:lib", "onlyDependOnLibsWithTags": ["type:lib"]}]],
     )
     ci: Ci = Field(default=Ci(), examples=[{"runner": "linux_4_core", "workers": 4}])

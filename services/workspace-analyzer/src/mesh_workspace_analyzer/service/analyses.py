@@ -14,7 +14,7 @@ from mesh_shared.events import outbox
 from sqlalchemy.exc import IntegrityError
 
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Mode, conclude
-from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
@@ -24,7 +24,7 @@ from mesh_workspace_analyzer.ports import Archive, Archives, Histories, Reader, 
 from mesh_workspace_analyzer.repository import Analyses, AnalysisRow, Graphs
 from mesh_workspace_analyzer.service.conclusions import Conclusions, Premises
 
-FORM = "2"
+FORM = "3"
 """Of stored graphs; one of another form is read again."""
 NOBODY, NEVER = UUID(int=0), datetime.min.replace(tzinfo=UTC)
 MOST_OPEN = 16

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison
-from mesh_workspace_analyzer.domain.boundaries import Constraint
+from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.history import Run
 
