@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from mesh_cli import parts
 from mesh_shared.testing import running
 from mesh_workspace_analyzer.adapters.folders import stores
 from mesh_workspace_analyzer.adapters.processes import Output, run
-from mesh_workspace_analyzer.adapters.sandbox import Bubblewrap
+from mesh_workspace_analyzer.adapters.sandbox import MAX_MEMORY_BYTES, Bubblewrap
 from mesh_workspace_analyzer.adapters.sources import GitSources
 
 Tiny = Callable[..., Path]
@@ -132,6 +134,29 @@ async def test_it_writes_no_core_files_and_no_endless_one(box: Bubblewrap):
     answer = await said(box, "ulimit -c; ulimit -f")
 
     assert answer.split()[:2] == ["0", str((2 << 30) // 512)]
+
+
+async def test_a_process_gets_no_more_memory_than_the_limit(box: Bubblewrap):
+    hog = f"python3 -IS -c 'bytearray({MAX_MEMORY_BYTES})' 2>&1 | tail -1"
+
+    assert (await said(box, hog)).startswith("MemoryError")
+    assert (await said(box, "python3 -IS -c 'bytearray(1 << 20)'")) == "0"
+
+
+def test_a_room_has_no_more_processes_than_the_limit(can_sandbox: None):
+    """Linux does not count those of root, so somebody else asks."""
+    script = "for i in 1 2 3 4 5 6 7 8 9; do sleep 5 & done; echo all"
+    said: list[str] = []
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        for most in (8, 80):
+            box = Bubblewrap(Path(folder).resolve(), most_processes=most)
+            argv = box.argv(["/bin/sh", "-c", script], inside=box.scratch)
+            someone = 65534 if os.getuid() == 0 else None
+            done = subprocess.run(argv, user=someone, capture_output=True, timeout=60, check=False, text=True)
+            said.append(f"{done.stdout}{'fork' in done.stderr}")
+
+    assert said == ["True", "all\nFalse"]
 
 
 async def test_everything_in_it_ends_with_its_time(box: Bubblewrap):

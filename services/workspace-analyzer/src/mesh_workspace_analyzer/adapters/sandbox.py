@@ -15,6 +15,10 @@ CHECK_S = 10.0
 BLOCK_BYTES = 512
 MAX_FILE_BYTES = 2 << 30
 MAX_OPEN_FILES = 4096
+MAX_MEMORY_BYTES = 4 << 30
+"""What one process may allocate; a build of Nx's needs 220 MiB, docs/adr/0018."""
+MAX_PROCESSES = 2048
+"""In one room, threads included; Nx has 46 when it builds three projects at once."""
 # Programs and what they need to start; no secrets, no configuration of services.
 SYSTEM = (
     "/usr",
@@ -43,7 +47,9 @@ ALONE = (
 )
 # No core files; a largest file; so many open ones. Time, and all processes at its end, are the caller's.
 FILES = f"ulimit -f {MAX_FILE_BYTES // BLOCK_BYTES}; ulimit -n {MAX_OPEN_FILES} 2>/dev/null"
-LIMITS = f'ulimit -c 0; {FILES}; exec "$@"'
+MEMORY = f"ulimit -d {MAX_MEMORY_BYTES // 1024} 2>/dev/null"
+# bash calls them -u, dash -p. Linux counts those of the room (5.14), and of the machine's root none.
+PROCESSES = "{{ ulimit -u {most} || ulimit -p {most}; }} 2>/dev/null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class Bubblewrap:
 
     scratch: Path
     program: str = "bwrap"
+    most_processes: int = MAX_PROCESSES
 
     async def works(self) -> bool:
         """Whether rooms can be made here; the program may be missing, or the kernel may not let it."""
@@ -82,4 +89,7 @@ class Bubblewrap:
         room += ["--tmpfs", "/tmp"]  # noqa: S108 - its own
         room += ["--bind" if parts else "--ro-bind", str(writable), str(writable)]
         room += [part for there, here in readable.items() for part in ("--ro-bind", str(here), str(there))]
-        return [*room, "--chdir", str(inside), "/bin/sh", "-c", LIMITS, "build", *map(str, command)]
+        return [*room, "--chdir", str(inside), "/bin/sh", "-c", self._limits(), "build", *map(str, command)]
+
+    def _limits(self) -> str:
+        return f'ulimit -c 0; {FILES}; {MEMORY}; {PROCESSES.format(most=self.most_processes)}; exec "$@"'
