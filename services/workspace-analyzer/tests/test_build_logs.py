@@ -128,8 +128,10 @@ async def test_a_log_is_read_while_the_build_runs_and_whole_when_it_has_ended(
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         group.create_task(desk.turn())
         await workshop.begun.wait()
+        ticket = desk.database.committed.ticket()
         while (meanwhile := await desk.log(queued.id, after=0))[0] is None:
-            await desk.database.committed.ticket().wait()
+            await ticket.wait()
+            ticket = desk.database.committed.ticket()
         workshop.let_go.set()
 
     assert (meanwhile[0], meanwhile[1].status) == (Piece(4, "one\n"), BuildStatus.RUNNING)
