@@ -148,6 +148,8 @@ def test_of_a_component_only_the_scripts_count(path: str, text: str):
         "import(" * 20_000,
         "import" + " " * 100_000,
         "//nx-ignore-next-line\n" * 2_000 + "import 'a';\n" * 2_000,
+        '"' + '\\"' * 100_000,
+        "=/[" * 100_000,
         "import {/*" * 10_000,
         "<script>" * 20_000,
     ],

@@ -22,6 +22,7 @@ _GAP = rf"(?:\s|{_COMMENT})*+"
 _GIVEN = rf"({_STRING}|`[^`$\\]*+`)"
 _TOKEN = re.compile(
     rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})|(?P<tick>`)|(?P<brace>[{{}}])|(?P<slash>/)"
+    r"|(?P<escape>\\.)"  # opens no string: else each of many would be looked through to the end of its line
     r"|(?P<word>(?<![\w$#])(?:(?<!(?<!\.\.)\.)(?:import|export)|require)(?![\w$]))",
     re.DOTALL,
 )
@@ -63,6 +64,8 @@ class _Scan:
     blocks: list[str] = field(default_factory=list[str])
     """What is open: a block `{`, an object `o`, or the hole of a template `$`."""
     code_blocks: int = 0
+    plain_until: int = 0
+    """Where the line ends on which no regular expression does."""
     ignored: range = range(0)
     """The line after a comment that says so."""
 
@@ -132,13 +135,20 @@ class _Scan:
 
     def _slash(self, start: int) -> None:
         """Jumps over a regular expression; a division is nothing."""
-        if _BEFORE_REGEX.search(self._before(start)) and (regex := _REGEX.match(self.text, start)):
+        if start < self.plain_until or not _BEFORE_REGEX.search(self._before(start)):
+            return
+        if regex := _REGEX.match(self.text, start):
             self.at = regex.end()
+        else:
+            self.plain_until = self._line_end(start)
 
     def _before(self, end: int) -> str:
         return self.text[max(0, end - LOOK_BACK) : end]
 
     def _next_line(self, position: int) -> range:
         start = self.text.find("\n", position)
-        end = self.text.find("\n", start + 1)
-        return range(start, end if end >= 0 else len(self.text)) if start >= 0 else range(0)
+        return range(start, self._line_end(start + 1)) if start >= 0 else range(0)
+
+    def _line_end(self, position: int) -> int:
+        end = self.text.find("\n", position)
+        return end if end >= 0 else len(self.text)
