@@ -321,9 +321,10 @@ async def test_the_same_id_is_the_same_build(analyses: AnalysisDesk, builds: Bui
     await builds.turn()
 
     again = await builds.request(analysis.id, id)
-    await builds.turn()
 
     assert again.status is BuildStatus.SUCCEEDED
+    async with builds.database.read() as session:
+        assert not await Builds(session).has_open("0")
     assert len(abacus.built) == 1
 
 
