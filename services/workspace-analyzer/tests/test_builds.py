@@ -2,12 +2,7 @@
 
 import asyncio
 import json
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -224,85 +219,6 @@ async def test_a_build_is_accepted_once_and_others_wait_for_it(
     assert again.json()["id"] == first.json()["id"] != other.json()["id"]
     assert [build["success"] for build in ended] == [True, True]
     assert unchanged.status_code == 304
-
-
-SERVICE = """
-import json, sys
-import uvicorn
-from joserfc.jwk import OKPKey
-from mesh_shared.auth.keys import StaticKeys
-from mesh_workspace_analyzer.app import create_app
-from mesh_workspace_analyzer.settings import Settings
-key = OKPKey.import_key(json.loads(sys.argv[1]))
-uvicorn.run(create_app(Settings(), keys=StaticKeys([key])), port=int(sys.argv[2]), log_config=None)
-"""
-
-
-@contextmanager
-def serve(
-    issuer: Issuer, port: int, environment: dict[str, str]
-) -> Generator[subprocess.Popen[bytes], None, None]:
-    """The service as a process, which has ended when the block ends, however that ends."""
-    key = json.dumps(issuer.key.as_dict(private=True))
-    process = subprocess.Popen([sys.executable, "-c", SERVICE, key, str(port)], env=os.environ | environment)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-async def test_a_build_whose_service_is_killed_dies_with_it_and_is_interrupted_at_the_next_start(
-    issuer: Issuer,
-    caller: dict[str, str],
-    tiny: Tiny,
-    nx: Path,
-    roots: Path,
-    redis_url: str,
-    tmp_path: Path,
-):
-    tiny(a=f"echo $$ > {tmp_path}/pid; sleep 100")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        "MESH_STATE_DIR": str(tmp_path / "state"),
-        "MESH_REDIS_URL": redis_url,
-        "MESH_WORKSPACE_ROOTS": json.dumps([str(roots)]),
-        "MESH_ALLOW_BUILDS": "true",
-        "MESH_SANDBOX": "none",
-    }
-    async with AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=caller, timeout=60) as http:
-        with serve(issuer, port, environment):
-            await ready(http)
-            location = (await start(http, await analyzed(http))).headers["location"]
-            pid = await pid_in(tmp_path / "pid")
-            assert (await http.get(location)).json()["status"] == "running"
-        await dies(pid)
-
-        with serve(issuer, port, environment):
-            await ready(http)
-            build = await settled(http, location)
-
-    assert (build["status"], build["success"], build["duration"]) == ("interrupted", False, None)
-
-
-async def ready(http: AsyncClient) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await http.get("/readyz")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
-
-
-async def pid_in(file: Path) -> int:
-    async with asyncio.timeout(60):
-        while not (file.exists() and file.read_text().strip()):
-            await asyncio.sleep(0.02)
-    return int(file.read_text())
 
 
 async def dies(pid: int) -> None:
