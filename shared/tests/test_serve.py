@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -68,6 +71,24 @@ serve.main(Settings, create_app)
 """
 
 
+class Collector(ThreadingHTTPServer):
+    """Takes OpenTelemetry's exports (OTLP over HTTP)."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Export)
+        self.received = b""
+
+
+class Export(BaseHTTPRequestHandler):
+    server: Any
+
+    def do_POST(self) -> None:
+        self.server.received += self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+
 @pytest.fixture
 def port() -> int:
     return parts.free_port()
@@ -117,6 +138,32 @@ def test_a_value_without_a_bottom_ends_a_request_and_not_the_process(service: Pr
 
     assert (deep.status_code, deep.json()["code"]) == (500, "internal-error")
     assert service.popen.poll() is None
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.again
+def test_the_last_spans_are_exported_before_the_end(
+    environment: dict[str, str], port: int, tmp_path: Path, collector: Collector
+):
+    traced = {"MESH_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}/v1/traces"}
+    process = processes.start(
+        "probe", [sys.executable, "-c", PROGRAM], tmp_path / "log", environment | traced
+    )
+    process.wait_until(lambda: processes.status_of(f"http://127.0.0.1:{port}/entered") == 200, 60)
+
+    process.popen.send_signal(signal.SIGTERM)
+
+    assert process.popen.wait(20) == -signal.SIGTERM
+    assert b"GET /entered" in collector.received
 
 
 async def entered(port: int) -> None:

@@ -3,15 +3,18 @@
 import ctypes
 import gc
 import logging
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from threading import Thread
 from types import FrameType
 from typing import Any, Literal, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import ValidationError
 
 from mesh_shared import telemetry
@@ -19,6 +22,7 @@ from mesh_shared.database import migrate
 from mesh_shared.settings import ServiceSettings
 
 GRACE_S = 10
+EXPORT_S = 1.0
 YOUNG = 10_000
 """New containers after which the collector looks at them: a request leaves no cycles, but has hundreds."""
 MAX_MESSAGE_BYTES = 1 << 20
@@ -30,9 +34,17 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 class _Server(uvicorn.Server):
     """Tells the streams to end as soon as the process is asked to; uvicorn waits for them."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, tracing: TracerProvider) -> None:
         super().__init__(config)
         self._app = app
+        self._tracing = tracing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # What asked the process to end ends it before Python would export the last spans on its own.
+        export = Thread(target=self._tracing.shutdown, daemon=True)
+        export.start()
+        export.join(EXPORT_S)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if (platform := getattr(self._app.state, "platform", None)) is not None:
@@ -87,7 +99,8 @@ def main(
     settings.prepare()
     migrate.upgrade_beside(settings.database_address(), settings.migrations)
     telemetry.logs(settings.service, settings.log_level)
-    trace.set_tracer_provider(telemetry.tracing(settings.service, "0.1.0", settings.otlp_endpoint))
+    tracing = telemetry.tracing(settings.service, "0.1.0", settings.otlp_endpoint)
+    trace.set_tracer_provider(tracing)
     app = create_app(settings)
     gc.collect()
     gc.freeze()
@@ -106,4 +119,4 @@ def main(
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(config, app).run()
+    _Server(config, app, tracing).run()
