@@ -151,7 +151,7 @@ def upgrade() -> None:
         sa.Column("step_id", sa.String(80), nullable=False),
         sa.Column("agent_id", sa.String(66), nullable=False),
         sa.Column("price_units", sa.BigInteger(), nullable=False),
-        sa.Column("signature", sa.String(132), nullable=False),
+        sa.Column("signature", sa.Text(), nullable=False),
         sa.Column("time", Utc(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_bids_run_id"),
         sa.PrimaryKeyConstraint("run_id", "step_id", "agent_id", name="pk_bids"),

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from eth_account import Account
 from fastapi import Request, Response
 from mesh_cli import parts
 from mesh_coordinator.adapters.bids import BID
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LISTED = 900
+SAYS_YES = "0x631626ba7e60e01b60005260206000f3"
+"""Code of a contract to which every signature is its own: it returns the word of ERC-1271."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -115,6 +118,21 @@ async def test_only_the_agent_s_owner_bids_and_only_what_they_signed(
         await caller.post(f"/v1/runs/{one['id']}/cancel")
 
 
+async def test_an_owner_that_is_a_contract_bids_by_its_own_word(
+    caller: Caller, place: tuple[Caller, Town], bidders: dict[str, Agent], monkeypatch: pytest.MonkeyPatch
+):
+    town, ann = place[1], bidders["ann"]
+    contract = Account.create().address
+    await town.chain.rpc.request("anvil_setCode", contract, SAYS_YES)
+    monkeypatch.setitem(town.listings[ann.agent_id], "owner", contract)
+    run = await open_auction(caller, task(60))
+
+    answer = await bid(caller, run, ann, 500, "0x" + "5e" * 200)
+
+    assert (answer.status_code, answer.json()["price"]) == (201, "500")
+    await caller.post(f"/v1/runs/{run['id']}/cancel")
+
+
 async def test_a_bid_that_cannot_be_taken_is_refused_by_name(
     caller: Caller, place: tuple[Caller, Town], bidders: dict[str, Agent]
 ):
@@ -144,7 +162,14 @@ async def test_a_bid_that_cannot_be_taken_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"price": "-1"}, {"price": "9" * 19}, {"signature": "0x"}, {"agent_id": "x"}]
+    "wrong",
+    [
+        {"price": "-1"},
+        {"price": "9" * 19},
+        {"signature": "0x"},
+        {"signature": "0x" + "ab" * 4097},
+        {"agent_id": "x"},
+    ],
 )
 async def test_a_bid_out_of_bounds_is_refused(caller: Caller, wrong: dict[str, str]):
     body = {"agent_id": "0x" + "ab" * 32, "price": "1", "signature": "0x" + "00" * 65} | wrong

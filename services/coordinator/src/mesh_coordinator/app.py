@@ -113,7 +113,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
                 approvals=ApprovalDesk(database=platform.database, news=news),
                 auctions=AuctionDesk(
                     database=platform.database,
-                    signatures=TypedBids(settings.chain_id, contracts.address("MeshEscrow")),
+                    signatures=TypedBids(rpc, contracts.address("MeshEscrow")),
                 ),
                 budgets=BudgetDesk(database=platform.database),
                 ledger=LedgerDesk(database=platform.database),

@@ -124,8 +124,11 @@ class Bid:
 class Signatures(Protocol):
     """Who signed what."""
 
-    def signer(self, bid: Bid, signature: str) -> str | None:
-        """The account whose signature over `bid` it is; None when it is nobody's."""
+    async def is_by(self, owner: str, bid: Bid, signature: str) -> bool:
+        """True when `owner` signed `bid`: by its key, or by its contract's word (ERC-1271).
+
+        Raises `ChainUnavailable` for an owner who may be a contract.
+        """
         ...
 
 

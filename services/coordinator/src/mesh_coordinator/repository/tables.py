@@ -274,7 +274,7 @@ class BidRow(Base):
     step_id: Mapped[str] = mapped_column(String(80), primary_key=True)
     agent_id: Mapped[str] = mapped_column(String(66), primary_key=True)
     price_units: Mapped[int] = mapped_column(BigInteger)
-    signature: Mapped[str] = mapped_column(String(132))
+    signature: Mapped[str] = mapped_column(Text)
     time: Mapped[datetime]
 
 

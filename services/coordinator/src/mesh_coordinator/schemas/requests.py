@@ -164,9 +164,12 @@ class BidBody(WireModel):
         StringConstraints(pattern=r"^(0|[1-9][0-9]{0,17})$"),
         Field(description="Base units, as a decimal string of at most 18 digits.", examples=["20000"]),
     ]
-    signature: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")] = Field(
-        description="65 bytes over `Bid(string runId,string stepId,bytes32 agentId,uint256 price)` in the "
-        "domain `MeshCoordinator`, `1`, the chain's id and the contract MeshEscrow.",
+    signature: Annotated[
+        str, StringConstraints(min_length=132, max_length=8194, pattern=r"^0x([0-9a-f]{2})+$")
+    ] = Field(
+        description="Over `Bid(string runId,string stepId,bytes32 agentId,uint256 price)` in the domain "
+        "`MeshCoordinator`, `1`, the chain's id and the contract MeshEscrow: 65 bytes of the owner's key, or "
+        "whatever its contract takes (ERC-1271).",
         examples=["0x" + "ab" * 65],
     )
 

@@ -30,7 +30,8 @@ class AuctionDesk:
     ) -> BidRow:
         """The agent's bid, on record until the auction's end; a later one of the same agent's replaces it.
 
-        Raises `RunNotFound`, `StepNotFound`, `AuctionClosed`, `NotInvited`, `BidTooHigh` or `BidNotSigned`.
+        Raises `RunNotFound`, `StepNotFound`, `AuctionClosed`, `NotInvited`, `BidTooHigh`, `BidNotSigned`, or
+        `ChainUnavailable` when only the chain could tell whose signature it is.
         """
         now = datetime.now(UTC)
         row = BidRow(
@@ -41,18 +42,24 @@ class AuctionDesk:
             signature=signature,
             time=now,
         )
+        async with self.database.read() as session:
+            owner = await self._owner(session, await Runs(session).get(run_id), row)
+        signed = Bid(run_id=str(run_id), step_id=step_id, agent_id=agent_id, price_units=price_units)
+        if not await self.signatures.is_by(owner, signed, signature):
+            raise BidNotSigned
         async with self.database.write() as session:
             run = await Runs(session).locked(run_id)
-            step = await Runs(session).find_step(run_id, step_id)
-            if step is None:
-                raise StepNotFound
-            self._check(run, step, row)
+            await self._owner(session, run, row)  # what was open may be closed by now
             if await Bids(session).put(row):
                 data = {"step": step_id, "agent_id": agent_id}
                 Runs(session).happened(run, "step.bid", data, now)
         return row
 
-    def _check(self, run: RunRow, step: StepRow, bid: BidRow) -> None:
+    async def _owner(self, session: AsyncSession, run: RunRow, bid: BidRow) -> str:
+        """Whose word counts for the bid, which may be made now."""
+        step = await Runs(session).find_step(run.id, bid.step_id)
+        if step is None:
+            raise StepNotFound
         is_open = step.auction == Auction.OPEN and step.status == StepStatus.TAKING_BIDS
         if not is_open or run.stopping is not None or step.bids_until is None or bid.time >= step.bids_until:
             raise AuctionClosed
@@ -63,10 +70,7 @@ class AuctionDesk:
         limit = run.budget_units if max_price_units is None else min(max_price_units, run.budget_units)
         if bid.price_units > limit:
             raise BidTooHigh(limit)
-        signed = Bid(run_id=str(run.id), step_id=step.id, agent_id=bid.agent_id, price_units=bid.price_units)
-        signer = self.signatures.signer(signed, bid.signature)
-        if signer is None or signer.lower() != candidate.owner.lower():
-            raise BidNotSigned
+        return candidate.owner
 
 
 def _invited(step: StepRow, agent_id: str) -> Candidate | None:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
+from mesh_shared.chain import wallets
 from mesh_shared.chain.abi import Function
-from mesh_shared.chain.errors import RpcError
 from mesh_shared.chain.journal import REPLACED, Call
 from mesh_shared.chain.rpc import Rpc
 
@@ -43,7 +42,6 @@ STAKE_FOR_WITH_PERMIT = Function("stakeForWithPermit", [_AMOUNT, "bytes", _PERMI
 REQUEST_UNSTAKE = Function("requestUnstake", ["bytes32", "uint256"])
 REQUEST_UNSTAKE_FOR = Function("requestUnstakeFor", [_AMOUNT, "bytes"])
 WITHDRAW = Function("withdraw", ["bytes32"])
-IS_VALID_SIGNATURE = Function("isValidSignature", ["bytes32", "bytes"], ["bytes4"])
 NONCES = Function("nonces", ["address"], ["uint256"])
 EIP712_DOMAIN = Function(
     "eip712Domain", [], ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"]
@@ -68,9 +66,6 @@ REFUSALS: dict[str, type[OperationRefused]] = {
 }
 _BY_SELECTOR = {"0x" + keccak(text=signature)[:4].hex(): error for signature, error in REFUSALS.items()}
 _SELECTOR_LENGTH = 10
-_VALID = IS_VALID_SIGNATURE.selector.ljust(32, b"\0")
-_GAS = hex(3_000_000)
-"""What a wallet's contract may burn to look at a signature: passkeys take a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +129,7 @@ class OnChainContracts:
         return Call(self.token, APPROVE.encode(self.registry, UNLIMITED))
 
     async def accepts(self, account: str, digest: bytes, signature: bytes) -> bool:
-        data = "0x" + IS_VALID_SIGNATURE.encode(digest, signature).hex()
-        call = {"to": to_checksum_address(account), "data": data, "gas": _GAS}
-        try:
-            said = await self.rpc.request("eth_call", call, "latest")
-        except RpcError:  # whatever stopped it, it has not said yes
-            return False
-        return _bytes(said)[:32] == _VALID
+        return await wallets.accepts(self.rpc, account, digest, signature)
 
     def refusal(self, reason: str) -> OperationRefused:
         if reason == REPLACED:
