@@ -110,30 +110,20 @@ async def test_a_page_is_its_owners_or_everybodys(stage: Stage):
     assert (owned, all_of_them) == ([1], [2, 1])
 
 
-async def test_what_is_due_comes_longest_waiting_first_and_without_what_is_under_way(stage: Stage):
+async def waiting(stage: Stage, *excluded: int, limit: int = 10) -> list[tuple[int, datetime]]:
+    async with reading(stage) as deployments:
+        queue = await deployments.queue([UUID(int=number) for number in excluded], limit)
+    return [(id.int, due_at) for id, due_at in queue]
+
+
+async def test_what_waits_comes_longest_waiting_first_and_without_what_is_under_way(stage: Stage):
     for number, due in ((1, 3), (2, 1), (3, 2), (4, 99)):
         await add(stage, number, after(due))
 
-    async with reading(stage) as deployments:
-        due = await deployments.due(after(10), [], 10)
-        without = await deployments.due(after(10), [UUID(int=2)], 10)
-        some = await deployments.due(after(10), [], 1)
-
-    assert [id.int for id in due] == [2, 3, 1]
-    assert [id.int for id in without] == [3, 1]
-    assert [id.int for id in some] == [2]
-
-
-async def test_the_next_look_is_the_earliest_of_those_that_nobody_has(stage: Stage):
-    async with reading(stage) as deployments:
-        assert await deployments.next_due([]) is None
-    await add(stage, 1, after(5))
-    await add(stage, 2, after(3))
-
-    async with reading(stage) as deployments:
-        assert await deployments.next_due([]) == after(3)
-        assert await deployments.next_due([UUID(int=2)]) == after(5)
-        assert await deployments.next_due([UUID(int=1), UUID(int=2)]) is None
+    assert await waiting(stage) == [(2, after(1)), (3, after(2)), (1, after(3)), (4, after(99))]
+    assert await waiting(stage, 2, 4) == [(3, after(2)), (1, after(3))]
+    assert await waiting(stage, limit=1) == [(2, after(1))]
+    assert await waiting(stage, 1, 2, 3, 4) == []
 
 
 async def test_what_is_claimed_is_due_again_only_when_the_claim_ends(stage: Stage):
@@ -158,13 +148,11 @@ async def test_a_replica_lets_go_of_its_own_and_of_nobody_elses(stage: Stage):
 
     async with writing(stage) as deployments:
         await deployments.release("a", after(1), only=ids[1:])
-    async with reading(stage) as deployments:
-        assert await deployments.due(after(2), [], 10) == [ids[1]]
+    assert await waiting(stage, limit=1) == [(2, after(1))]
     async with writing(stage) as deployments:
         await deployments.release("a", after(1))
 
-    async with reading(stage) as deployments:
-        assert set(await deployments.due(after(2), [], 10)) == set(ids[:2])
+    assert {number for number, due_at in await waiting(stage) if due_at == after(1)} == {1, 2}
 
 
 async def test_what_has_ended_is_never_due_again(stage: Stage):
@@ -174,8 +162,8 @@ async def test_what_has_ended_is_never_due_again(stage: Stage):
         assert await deployments.replace(deployment, closed, Rest(None, 0))
         await deployments.release("a", NOW)
 
+    assert await waiting(stage) == []
     async with reading(stage) as deployments:
-        assert list(await deployments.due(after(10**9), [], 10)) == []
         assert list(await deployments.live([deployment.id])) == []
         assert list(await deployments.backends()) == ["simulated"]
 
@@ -186,8 +174,8 @@ async def test_the_attempts_are_remembered_between_looks(stage: Stage):
         await deployments.replace(deployment, deployment, Rest(after(1), 7))
 
     async with reading(stage) as deployments:
-        assert await deployments.attempts(deployment.id) == 7
-        assert await deployments.attempts(UUID(int=99)) == 0
+        assert await deployments.look(deployment.id) == (deployment, 7)
+        assert await deployments.look(UUID(int=99)) is None
 
 
 async def test_a_lease_belongs_to_one_deployment(stage: Stage):

@@ -3,17 +3,23 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, CursorResult, func, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_deployer.domain.deployment import ENDED, Deployment
 from mesh_deployer.repository.tables import DeploymentRow
 
 _DEPLOYMENT = TypeAdapter(Deployment)
+_TABLE = cast("Table", DeploymentRow.__table__)
+_ONE = select(_TABLE.c.document, _TABLE.c.attempts).where(_TABLE.c.id == bindparam("of_id"))
+_UNCHANGED = update(_TABLE).where(
+    _TABLE.c.id == bindparam("of_id"), _TABLE.c.revision == bindparam("of_revision")
+)
+"""Written once: every step of every deployment asks these two, and writing them takes longer than asking."""
 _MOST_IDS = 1_000
 """Databases bound the parameters of a query."""
 
@@ -47,8 +53,13 @@ class Deployments:
 
     async def find(self, id: UUID) -> Deployment | None:
         """The deployment, or None."""
-        document = await self._session.scalar(select(DeploymentRow.document).where(DeploymentRow.id == id))
-        return None if document is None else _DEPLOYMENT.validate_python(document, strict=False)
+        looked = await self.look(id)
+        return looked and looked[0]
+
+    async def look(self, id: UUID) -> tuple[Deployment, int] | None:
+        """The deployment, and how many looks in a row brought nothing; or None."""
+        row = (await self._session.execute(_ONE, {"of_id": id})).one_or_none()
+        return row and (_DEPLOYMENT.validate_python(row.document, strict=False), row.attempts)
 
     async def page(
         self, owner: str | None, before: tuple[datetime, UUID] | None, limit: int
@@ -67,23 +78,18 @@ class Deployments:
 
         False, and nothing is stored, when it has changed since `before`.
         """
-        unchanged = (DeploymentRow.id == before.id, DeploymentRow.revision == before.revision)
-        values = _columns(after)
+        values = _columns(after) | {"of_id": before.id, "of_revision": before.revision}
         if rest is not None:
             values |= {"due_at": rest.due_at, "claimed_by": None, "attempts": rest.attempts}
-        result = await self._session.execute(update(DeploymentRow).where(*unchanged).values(**values))
+        result = await self._session.execute(_UNCHANGED, values)
         return isinstance(result, CursorResult) and result.rowcount == 1
 
-    async def due(self, now: datetime, excluded: Collection[UUID], limit: int) -> Sequence[UUID]:
-        """Those to look at now, longest waiting first."""
-        conditions = (DeploymentRow.due_at <= now, DeploymentRow.id.not_in(excluded))
-        query = select(DeploymentRow.id).where(*conditions).order_by(DeploymentRow.due_at).limit(limit)
-        return (await self._session.scalars(query)).all()
-
-    async def next_due(self, excluded: Collection[UUID]) -> datetime | None:
-        """When the next look is due; None when nothing is to be done."""
-        query = select(func.min(DeploymentRow.due_at)).where(DeploymentRow.id.not_in(excluded))
-        return await self._session.scalar(query)
+    async def queue(self, excluded: Collection[UUID], limit: int) -> list[tuple[UUID, datetime]]:
+        """Those to look at, each with the time from which on it is due; longest waiting first."""
+        conditions = (DeploymentRow.due_at.is_not(None), DeploymentRow.id.not_in(excluded))
+        query = select(DeploymentRow.id, DeploymentRow.due_at).where(*conditions)
+        rows = await self._session.execute(query.order_by(DeploymentRow.due_at).limit(limit))
+        return [(id, due_at) for id, due_at in rows if due_at is not None]
 
     async def claim(
         self, ids: Sequence[UUID], instance: str, now: datetime, until: datetime
@@ -103,10 +109,6 @@ class Deployments:
         if only is not None:
             mine.append(DeploymentRow.id.in_(only))
         await self._session.execute(update(DeploymentRow).where(*mine).values(due_at=due_at, claimed_by=None))
-
-    async def attempts(self, id: UUID) -> int:
-        """How many looks in a row brought nothing."""
-        return await self._session.scalar(select(DeploymentRow.attempts).where(DeploymentRow.id == id)) or 0
 
     async def backends(self) -> Sequence[str]:
         """The backends that were ever used."""

@@ -76,18 +76,19 @@ class Driver:
     async def _start_due(self) -> float:
         """Seconds until the next one is due."""
         await self._let_go()
-        if len(self._tasks) >= self.parallel:
+        if (free := self.parallel - len(self._tasks)) <= 0:
             return IDLE_S
-        moment, busy = now(), list(self._tasks)
+        moment = now()
         async with self.database.read() as session:
-            due = await Deployments(session).due(moment, busy, self.parallel - len(busy))
-            next_due = await Deployments(session).next_due(busy)
+            waiting = await Deployments(session).queue(list(self._tasks), free + 1)
+        due = [id for id, at in waiting[:free] if at <= moment]
         if due:
             async with self.database.write() as session:
                 due = await Deployments(session).claim(due, self.instance, moment, moment + CLAIM)
         for id in due:
             self._tasks[id] = asyncio.create_task(self._drive(id), name=f"deployment {id}")
-        return IDLE_S if next_due is None else min(IDLE_S, max(0.0, (next_due - moment).total_seconds()))
+        pauses = ((at - moment).total_seconds() for _, at in waiting if at > moment)
+        return min(IDLE_S, next(pauses, IDLE_S))
 
     async def _let_go(self) -> None:
         """Gives back what a look that broke off still held."""
@@ -110,9 +111,9 @@ class Driver:
     async def _move(self, id: UUID) -> None:
         """Moves one deployment as far as it goes now, in the trace of whoever asked for it."""
         async with self.database.read() as session:
-            deployment = await Deployments(session).find(id)
-            attempts = await Deployments(session).attempts(id)
-        if deployment is not None:
+            looked = await Deployments(session).look(id)
+        if looked is not None:
+            deployment, attempts = looked
             asked_in = None if deployment.state is State.ACTIVE else deployment.traceparent
             with telemetry.continued(f"deployment {deployment.state}", asked_in):
                 await self._move_on(deployment, attempts)

@@ -1,5 +1,7 @@
 """From an SDL to the workload that can be deployed."""
 
+from functools import lru_cache
+
 from mesh_deployer.domain import secrecy
 from mesh_deployer.domain.images import is_reference
 from mesh_deployer.domain.sdl import Compilation, compile_sdl
@@ -40,6 +42,7 @@ def deployable(compilation: Compilation) -> Workload:
     return workload
 
 
+@lru_cache(maxsize=32)
 def workload_of(sdl: str) -> Workload:
-    """The workload of an SDL that was accepted before."""
+    """The workload of an SDL that was accepted before; the last are kept, as every step of theirs asks."""
     return Workload(compile_sdl(sdl).groups)
