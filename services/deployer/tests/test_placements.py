@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
 
+import akash
 import pytest
 from arenas import NO_BIDS_IN_THE_SECOND, SEVERAL, Arena
 from asking import running, until_it_ends, written
@@ -73,6 +75,18 @@ async def test_each_placement_has_bids_and_a_lease_of_its_own_and_runs_what_is_i
     assert {(line.gseq, line.service) for line in lines} >= ({(1, "web"), (2, "web")} if lines else set())
     owed = sum((bid.uact_per_block for bid in bids), Decimal(0)) * await arena.paid_blocks(wanted.id)
     assert closed.spent_uact == owed.to_integral_value(ROUND_CEILING) > 0
+
+
+async def test_the_providers_of_all_placements_are_asked_at_once_how_they_are(tmp_path: Path):
+    async with akash.present(f"sqlite+aiosqlite:///{tmp_path}/a.db", tmp_path) as arena:
+        wanted = arena.order(workload=SEVERAL)
+        await leased(arena, wanted)
+        await arena.market.send_manifest(wanted.id, SEVERAL)
+
+        arena.town.world.party = asyncio.Barrier(len(SEVERAL.groups))
+        condition = await arena.market.status(wanted.id)
+
+    assert condition.phase == "running"
 
 
 async def test_a_placement_that_lost_its_provider_gets_another_while_the_others_run_on(

@@ -29,8 +29,8 @@ class Order:
     kept: frozenset[int] = frozenset()
 
     def attributes(self, group: Group) -> dict[str, str]:
-        """All that must hold for a placement."""
-        return {**dict(group.attributes or ()), **self.requirements}
+        """All that must hold for a placement, sorted by name as a chain wants it."""
+        return dict(sorted({**dict(group.attributes or ()), **self.requirements}.items()))
 
 
 @dataclass(frozen=True, slots=True)

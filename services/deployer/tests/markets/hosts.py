@@ -70,10 +70,14 @@ class Certificate:
 
 @dataclass
 class World:
-    """What tests and providers agree on: what goes wrong with an order, and who is asked for pay at once."""
+    """What tests and providers agree on: what goes wrong with an order, and who is asked for pay at once.
+
+    Where there is a `party`, nobody says how a lease is before as many have been asked.
+    """
 
     faults: dict[int, str] = field(default_factory=dict[int, str])
     poor: set[int] = field(default_factory=set[int])
+    party: asyncio.Barrier | None = None
 
     def has(self, dseq: int, fault: str) -> bool:
         """True the first time."""
@@ -197,6 +201,8 @@ class Host:
     async def _status(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request, "status"):
             return refusal
+        if self.world.party is not None:
+            await self.world.party.wait()
         manifest = self.manifests.get(int(request.match_info["dseq"]))
         if manifest is None:
             return web.Response(status=404)

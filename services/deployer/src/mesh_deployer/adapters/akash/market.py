@@ -121,14 +121,14 @@ class AkashMarketplace:
             Declined(provider=provider.owner, reason=fault[1], cause=fault[0], gseq=gseq)
             for gseq, group in order.workload.numbered
             for provider in providers
-            if (fault := misses(dict(sorted(order.attributes(group).items())), provider.said))
+            if (fault := misses(order.attributes(group), provider.said))
         ]
         return BidBook((), tuple(declined))
 
     async def create(self, order: Order) -> None:
         row, groups = await self._entered(order), order.workload.groups
         dseq, profile = _dseq(row), self.chain.profile
-        wanted = [replace(g, attributes=tuple(sorted(order.attributes(g).items())) or None) for g in groups]
+        wanted = [replace(g, attributes=tuple(order.attributes(g).items()) or None) for g in groups]
         again = [gseq for gseq, _ in order.workload.numbered if gseq not in order.kept]
 
         async def is_open() -> bool | None:
@@ -307,12 +307,14 @@ class AkashMarketplace:
         return dict(sorted(orders.items()))
 
     async def _states(self, found: Found) -> list[LeaseState | None]:
-        """What each provider says of its lease, by number of the placement."""
-        tenancies = await self._tenancies(found)
-        return [await self.gateway.status(tenancy) for tenancy in tenancies.values()]
+        """What each provider says of its lease, by number of the placement; all are asked at once."""
+        tenancies = (await self._tenancies(found)).values()
+        return await asyncio.gather(*map(self.gateway.status, tenancies))
 
     async def _tenancies(self, found: Found) -> dict[int, Tenancy]:
-        return {gseq: await self._tenancy(lease) for gseq, lease in found.active.items()}
+        """By number of the placement, of which a deployment has at most twenty."""
+        tenancies = await asyncio.gather(*map(self._tenancy, found.active.values()))
+        return dict(zip(found.active, tenancies, strict=True))
 
     async def _tenancy(self, lease: LeaseView) -> Tenancy:
         provider, certificates = await asyncio.gather(

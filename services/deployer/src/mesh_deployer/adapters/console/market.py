@@ -62,7 +62,7 @@ class ConsoleMarketplace:
         """The Console knows no price before there is an order: nobody's bid is foretold."""
         providers = await self.console.providers()
         declined = (
-            _declined(provider, gseq, dict(sorted(order.attributes(group).items())))
+            _declined(provider, gseq, order.attributes(group))
             for gseq, group in order.workload.numbered
             for provider in providers
         )
