@@ -1,21 +1,20 @@
 """What the deployer itself can show about a deployment's security."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from beginning import ACCEPTED, NOW
 from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.controls import assess
-from mesh_deployer.domain.deployment import Backend, Deadlines, Deployment, Lease
-from mesh_deployer.domain.market import Bid, Placement, ScoredBid, Terms
+from mesh_deployer.domain.deployment import Backend, Deployment, Lease
+from mesh_deployer.domain.market import Bid, ScoredBid
 from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.security import Control
-from mesh_deployer.domain.workload import Shape, Workload
+from mesh_deployer.domain.workload import Workload
 from mesh_deployer.schemas.sdl import HELLO
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 BID = Bid(
     provider="sim1a",
     uri="https://a.invalid",
@@ -26,24 +25,8 @@ BID = Bid(
 
 
 def accepted(region: str = "eu-west", provider: Backend = "simulated") -> Deployment:
-    return Deployment(
-        id=UUID(int=1),
-        owner="tester",
-        request_digest="d",
-        provider=provider,
-        provider_reason="asked for",
-        sdl=HELLO,
-        version_hash="h",
-        shape=Shape(100, 2**27, 2**29),
-        terms=Terms(
-            reputation_floor=Decimal(0),
-            placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(100)),),
-            requirements={"region": region},
-        ),
-        deposit_uact=500_000,
-        deadlines=Deadlines(bid_window_s=5, bid_s=300, start_s=300),
-        created_at=NOW,
-    )
+    terms = replace(ACCEPTED.terms, requirements={"region": region})
+    return replace(ACCEPTED, provider=provider, terms=terms)
 
 
 def leased(region: str = "eu-west", provider: Backend = "simulated") -> Deployment:

@@ -1,48 +1,27 @@
 """The states of a deployment, apart from everything that moves it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
+from beginning import ACCEPTED, NOW
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_deployer.domain.choice import Choice
 from mesh_deployer.domain.deployment import (
     ENDED,
     MAX_ORDERS,
-    Deadlines,
     Deployment,
     IllegalTransition,
     Lease,
     State,
 )
-from mesh_deployer.domain.market import Bid, Cause, CloseReason, Declined, Placement, ScoredBid, Terms
-from mesh_deployer.domain.workload import Shape
-from mesh_deployer.schemas.sdl import HELLO
+from mesh_deployer.domain.market import Bid, Cause, CloseReason, Declined, ScoredBid
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 BID = Bid(provider="sim1a", uri="https://a.invalid", uact_per_block=Decimal(5), reputation=Decimal("0.9"))
 CHOICE = Choice((ScoredBid(bid=BID, rank=1, reason="Cheapest of 1 that met the terms."),), (1,))
 LEASE = Lease(lease_id="sim/1", provider_uri="https://a.invalid")
-ACCEPTED = Deployment(
-    id=UUID(int=1),
-    owner="tester",
-    request_digest="d",
-    provider="simulated",
-    provider_reason="asked for",
-    sdl=HELLO,
-    version_hash="h",
-    shape=Shape(100, 2**27, 2**29),
-    terms=Terms(
-        reputation_floor=Decimal(0),
-        placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(100)),),
-    ),
-    deposit_uact=500_000,
-    deadlines=Deadlines(bid_window_s=5, bid_s=300, start_s=200),
-    created_at=NOW,
-)
 OPEN = ACCEPTED.opened(NOW)
 CHOSEN = OPEN.saw(CHOICE, ()).chose([BID], NOW)
 LEASED = CHOSEN.got_leases([LEASE], NOW)

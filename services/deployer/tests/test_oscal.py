@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from beginning import ACCEPTED
 from hypothesis import given
 from hypothesis import strategies as st
-from mesh_deployer.domain.deployment import Deadlines, Deployment, State, Step
-from mesh_deployer.domain.market import Placement, Terms
+from mesh_deployer.domain.deployment import Deployment, State, Step
 from mesh_deployer.domain.oscal import assessment_results
 from mesh_deployer.domain.security import Control, SecurityProfile, Status
-from mesh_deployer.domain.workload import Shape
 from mesh_shared.testing import served
 
 if TYPE_CHECKING:
@@ -36,24 +34,9 @@ SECURITY = SecurityProfile(
     security_endpoint="https://gateway.example/v1/proxy",
     audit_url="https://gateway.example/v1/audit?agent=d",
 )
-DEPLOYMENT = Deployment(
-    id=UUID(int=1),
-    owner="tester",
-    request_digest="d",
-    provider="simulated",
-    provider_reason="asked for",
-    sdl="",
-    version_hash="ab" * 32,
-    shape=Shape(1, 1, 1),
-    terms=Terms(
-        reputation_floor=Decimal(0), placements=(Placement(name="dcloud", ceiling_uact_per_block=Decimal(1)),)
-    ),
-    deposit_uact=1,
-    deadlines=Deadlines(bid_window_s=0, bid_s=1, start_s=1),
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    state=State.ACTIVE,
-    history=(Step(at=AT, state=State.ACTIVE, note="Runs."),),
-)
+RUNS = Step(at=AT, state=State.ACTIVE, note="Runs.")
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+DEPLOYMENT = replace(ACCEPTED, version_hash="ab" * 32, created_at=BEGAN, state=State.ACTIVE, history=(RUNS,))
 statuses = st.lists(st.sampled_from(["pass", "fail", "not_assessed"]), min_size=1, max_size=8)
 
 
@@ -123,7 +106,7 @@ def test_it_is_dated_by_the_state_and_says_what_it_is_about():
 
     (result,) = found["results"]
     assert (found["metadata"]["last-modified"], result["end"]) == (AT.isoformat(), AT.isoformat())
-    assert result["start"] == "2026-01-01T00:00:00+00:00"
+    assert result["start"] == BEGAN.isoformat()
     assert {prop["name"]: prop["value"] for prop in result["props"]} == {
         "data-residency": "eu-west",
         "deployment-state": "active",

@@ -1,26 +1,24 @@
 """How a deployment of several placements is chosen, leased and moved on: pure rules."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
-from uuid import uuid4
 
 from arenas import AS_WANTED, SEVERAL, TWO_PLACES
+from beginning import ACCEPTED as ONE
+from beginning import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_deployer import events
 from mesh_deployer.domain.choice import Choice, choose_bids, placements
 from mesh_deployer.domain.controls import assess
-from mesh_deployer.domain.deployment import Deadlines, Deployment, Lease, State
+from mesh_deployer.domain.deployment import Deployment, Lease, State
 from mesh_deployer.domain.drift import Drift, drift
 from mesh_deployer.domain.escrow import Escrow
 from mesh_deployer.domain.market import Bid, Cause, Declined, Terms
 from mesh_deployer.domain.succession import elsewhere, scaled
 from mesh_deployer.events import LeaseCreated
-from mesh_deployer.schemas.sdl import HELLO
 
-NOW = datetime(2026, 11, 27, tzinfo=UTC)
 TERMS = Terms(
     reputation_floor=Decimal("0.5"),
     placements=placements(SEVERAL),
@@ -43,20 +41,7 @@ def lease(gseq: int, provider: str = "a") -> Lease:
     return Lease(lease_id=f"sim/1/{gseq}/{provider}", provider_uri=f"https://{provider}.invalid", gseq=gseq)
 
 
-ACCEPTED = Deployment(
-    id=uuid4(),
-    owner="tester",
-    request_digest="d",
-    provider="simulated",
-    provider_reason="asked for",
-    sdl=HELLO,
-    version_hash="h",
-    shape=SEVERAL.shape,
-    terms=TERMS,
-    deposit_uact=500_000,
-    deadlines=Deadlines(bid_window_s=5, bid_s=300, start_s=200),
-    created_at=NOW,
-)
+ACCEPTED = replace(ONE, shape=SEVERAL.shape, terms=TERMS)
 
 
 def chose(deployment: Deployment, *bids: Bid) -> Deployment:

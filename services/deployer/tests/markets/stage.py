@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from beginning import ACCEPTED
 from mesh_deployer.adapters.simulated import SimulatedMarketplace
 from mesh_deployer.domain.choice import placements
 from mesh_deployer.domain.cost import Inputs
@@ -129,21 +130,9 @@ class Stage:
 
     def deployment(self, **given: Any) -> Deployment:
         """One that was just accepted."""
-        accepted: dict[str, Any] = {
-            "id": uuid4(),
-            "owner": "tester",
-            "request_digest": "d",
-            "provider": "simulated",
-            "provider_reason": "asked for",
-            "sdl": HELLO,
-            "version_hash": "h",
-            "shape": WORKLOAD.shape,
-            "terms": Terms(reputation_floor=Decimal(0), placements=placements(WORKLOAD)),
-            "deposit_uact": 500_000,
-            "deadlines": PATIENT,
-            "created_at": datetime.now(UTC),
-        }
-        return Deployment(**(accepted | given))
+        terms = Terms(reputation_floor=Decimal(0), placements=placements(WORKLOAD))
+        accepted = replace(ACCEPTED, id=uuid4(), terms=terms, deadlines=PATIENT, created_at=datetime.now(UTC))
+        return replace(accepted, **given)
 
     async def accept(self, deadlines: Deadlines = PATIENT, **given: Any) -> UUID:
         deployment = self.deployment(deadlines=deadlines, **given)
