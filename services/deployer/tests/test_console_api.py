@@ -9,11 +9,13 @@ import pytest
 from console import Broken, ConsoleServer
 from mesh_deployer.settings import Settings
 from mesh_shared.testing import served
+from proxy import proxying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from mesh_shared.testing import Issuer
     from security_gateway import Gateway
 
     from conftest import MakeApp, Tenant, TenantOf
@@ -88,6 +90,20 @@ async def test_a_provider_that_takes_its_machine_back_is_followed_by_another_dep
     assert (active["status"], active["chosen"]["uact_per_block"]) == ("active", "9.5")
 
 
+async def test_what_it_writes_is_read_and_a_command_run_where_the_operator_said(
+    connected: Any, server: ConsoleServer, issuer: Issuer
+):
+    allowed = issuer.headers("deployer:deploy", "deployer:exec", audience="deployer")
+    async with proxying(server.proxy) as url, connected(console_proxy_url=url, console_exec=True) as tenant:
+        path = f"/v1/deployments/{(await deployed(tenant))['deploymentId']}"
+        lines = (await tenant.http.get(f"{path}/logs")).text
+        body = {"service": "web", "command": ["printenv", "GREETING"]}
+        output = (await tenant.http.post(f"{path}/exec", json=body, headers=allowed)).json()
+
+    assert "GREETING=" in lines
+    assert output["exit_code"] == 0
+
+
 async def test_an_order_that_the_console_refuses_fails_with_its_reason(connected: Any, server: ConsoleServer):
     server.broken["POST /v1/deployments"] = Broken(402, {"message": "Insufficient balance"})
     async with connected() as tenant:
@@ -122,3 +138,9 @@ async def test_a_precheck_opens_nothing_at_the_console(connected: Any, server: C
 def test_a_connection_is_a_name_and_no_path(name: str, tmp_path: Path):
     with pytest.raises(ValueError, match="console_connection"):
         Settings(state_dir=tmp_path, console_connection=name)
+
+
+@pytest.mark.parametrize("address", ["", "https://proxy.test", "proxy.test"])
+def test_the_proxy_to_providers_is_met_by_a_websocket(address: str, tmp_path: Path):
+    with pytest.raises(ValueError, match="console_proxy_url"):
+        Settings(state_dir=tmp_path, console_proxy_url=address)

@@ -13,8 +13,6 @@ from mesh_shared.platform import Platform
 
 from mesh_deployer.actions import plugin
 from mesh_deployer.adapters import prices
-from mesh_deployer.adapters.console.api import Console
-from mesh_deployer.adapters.console.market import ConsoleMarketplace
 from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.gateway import GatewayProfiles
@@ -97,9 +95,16 @@ def _akash(settings: Settings, platform: Platform, url: str) -> Marketplace:
 
 
 def _console(settings: Settings, platform: Platform, connection: str) -> Marketplace:
-    url = f"{settings.gateway_url}/v1/proxy/{connection}"
-    console = Console(platform.http, url, platform.sessions.auth("security-gateway"))
-    return ConsoleMarketplace(database=platform.database, console=console)
+    from mesh_deployer.adapters.console.connected import connected  # noqa: PLC0415 - see its docstring
+
+    return connected(
+        platform.database,
+        platform.http,
+        url=f"{settings.gateway_url}/v1/proxy/{connection}",
+        auth=platform.sessions.auth("security-gateway"),
+        proxy_url=settings.console_proxy_url,
+        may_exec=settings.console_exec,
+    )
 
 
 def _driver(

@@ -38,6 +38,14 @@ class Settings(ServiceSettings):
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         description="Connection of the gateway to Akash's Console; without it there is no akash-console.",
     )
+    console_proxy_url: str = Field(
+        default="wss://console-provider-proxy.akash.network",
+        pattern="^wss?://",
+        description="The Console's way to providers, for logs and commands.",
+    )
+    console_exec: bool = Field(
+        default=False, description="Whether commands may be run at providers of akash-console."
+    )
     market_seed: int = Field(default=379, description="Which providers the simulated market has.")
     market_providers: int = Field(
         default=12, ge=1, le=5_000, description="How many the simulated market has."

@@ -88,7 +88,6 @@ class AkashArena:
     town: Town
     hosts: tuple[Host, ...]
     can_exec: bool = False
-    can_read: bool = True
     reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (1, -30, -200)
 

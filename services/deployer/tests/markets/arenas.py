@@ -87,11 +87,6 @@ class Arena(Protocol):
     def can_exec(self) -> bool: ...
 
     @property
-    def can_read(self) -> bool:
-        """Whether it has logs."""
-        ...
-
-    @property
     def reopens_all(self) -> bool:
         """Whether all placements look for a provider again when one has lost its own."""
         ...
@@ -122,7 +117,6 @@ class Arena(Protocol):
 class SimulatedArena:
     market: SimulatedMarketplace
     can_exec: bool = False
-    can_read: bool = True
     reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (0, 1, 2, 3, 5, 8, 13, 21, 34)
 
@@ -153,7 +147,6 @@ class SimulatedArena:
 class DockerArena:
     market: DockerMarketplace
     can_exec: bool = True
-    can_read: bool = True
     reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (0, 3, 8, 21)
 

@@ -30,6 +30,7 @@ from jsonschema import Draft202012Validator
 from mesh_deployer.adapters.akash.wire import PRESENT, Coin, Message
 from mesh_deployer.adapters.console.api import NAME, Console
 from mesh_deployer.adapters.console.market import ConsoleMarketplace
+from mesh_deployer.adapters.console.proxy import ProviderProxy
 from mesh_deployer.domain.manifest import canonical, group_specs
 from mesh_deployer.domain.market import BidBook
 from mesh_deployer.domain.sdl import compile_sdl
@@ -40,6 +41,7 @@ from mesh_shared.http import client
 from mesh_shared.testing import served
 from present import Bid, Fields, Ledger, Node
 from present import Fault as Refusal
+from proxy import Proxy, proxying
 
 SPEC: Fields = json.loads((Path(__file__).parents[1] / "vectors" / "console.json").read_text())
 PREFIX = f"/v1/proxy/{NAME}"
@@ -98,6 +100,7 @@ class ConsoleServer:
     last: int = 0
 
     def __post_init__(self) -> None:
+        self.proxy = Proxy(SPEC["provider-proxy"]["request"], self.manifests)
         said = [{"key": "region", "value": "local"}]
         for address in PRICES:
             known = {"owner": address, "host_uri": f"https://{address}.test:8443", "attributes": said}
@@ -117,6 +120,7 @@ class ConsoleServer:
             "POST /v1/leases": self._lease,
             "POST /v1/deposit-deployment": self._deposit,
             "GET /v1/providers": self._providers,
+            "POST /v1/create-jwt-token": self._token,
         }
         for operation, handler in handlers.items():
             method, path = operation.split()
@@ -235,6 +239,10 @@ class ConsoleServer:
         wanted = request.query_params.get("addresses", ",".join(PRICES)).split(",")
         return [item for item in self.providers() if item["owner"] in wanted]
 
+    def _token(self, request: Request, given: Fields) -> Fields:
+        (access,) = given["data"]["leases"]["permissions"]
+        return {"data": {"token": OWNER.token(access["provider"], access["scope"])}}
+
     def providers(self) -> list[Fields]:
         """All that there are, as they are shown."""
         return [_provider(item) for item in self.ledger.providers.values()]
@@ -337,8 +345,7 @@ def _provider(item: Fields) -> Fields:
 class ConsoleArena:
     market: ConsoleMarketplace
     server: ConsoleServer
-    can_exec: bool = False
-    can_read: bool = False
+    can_exec: bool = True
     reopens_all: bool = True
     cancelled_after: tuple[int, ...] = (1, 8, 34, -20)
 
@@ -385,4 +392,9 @@ async def consoled(url: str) -> AsyncGenerator[ConsoleArena, None]:
         server = ConsoleServer()
         at = await stack.enter_async_context(served(server.app))
         console = Console(http, f"{at}{PREFIX}", Session())
-        yield ConsoleArena(ConsoleMarketplace(database=database, console=console, settle_s=0.3), server)
+        way = await stack.enter_async_context(proxying(server.proxy))
+        proxy = ProviderProxy(way, quiet_s=0.2)
+        market = ConsoleMarketplace(
+            database=database, console=console, proxy=proxy, may_exec=True, settle_s=0.3
+        )
+        yield ConsoleArena(market, server)

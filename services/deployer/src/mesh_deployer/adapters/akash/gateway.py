@@ -1,6 +1,5 @@
 """A provider's own API: manifests in, condition and logs out. It is a stranger, and dialled as one."""
 
-import re
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -11,21 +10,18 @@ from typing import Any
 import aiohttp
 from mesh_shared import dial
 from mesh_shared.errors import Unavailable
-from mesh_shared.wire import ReadModel
 from pydantic import ValidationError
 
 from mesh_deployer.adapters.akash.signer import Signer
-from mesh_deployer.adapters.akash.views import LeaseState
+from mesh_deployer.adapters.akash.views import LeaseState, LineView
 from mesh_deployer.errors import ManifestRefused
 from mesh_deployer.ports import LogLine
 
 MAX_BYTES = 256 * 1024
-MAX_LINE = 4096
 TIMEOUT_S = 20
 _FAILURES = (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError)
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 _TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
-_REPLICA = re.compile(r"(-[0-9a-f]{6,10}-[0-9a-z]{5}|-\d+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +39,6 @@ class Tenancy:
     def path(self) -> str:
         """The lease's part of the provider's addresses."""
         return f"/lease/{self.dseq}/{self.gseq}/{self.oseq}"
-
-
-class _Line(ReadModel):
-    name: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +89,7 @@ class ProviderGateway:
                     )
                 )
                 async for message in socket:
-                    line = _Line.model_validate_json(message.data)
-                    yield LogLine(
-                        service=_service(line.name), text=line.message[:MAX_LINE], gseq=tenancy.gseq
-                    )
+                    yield LineView.model_validate_json(message.data).line(tenancy.gseq)
             except _FAILURES:
                 raise Unavailable("the provider") from None
 
@@ -152,8 +140,3 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_BYTES:
             raise ValueError("too long")
     return bytes(body)
-
-
-def _service(pod: str) -> str:
-    """The service whose replica a line is from: Kubernetes adds a set and a replica, or a number."""
-    return _REPLICA.sub("", pod)

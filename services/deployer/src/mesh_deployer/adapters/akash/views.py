@@ -1,5 +1,6 @@
 """What we read of the chain's answers. Both lines of Akash fit: they name the same things differently."""
 
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar, cast
@@ -9,10 +10,12 @@ from pydantic import AliasChoices, Base64Bytes, Field, field_validator
 
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.market import CloseReason
-from mesh_deployer.ports import Condition
+from mesh_deployer.ports import Condition, LogLine
 
 Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
+MAX_LINE = 4096
 _REASON = "lease_closed_reason_"
+_REPLICA = re.compile(r"(-[0-9a-f]{6,10}-[0-9a-z]{5}|-\d+)$")
 
 
 class CoinView(ReadModel):
@@ -207,6 +210,17 @@ class LeaseState(ReadModel):
             *(f"http://{host}" for host in hosts),
             *(f"{port.proto.lower()}://{port.host}:{port.externalPort}" for port in ports if port.host),
         )
+
+
+class LineView(ReadModel):
+    """A line of a log, and the pod whose it is."""
+
+    name: str
+    message: str
+
+    def line(self, gseq: int) -> LogLine:
+        """As a line of the service: for its pods, Kubernetes adds a set and a replica, or a number."""
+        return LogLine(service=_REPLICA.sub("", self.name), text=self.message[:MAX_LINE], gseq=gseq)
 
 
 def observed(gseq: int, state: LeaseState | None) -> list[Observed]:

@@ -7,7 +7,7 @@ until then it is looked for, and not sent again. What is found belongs to the or
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from decimal import ROUND_CEILING
 from hashlib import sha256
@@ -16,9 +16,11 @@ from uuid import UUID
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
 
-from mesh_deployer.adapters.akash.views import BidView, condition, observed
+from mesh_deployer.adapters.akash.views import BidView, LeaseView, condition, observed
 from mesh_deployer.adapters.console.api import NAME, Console, Refused
+from mesh_deployer.adapters.console.proxy import Door, ProviderProxy
 from mesh_deployer.adapters.console.views import UNKNOWN_REPUTATION, Deployment, Provider
+from mesh_deployer.adapters.merged import merged
 from mesh_deployer.domain.deployment import Lease
 from mesh_deployer.domain.drift import Observed
 from mesh_deployer.domain.manifest import canonical, resources_digest, version_hash
@@ -34,6 +36,7 @@ from mesh_deployer.errors import (
     NotOffered,
     OrderNotOpen,
     OrderRefused,
+    ServiceUnknown,
 )
 from mesh_deployer.ports import Closed, Condition, LogLine, Order, Output
 from mesh_deployer.repository.orders import RemoteOrders
@@ -50,6 +53,9 @@ class ConsoleMarketplace:
 
     database: Database
     console: Console
+    proxy: ProviderProxy
+    may_exec: bool = False
+    """Whether the operator lets commands be run at providers."""
     settle_s: float = SETTLE_S
 
     async def capabilities(self, workload: Workload) -> str:
@@ -162,12 +168,33 @@ class ConsoleMarketplace:
             return await RemoteOrders(session, NAME).held()
 
     async def logs(self, order_id: UUID, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
-        await self._usable(order_id)
-        raise NotOffered("The Console's API has no logs.")
-        yield  # makes it a generator, as the port has it
+        _, found = await self._usable(order_id)
+        if not tail:
+            return
+        doors = [await self._door(lease, "logs") for lease in found.active.values()]
+        logs = [self.proxy.logs(door, tail=tail, follow=follow) for door in doors]
+        async with aclosing(merged(logs)) as lines:
+            async for line in lines:
+                yield line
 
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
-        raise NotOffered("The Console's API runs no commands.")
+        if not self.may_exec:
+            raise NotOffered("The operator does not let commands be run through the Console.")
+        _, found = await self._usable(order_id)
+        for lease in found.active.values():
+            if lease.status is not None and service in lease.status.services:
+                return await self.proxy.exec(await self._door(lease, "shell"), service, command)
+        raise ServiceUnknown(service)
+
+    async def _door(self, lease: LeaseView, scope: str) -> Door:
+        """How to come to a lease's provider for one kind of call."""
+        provider = lease.id.provider
+        try:
+            (known,) = await self.console.providers([provider])
+            token = await self.console.token(provider, scope)
+        except (Refused, ValueError):
+            raise Unavailable(NAME) from None
+        return Door(id=lease.id, uri=known.hostUri, token=token)
 
     async def _entered(self, order: Order) -> RemoteOrderRow:
         async with self.database.write() as session:

@@ -93,6 +93,14 @@ class CreatedAnswer(ReadModel):
     data: Created
 
 
+class Token(ReadModel):
+    token: str = Field(max_length=10_000, repr=False)
+
+
+class TokenAnswer(ReadModel):
+    data: Token
+
+
 class BidsAnswer(ReadModel):
     data: list[BidAnswer] = Field(max_length=1_000)
 

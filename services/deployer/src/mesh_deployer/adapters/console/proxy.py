@@ -1,0 +1,142 @@
+"""The Console's proxy to providers: what a lease writes, and commands in it, over one WebSocket each.
+
+The proxy checks a provider's certificate against the chain; a token that the Console has signed lets us in.
+Words after akash-network/console, apps/provider-proxy and apps/deploy-web (provider-proxy.service.ts).
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import aiohttp
+from mesh_shared import dial
+from mesh_shared.errors import Unavailable
+from mesh_shared.wire import ReadModel
+from pydantic import Field
+
+from mesh_deployer.adapters.akash.views import IdView, LineView
+from mesh_deployer.ports import LogLine, Output
+
+MAX_BYTES = 64 * 1024
+"""Kept of what a command writes."""
+TIMEOUT_S = 20
+QUIET_S = 3
+"""A log that is not followed has ended when so long nothing comes; the Console's own page waits as long."""
+_MAX_MESSAGE = 2**20
+_PARTING = aiohttp.ClientWSTimeout(ws_close=1)  # pyright: ignore[reportCallIssue] - aiohttp hides its fields
+_FAILURES = (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError)
+_NOT_THE_PROVIDER = 1008
+"""With which the proxy closes when the provider shows another certificate than it has on the chain."""
+_STDOUT, _STDERR, _RESULT = 100, 101, 102
+"""The first byte of what a shell sends (LeaseShellCode)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A lease, where its provider is met, and the token that it takes."""
+
+    id: IdView
+    uri: str
+    token: str = field(repr=False)
+
+
+class _Buffer(ReadModel):
+    """Bytes as Node writes them."""
+
+    data: list[int] = Field(max_length=_MAX_MESSAGE)
+
+
+class _Message(ReadModel):
+    message: str | _Buffer = ""
+    error: str = ""
+    closed: bool = False
+    code: int = 1000
+
+    @property
+    def content(self) -> bytes:
+        """What the provider has sent. Raises `ValueError`."""
+        return self.message.encode() if isinstance(self.message, str) else bytes(self.message.data)
+
+
+class _Result(ReadModel):
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderProxy:
+    """The proxy at `url`. Every method raises `Unavailable` when it or the provider does not do its part."""
+
+    url: str
+    timeout_s: float = TIMEOUT_S
+    quiet_s: float = QUIET_S
+
+    async def logs(self, door: Door, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
+        """What the lease's services write."""
+        query = urlencode({"follow": str(follow).lower(), "tail": tail})
+        with _reached():
+            async with aclosing(self._said(door, f"logs?{query}", None if follow else self.quiet_s)) as said:
+                async for content in said:
+                    yield LineView.model_validate_json(content).line(door.id.gseq)
+
+    async def exec(self, door: Door, service: str, command: Sequence[str]) -> Output:
+        """What `command` writes beside the first replica of `service`, up to `MAX_BYTES` of it."""
+        words = {f"cmd{number}": word for number, word in enumerate(command)}
+        query = urlencode({"stdin": 0, "tty": 0, "podIndex": 0, **words, "service": service})
+        written, left = {_STDOUT: b"", _STDERR: b""}, MAX_BYTES
+        with _reached():
+            async with aclosing(self._said(door, f"shell?{query}", None)) as said:
+                async for content in said:
+                    code, part = int.from_bytes(content[:1]), content[1:]
+                    if code == _RESULT:
+                        return _output(written, _Result.model_validate_json(part).exit_code)
+                    if code in written:
+                        written[code] += part[:left]
+                        left -= len(part[:left])
+                    if not left:
+                        return _output(written, -1, is_cut=True)
+        raise Unavailable("the provider")
+
+    async def _said(self, door: Door, path: str, quiet_s: float | None) -> AsyncGenerator[bytes, None]:
+        """What the provider sends until it closes, or is silent for `quiet_s`."""
+        id = door.id
+        asked = {
+            "type": "websocket",
+            "url": f"{door.uri}/lease/{id.dseq}/{id.gseq}/{id.oseq}/{path}",
+            "auth": {"type": "jwt", "token": door.token},
+            "providerAddress": id.provider,
+            "isBase64": True,
+        }
+        async with (
+            dial.session(allow_private=True, timeout_s=self.timeout_s) as session,
+            session.ws_connect(self.url, max_msg_size=_MAX_MESSAGE, timeout=_PARTING) as socket,
+        ):
+            await socket.send_json(asked)
+            while (message := await _heard(socket, quiet_s)) is not None:
+                yield message.content
+
+
+async def _heard(socket: aiohttp.ClientWebSocketResponse, quiet_s: float | None) -> _Message | None:
+    """The next message, None at the end. Raises `ValueError` where there is none to be had."""
+    try:
+        frame = await socket.receive(quiet_s)
+    except TimeoutError:
+        return None
+    message = _Message.model_validate_json(frame.data if frame.type is aiohttp.WSMsgType.TEXT else b"")
+    if message.error or message.code == _NOT_THE_PROVIDER:
+        raise ValueError("the proxy refuses")
+    return None if message.closed else message
+
+
+def _output(written: dict[int, bytes], exit_code: int, *, is_cut: bool = False) -> Output:
+    stdout, stderr = (written[code].decode(errors="replace") for code in (_STDOUT, _STDERR))
+    return Output(exit_code=exit_code, stdout=stdout, stderr=stderr, is_cut=is_cut)
+
+
+@contextmanager
+def _reached() -> Generator[None]:
+    try:
+        yield
+    except _FAILURES:
+        raise Unavailable("the provider") from None
