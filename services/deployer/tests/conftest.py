@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import akash
-import console
+import consoled
 import pytest
 from arenas import Arena, docker, simulated
 from docker import DockerClient
@@ -271,7 +271,7 @@ async def arena(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         case "akash, present line":
             entered = akash.present(sqlite_url, tmp_path)
         case "akash by the console":
-            entered = console.consoled(sqlite_url)
+            entered = consoled.consoled(sqlite_url)
         case "akash":
             entered = akash.entered(request.getfixturevalue("town"), sqlite_url, tmp_path)
         case "docker":

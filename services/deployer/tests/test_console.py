@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import console
+import consoled
 import pytest
 from arenas import DEPOSIT, WORKLOAD
-from console import Broken, ConsoleArena
+from console import Broken
+from consoled import ConsoleArena
 from mesh_deployer.adapters.akash.views import BidView
 from mesh_deployer.adapters.console.api import NAME, Console, Refused
 from mesh_deployer.adapters.console.market import ConsoleMarketplace
@@ -57,7 +58,7 @@ LIES = [
 
 @pytest.fixture
 async def arena(tmp_path: Path) -> AsyncIterator[ConsoleArena]:
-    async with console.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
+    async with consoled.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
         yield arena
 
 

@@ -6,12 +6,13 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import console
+import consoled
 import pytest
 from akash import OWNER
 from arenas import SEVERAL
 from asking import leased, running, written
-from console import PRICES, Broken, ConsoleArena
+from console import PRICES, Broken
+from consoled import ConsoleArena
 from hosts import granted_scopes
 from mesh_deployer.adapters.console.proxy import MAX_BYTES, ProviderProxy
 from mesh_deployer.errors import NotOffered, ServiceUnknown
@@ -52,7 +53,7 @@ def ended(exit_code: int) -> str:
 @pytest.fixture
 async def at_work(tmp_path: Path) -> AsyncIterator[tuple[ConsoleArena, UUID]]:
     """The arena, and an order that runs in it."""
-    async with console.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
+    async with consoled.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
         wanted = arena.order()
         await leased(arena, wanted)
         await running(arena.market, wanted.id)
@@ -149,7 +150,7 @@ async def test_a_token_is_for_one_provider_and_one_kind_of_call(at_work: tuple[C
 
 
 async def test_a_command_runs_in_the_first_placement_that_has_the_service(tmp_path: Path):
-    async with console.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
+    async with consoled.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
         wanted = arena.order(workload=SEVERAL)
         await arena.market.create(wanted)
         cheapest = {bid.gseq: bid for bid in reversed((await arena.all_bids(wanted.id)).bids)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import akash
-import console
+import consoled
 import pytest
 from arenas import DockerArena
 from asking import running
@@ -101,7 +101,7 @@ async def test_order_and_manifest_say_on_the_chain_what_the_sdl_says(tmp_path: P
 
 
 async def test_the_console_gets_an_sdl_of_which_the_same_order_and_manifest_come(tmp_path: Path):
-    async with console.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
+    async with consoled.consoled(f"sqlite+aiosqlite:///{tmp_path}/c.db") as arena:
         wanted = arena.order(workload=WORKLOAD)
         await arena.market.create(wanted)
         await arena.market.accept(wanted.id, [(await arena.all_bids(wanted.id)).bids[0]])
