@@ -182,6 +182,12 @@ async def test_the_console_is_signed_in_to_with_the_key_of_the_admin(stack: Stac
     assert (led.status_code, led.headers["location"]) == (303, "/agents")
 
 
+def test_the_image_of_the_analyzer_has_what_workspaces_call(containers: Stack):
+    programs = "node --version && npm --version && git --version && bwrap --version"
+
+    containers.compose("run", "--rm", "--no-deps", "workspace-analyzer", "sh", "-c", programs)
+
+
 async def test_down_and_up_again_everything_is_there(stack: Stack):
     agent_id = await registered(stack, "kept")
 
