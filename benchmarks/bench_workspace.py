@@ -25,6 +25,7 @@ from uuid import uuid4
 from mesh_shared.database import engine, migrate
 from mesh_shared.serve import YOUNG
 from mesh_workspace_analyzer.adapters.archives import ArchiveSources
+from mesh_workspace_analyzer.adapters.eslint import WithBoundaries
 from mesh_workspace_analyzer.adapters.folders import Roots
 from mesh_workspace_analyzer.adapters.histories import FolderHistories
 from mesh_workspace_analyzer.adapters.nx import QUIET, version
@@ -97,7 +98,7 @@ async def desk(home: Path) -> AnalysisDesk:
         database=database,
         sources=GitSources(roots=Roots((home,)), scratch=home, timeout_s=300, limits=limits),
         archives=ArchiveSources(scratch=home, timeout_s=300, limits=limits),
-        readers={Mode.STATIC: StaticReader(partial(version, "git"))},
+        readers={Mode.STATIC: WithBoundaries(StaticReader(partial(version, "git")))},
         histories=FolderHistories(Roots((home,))),
         reading=asyncio.Semaphore(2),
         graphs_kept=10,

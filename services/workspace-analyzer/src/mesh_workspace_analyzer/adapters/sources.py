@@ -261,7 +261,8 @@ def _in_parts(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
             part, size = [], 0
         part.append(name)
         size += entry.size_bytes
-    yield part
+    if part:
+        yield part
 
 
 def _is_readable(entry: Entry) -> bool:
