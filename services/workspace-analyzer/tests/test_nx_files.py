@@ -279,8 +279,10 @@ def test_inputs_outside_of_a_project_are_found_through_their_names(
 
 
 def test_a_long_way_through_names_comes_to_its_end(tmp_path: Path):
-    names = [f"n{n}" for n in range(200)]
-    named: dict[str, list[Any]] = {a: [b] for a, b in pairwise(names)} | {names[-1]: ["{workspaceRoot}/end"]}
+    """However often the ways part and meet again: two at each of 2,000 names are more than anybody can go."""
+    names = [f"n{n}" for n in range(2000)]
+    named: dict[str, list[Any]] = {a: [b, b] for a, b in pairwise(names)}
+    named[names[-1]] = ["{workspaceRoot}/end"]
     project = node("a", targets={"build": {"inputs": ["n0"]}})
 
     (read,) = graph(described(project), Configuration(named, ()), tmp_path).projects
@@ -303,6 +305,7 @@ def test_a_long_way_through_names_comes_to_its_end(tmp_path: Path):
         described(node("a", tags="x")),
         described(node("a"), edges=(("a", "a", "telepathic"),)),
         described(node("\ud800")),
+        pytest.param(b'{"graph": ' + b"[" * 100_000, id="deep"),
         b"\xff",
     ],
 )

@@ -142,7 +142,7 @@ def graph(text: bytes, config: Configuration, folder: Path) -> ProjectGraph:
     """What `nx graph --file` wrote, in our words. Raises `BrokenProjectConfiguration`."""
     try:
         members = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BrokenProjectConfiguration(f"{UNKNOWN_FORM}: {error}") from None
     return described(members.get("graph"), config, [name for name in TSCONFIGS if (folder / name).exists()])
 
@@ -169,7 +169,7 @@ def described(members: object, config: Configuration, tsconfigs: Sequence[str]) 
 
 def _project(name: str, node: _Node, config: Configuration) -> Project:
     named = {**config.named_inputs, **node.data.named_inputs}
-    globs = {glob for target in node.data.targets.values() for glob in _outside(target.inputs, named, ())}
+    globs = {glob for target in node.data.targets.values() for glob in _outside(target.inputs, named)}
     return Project(
         name=name,
         root=node.data.root,
@@ -183,12 +183,16 @@ def _project(name: str, node: _Node, config: Configuration) -> Project:
     )
 
 
-def _outside(inputs: Inputs, named: Mapping[str, Inputs], seen: tuple[str, ...]) -> Iterator[str]:
+def _outside(inputs: Inputs, named: Mapping[str, Inputs]) -> Iterator[str]:
     """The globs of files of the whole workspace, through named inputs, which may name each other."""
-    for given in inputs:
-        fileset = _fileset(given)
-        if fileset in named and fileset not in seen:
-            yield from _outside(named[fileset], named, (*seen, fileset))
+    waiting, seen = list(inputs), set[str]()
+    while waiting:
+        fileset = _fileset(waiting.pop())
+        if fileset in seen:
+            continue
+        seen.add(fileset)
+        if fileset in named:
+            waiting.extend(named[fileset])
         elif fileset.startswith(ROOT):
             yield fileset.removeprefix(ROOT)
 
