@@ -24,6 +24,7 @@ from mesh_workspace_analyzer.errors import (
     BrokenProjectConfiguration,
     BuildNotFound,
     BuildsNotAllowed,
+    QueueFull,
     WorkspaceNotFound,
 )
 from mesh_workspace_analyzer.ports import Source, Told
@@ -313,6 +314,22 @@ async def test_builds_are_refused_where_they_are_not_allowed(analyses: AnalysisD
         await builds.request(uuid4(), uuid4())
     with pytest.raises(BuildNotFound):
         await builds.get(uuid4())
+
+
+async def test_a_build_for_which_there_is_no_room_is_refused_until_one_was_begun(
+    analyses: AnalysisDesk, builds: BuildDesk
+):
+    analysis, first = await analyses.analyze(ASKED, uuid4()), uuid4()
+    narrow = replace(builds, most_queued=1)
+    await narrow.request(analysis.id, first)
+
+    with pytest.raises(QueueFull) as refused:
+        await narrow.request(analysis.id, uuid4())
+
+    assert refused.value.headers() == {"Retry-After": "60"}
+    assert (await narrow.request(analysis.id, first)).status is BuildStatus.QUEUED
+    await narrow.turn()
+    assert (await narrow.request(analysis.id, uuid4())).status is BuildStatus.QUEUED
 
 
 async def test_the_same_id_is_the_same_build(analyses: AnalysisDesk, builds: BuildDesk, abacus: Abacus):

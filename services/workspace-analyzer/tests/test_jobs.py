@@ -14,7 +14,7 @@ from mesh_workspace_analyzer.domain.analysis import Comparison, Mode, Revision
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.domain.job import INTERRUPTED, MOST_STARTS, Job, JobStatus
-from mesh_workspace_analyzer.errors import JobNotFound, NotAWorkspace, PluginsNotAllowed
+from mesh_workspace_analyzer.errors import JobNotFound, NotAWorkspace, PluginsNotAllowed, QueueFull
 from mesh_workspace_analyzer.ports import Source, Told
 from mesh_workspace_analyzer.repository import GraphRow, Jobs
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
@@ -112,6 +112,22 @@ async def test_the_same_id_again_is_the_same_job_and_is_made_once(jobs: JobDesk,
     assert await jobs.request(ASKED, UUID(int=1)) == first
     async with jobs.analyses.database.read() as session:
         assert not await Jobs(session).has_open("0")
+
+
+async def test_of_more_jobs_than_may_wait_the_last_are_refused_and_those_known_are_not(
+    jobs: JobDesk, clerk: Clerk
+):
+    narrow, failed, waiting = replace(jobs, most_queued=1), UUID(int=1), UUID(int=2)
+    clerk.refuses = True
+    await made(narrow, clerk, id=failed)
+    await narrow.request(ASKED, waiting)
+
+    for id in (failed, UUID(int=3)):
+        with pytest.raises(QueueFull):
+            await narrow.request(ASKED, id)
+
+    assert (await narrow.request(ASKED, waiting)).status is JobStatus.QUEUED
+    assert (await narrow.get(failed)).status is JobStatus.FAILED
 
 
 async def test_why_there_is_no_analysis_is_said_and_another_request_tries_again(jobs: JobDesk, clerk: Clerk):

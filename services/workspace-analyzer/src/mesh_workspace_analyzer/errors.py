@@ -132,6 +132,16 @@ class TooBusy(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Too busy"
         return {"Retry-After": "5"}
 
 
+class QueueFull(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Queue full"):
+    """As much work waits as may; trying again later is safe."""
+
+    def __init__(self) -> None:
+        super().__init__("Too much work waits now. Nothing was accepted.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "60"}
+
+
 class HistoryOutsideRoots(Conflict, title="History outside of the roots"):
     """The repository's objects lie outside of the configured roots; they are not read."""
 

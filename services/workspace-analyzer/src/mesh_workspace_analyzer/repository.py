@@ -17,7 +17,7 @@ from mesh_workspace_analyzer.domain.build import AT_WORK, OPEN, Build, BuildStat
 from mesh_workspace_analyzer.domain.build_log import MOST_KEPT, Piece
 from mesh_workspace_analyzer.domain.graph import ProjectGraph
 from mesh_workspace_analyzer.domain.job import Job, JobStatus, Problem
-from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound, JobNotFound
+from mesh_workspace_analyzer.errors import AnalysisNotFound, BuildNotFound, JobNotFound, QueueFull
 
 
 class Base(DeclarativeBase):
@@ -218,6 +218,14 @@ class Queue(Generic[Row]):
         if (found := await self.find(id, to_change=to_change)) is None:
             raise self.missing(f"There is no {self.name} with that id.")
         return found
+
+    async def require_room(self, most: int) -> None:
+        """Lets pass while fewer than `most` wait. Raises `QueueFull`."""
+        waiting = (
+            select(self.table.id).where(self.table.status == BuildStatus.QUEUED).offset(most - 1).limit(1)
+        )
+        if await self._session.scalar(waiting) is not None:
+            raise QueueFull
 
     async def claim(self, instance: str, *, at: datetime) -> Row | None:
         """The oldest that waits, now running at `instance`; no other replica gets it."""

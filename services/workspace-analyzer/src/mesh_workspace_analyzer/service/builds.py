@@ -36,13 +36,14 @@ class BuildDesk:
     instance: str
     is_allowed: bool
     kept: int = 1000
+    most_queued: int = 1000
     ended: Bell = field(default_factory=Bell)
     """Rings when a build of this process has ended."""
 
     async def request(self, analysis_id: UUID, id: UUID) -> Build:
         """Queues a build of what the analysis found affected; the one with that id if there is one already.
 
-        Raises `AnalysisNotFound`, or `BuildsNotAllowed` where the operator has not allowed builds.
+        Raises `AnalysisNotFound`, `BuildsNotAllowed` where the operator has not allowed builds, `QueueFull`.
         """
         async with self.database.write() as session:
             await Analyses(session).get(analysis_id)
@@ -50,6 +51,7 @@ class BuildDesk:
                 raise BuildsNotAllowed
             if (known := await Builds(session).find(id)) is not None:
                 return known.build()
+            await Builds(session).require_room(self.most_queued)
             build = Build(
                 id=id, analysis_id=analysis_id, status=BuildStatus.QUEUED, created_at=datetime.now(UTC)
             )

@@ -31,11 +31,12 @@ class JobDesk:
     analyses: AnalysisDesk
     instance: str
     kept: int = 1000
+    most_queued: int = 1000
 
     async def request(self, asked: Asked, id: UUID) -> Job:
         """Queues an analysis, once for each id; one that has failed, or was cancelled, is tried again.
 
-        Raises `PluginsNotAllowed` where the operator has not allowed that tier.
+        Raises `PluginsNotAllowed` where the operator has not allowed that tier, or `QueueFull`.
         """
         self.analyses.reader(asked.mode)
         try:
@@ -45,7 +46,10 @@ class JobDesk:
             return await self.get(id)
 
     async def _queued(self, session: AsyncSession, asked: Asked, id: UUID) -> Job:
-        if (known := await Jobs(session).find(id, to_change=True)) is not None:
+        known = await Jobs(session).find(id, to_change=True)
+        if known is None or known.status in TO_TRY_AGAIN:
+            await Jobs(session).require_room(self.most_queued)
+        if known is not None:
             if known.status in TO_TRY_AGAIN:
                 known.status, known.starts, known.problem, known.finished_at = JobStatus.QUEUED, 0, None, None
             return known.job()
