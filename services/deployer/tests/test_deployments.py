@@ -193,7 +193,8 @@ async def test_a_hundred_identical_requests_at_once_make_one_deployment(tenant_e
     answers = await asyncio.gather(*(tenant.ask(body, key=key) for _ in range(100)))
 
     made = [answer.json() for answer in answers if answer.status_code == 202]
-    assert {answer.status_code for answer in answers} <= {202, 409}
+    # 503 is a database or a loop that is too busy to say more than "later", as a hundred at once may make it.
+    assert {answer.status_code for answer in answers} <= {202, 409, 503}
     assert len({deployment["deploymentId"] for deployment in made}) == 1
     assert len((await tenant.http.get("/v1/deployments")).json()["items"]) == 1
 
