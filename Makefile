@@ -29,7 +29,7 @@ dev: setup ## Run the same mesh and keep it running
 	@$(UV) run --locked mesh dev $(ARGS)
 
 test: setup kubo ## Prove everything but what `make check` does
-	$(UV) run --locked pytest -n 5 --dist loadgroup --ignore=tests/architecture --ignore=tests/kubernetes/test_manifests.py -m "not fuzz and not again and not nightly" $(ARGS)
+	$(UV) run --locked pytest -n 4 --dist loadgroup --ignore=tests/architecture --ignore=tests/kubernetes/test_manifests.py -m "not fuzz and not again and not nightly" $(ARGS)
 
 again: setup kubo akash ## Prove it again, slower: on PostgreSQL, on an Akash chain, by Nx itself, in a browser
 	$(UV) run --locked pytest -n 4 --dist loadgroup -m "again" $(ARGS)

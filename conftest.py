@@ -52,9 +52,10 @@ BEGIN
   END IF;
 END $$;
 """
+gc.disable()  # until everything is imported, which leaves none
 # How long an example takes says how busy the machine is, and nothing about the code.
 # Examples are other ones each time, so a suite that is run all day needs few at once.
-settings.register_profile("mesh", deadline=None, max_examples=30)
+settings.register_profile("mesh", deadline=None, max_examples=20)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("mesh")
 
@@ -87,6 +88,7 @@ def _as_in_a_service() -> None:
     sys.setrecursionlimit(app.RECURSION_LIMIT)
     gc.freeze()  # what was imported stays, and need not be looked at again and again
     gc.set_threshold(100_000)  # an eighth of a run went into looking for garbage
+    gc.enable()
     telemetry.logs("tests", "WARNING")
     trace.set_tracer_provider(TracerProvider())
 

@@ -11,7 +11,7 @@ from mesh_cli.embedded import PACKAGES
 from mesh_cli.parts import ROOT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-pytestmark = pytest.mark.xdist_group("documents")
+pytestmark = [pytest.mark.xdist_group("documents"), pytest.mark.again]  # in `make check`: fresh ones
 
 OPERATIONS = {"get", "put", "post", "delete", "patch"}
 NUMBERS = ("integer", "number")

@@ -133,6 +133,7 @@ async def test_a_request_under_way_gets_its_whole_answer(service: Process, port:
     assert service.popen.wait(20) == -signal.SIGTERM
 
 
+@pytest.mark.again
 def test_a_value_without_a_bottom_ends_a_request_and_not_the_process(service: Process, port: int):
     deep = httpx.get(f"http://127.0.0.1:{port}/deep", trust_env=False)
 

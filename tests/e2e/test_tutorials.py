@@ -43,6 +43,7 @@ def typed(mesh: EmbeddedMesh, tutorial: str) -> str:
     return done.stdout
 
 
+@pytest.mark.again
 def test_an_agent_of_one_s_own_is_registered_hired_and_paid(mesh: EmbeddedMesh):
     said = typed(mesh, "your-own-agent")
 

@@ -61,6 +61,7 @@ def test_a_setting_that_makes_no_sense_is_refused(tmp_path: Path, wrong: dict[st
         told(tmp_path, **wrong)
 
 
+@pytest.mark.again  # of all services: shared/tests/test_serve.py
 def test_a_process_without_usable_settings_ends_with_a_line_for_each(tmp_path: Path):
     environment = {"MESH_PARALLEL_STEPS": "none", "PATH": os.environ["PATH"]}
 

@@ -31,6 +31,7 @@ async def start(state_dir: Path, **settings: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
+@pytest.mark.again  # of all services: shared/tests/test_serve.py
 async def test_settings_that_are_not_usable_are_one_line_each_and_no_traceback(tmp_path: Path):
     code, output = await start(
         tmp_path, MESH_DEPOSIT_UACT="1", MESH_REPUTATION_FLOOR="2", MESH_STEP_TIMEOUT_S="51", MESH_PORT="0"
