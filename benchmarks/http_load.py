@@ -63,10 +63,13 @@ async def origin(port: int) -> None:
 
 
 class Caller(asyncio.Protocol):
-    """Asks the same again and again over one connection, and notes how long each answer took."""
+    """Asks the same again and again over one connection, and notes how long each answer took.
 
-    def __init__(self, request: bytes, until: float) -> None:
-        self._request, self._until = request, until
+    The next question follows the answer, but not within `every_s` of the one before.
+    """
+
+    def __init__(self, request: bytes, until: float, every_s: float) -> None:
+        self._request, self._until, self._every_s = request, until, every_s
         self.took: list[float] = []
         self.ended = asyncio.get_running_loop().create_future()
 
@@ -97,7 +100,13 @@ class Caller(asyncio.Protocol):
     def _note(self) -> None:
         now = time.perf_counter()
         self.took.append(now - self._began)
-        if now < self._until:
+        if (rest_s := self._began + self._every_s - now) > 0:
+            asyncio.get_running_loop().call_later(rest_s, self._go_on)
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if time.perf_counter() < self._until:
             self._ask()
         else:
             self._stop(None)
@@ -120,16 +129,22 @@ class Load:
     p99_s: float
 
 
-def load(port: int, request: bytes, connections: int, seconds: float) -> Load:
-    """Asks for `seconds` over so many connections at once."""
-    return uvloop.run(_load(port, request, connections, seconds))
+def load(
+    port: int, request: bytes, connections: int, seconds: float, most_per_s: float | None = None
+) -> Load:
+    """Asks for `seconds` over so many connections at once, as fast as it can or so often together."""
+    return uvloop.run(_load(port, request, connections, seconds, most_per_s))
 
 
-async def _load(port: int, request: bytes, connections: int, seconds: float) -> Load:
+async def _load(
+    port: int, request: bytes, connections: int, seconds: float, most_per_s: float | None
+) -> Load:
     loop, began = asyncio.get_running_loop(), time.perf_counter()
-    callers = [Caller(request, began + seconds) for _ in range(connections)]
+    every_s = 0.0 if most_per_s is None else connections / most_per_s
+    callers = [Caller(request, began + seconds, every_s) for _ in range(connections)]
     for caller in callers:
         await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", port)
+        await asyncio.sleep(every_s / connections)  # their questions are spread over the time between
     await asyncio.gather(*(caller.ended for caller in callers))
     took = [each for caller in callers for each in caller.took]
     p99 = quantiles(took, n=100)[98] if len(took) > 1 else took[0]
