@@ -16,6 +16,7 @@ from hosts import Certificate
 from mesh_cli.parts import free_port
 from mesh_deployer.adapters.akash import gateway
 from mesh_deployer.adapters.akash.gateway import ProviderGateway, Tenancy
+from mesh_deployer.adapters.akash.views import IdView
 from mesh_deployer.errors import ManifestRefused
 from mesh_shared.errors import Unavailable
 
@@ -149,10 +150,7 @@ async def provider(answer: Answer, folder: Path, shown: Certificate = OURS) -> A
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=shown.server(folder)).start()
     yield Tenancy(
-        dseq=1,
-        gseq=1,
-        oseq=1,
-        provider=ADDRESS,
+        id=IdView(owner="akash1owner", dseq=1, gseq=1, oseq=1, provider=ADDRESS),
         uri=f"https://127.0.0.1:{port}",
         certificates=(OURS.certificate,),
     )

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,32 +12,24 @@ from mesh_shared.errors import Unavailable
 from pydantic import ValidationError
 
 from mesh_deployer.adapters.akash.signer import Signer
-from mesh_deployer.adapters.akash.views import LeaseState, LineView
+from mesh_deployer.adapters.akash.views import IdView, LeaseState, LineView
+from mesh_deployer.adapters.reached import reached
 from mesh_deployer.errors import ManifestRefused
 from mesh_deployer.ports import LogLine
 
 MAX_BYTES = 256 * 1024
 TIMEOUT_S = 20
-_FAILURES = (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError)
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 _TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenancy:
-    """A lease, and where its provider is met: its address, its URI, the certificates it has published."""
+    """A lease, and where its provider is met: its URI, the certificates that it has published."""
 
-    dseq: int
-    gseq: int
-    oseq: int
-    provider: str
+    id: IdView
     uri: str
     certificates: tuple[bytes, ...]
-
-    @property
-    def path(self) -> str:
-        """The lease's part of the provider's addresses."""
-        return f"/lease/{self.dseq}/{self.gseq}/{self.oseq}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ class ProviderGateway:
     async def send_manifest(self, tenancy: Tenancy, manifest: Sequence[Any]) -> None:
         """Gives it what to run. Raises `ManifestRefused`."""
         status, body = await self._ask(
-            "PUT", tenancy, f"/deployment/{tenancy.dseq}/manifest", "send-manifest", manifest
+            "PUT", tenancy, f"/deployment/{tenancy.id.dseq}/manifest", "send-manifest", manifest
         )
         if status in _REFUSALS:
             raise ManifestRefused(f"The provider refused: {body[:300].decode(errors='replace')}")
@@ -64,7 +55,7 @@ class ProviderGateway:
 
     async def status(self, tenancy: Tenancy) -> LeaseState | None:
         """How the workload is; None when it knows none."""
-        status, body = await self._ask("GET", tenancy, f"{tenancy.path}/status", "status")
+        status, body = await self._ask("GET", tenancy, f"{tenancy.id.path}/status", "status")
         if status == HTTPStatus.NOT_FOUND:
             return None
         try:
@@ -76,27 +67,24 @@ class ProviderGateway:
         """What the workload writes."""
         query = {"follow": str(follow).lower(), "tail": str(tail)}
         headers = self._headers(tenancy, "logs")
-        async with AsyncExitStack() as stack:
-            try:
-                session = await stack.enter_async_context(self._session())
-                socket = await stack.enter_async_context(
-                    session.ws_connect(
-                        f"{tenancy.uri}{tenancy.path}/logs",
-                        params=query,
-                        headers=headers,
-                        ssl=_trust(tenancy),
-                        max_msg_size=MAX_BYTES,
-                    )
-                )
+        with reached():
+            async with (
+                self._session() as session,
+                session.ws_connect(
+                    f"{tenancy.uri}{tenancy.id.path}/logs",
+                    params=query,
+                    headers=headers,
+                    ssl=_trust(tenancy),
+                    max_msg_size=MAX_BYTES,
+                ) as socket,
+            ):
                 async for message in socket:
-                    yield LineView.model_validate_json(message.data).line(tenancy.gseq)
-            except _FAILURES:
-                raise Unavailable("the provider") from None
+                    yield LineView.model_validate_json(message.data).line(tenancy.id.gseq)
 
     async def _ask(
         self, method: str, tenancy: Tenancy, path: str, scope: str, body: Sequence[Any] | None = None
     ) -> tuple[int, bytes]:
-        try:
+        with reached():
             async with (
                 self._session() as session,
                 session.request(
@@ -109,15 +97,13 @@ class ProviderGateway:
                 ) as response,
             ):
                 return response.status, await _bounded(response)
-        except _FAILURES:
-            raise Unavailable("the provider") from None
 
     def _session(self) -> aiohttp.ClientSession:
         return dial.session(allow_private=self.allow_private, timeout_s=self.timeout_s)
 
     def _headers(self, tenancy: Tenancy, scope: str) -> dict[str, str]:
         """The least that the call needs, at this provider, for some minutes."""
-        return {"Authorization": f"Bearer {self.signer.token(tenancy.provider, [scope])}"}
+        return {"Authorization": f"Bearer {self.signer.token(tenancy.id.provider, [scope])}"}
 
 
 def _trust(tenancy: Tenancy) -> ssl.SSLContext:

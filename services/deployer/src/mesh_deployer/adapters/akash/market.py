@@ -294,9 +294,7 @@ class AkashMarketplace:
         if reason is CloseReason.MANIFEST_TIMEOUT:
             raise ManifestTimeout
         if reason is not CloseReason.OWNER:
-            raise LeaseLost(
-                [(lease.id.gseq, lease.id.provider) for lease in found.lost], reason, found.paused
-            )
+            raise LeaseLost([lease.id.bid for lease in found.lost], reason, found.paused)
         return found
 
     async def _orders(self, found: Found) -> dict[int, int]:
@@ -320,14 +318,7 @@ class AkashMarketplace:
         provider, certificates = await asyncio.gather(
             self.chain.provider(lease.id.provider), self.chain.certificates(lease.id.provider)
         )
-        return Tenancy(
-            dseq=lease.id.dseq,
-            gseq=lease.id.gseq,
-            oseq=lease.id.oseq,
-            provider=lease.id.provider,
-            uri=provider.host_uri,
-            certificates=tuple(certificates),
-        )
+        return Tenancy(id=lease.id, uri=provider.host_uri, certificates=tuple(certificates))
 
     async def _tell_chain(self, row: RemoteOrderRow, version: str) -> None:
         """The hash of what is sent is on the chain before it is sent: the provider compares."""

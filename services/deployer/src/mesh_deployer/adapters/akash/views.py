@@ -9,7 +9,7 @@ from mesh_shared.wire import ReadModel
 from pydantic import AliasChoices, Base64Bytes, Field, field_validator
 
 from mesh_deployer.domain.drift import Observed
-from mesh_deployer.domain.market import CloseReason
+from mesh_deployer.domain.market import BidId, CloseReason
 from mesh_deployer.ports import Condition, LogLine
 
 Host = Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9._:\[\]/-]+$")]
@@ -31,6 +31,16 @@ class IdView(ReadModel):
     gseq: int = 1
     oseq: int = 0
     provider: str = ""
+
+    @property
+    def bid(self) -> BidId:
+        """Which bid, or lease, of its deployment it is."""
+        return self.gseq, self.provider
+
+    @property
+    def path(self) -> str:
+        """A lease's part of its provider's addresses."""
+        return f"/lease/{self.dseq}/{self.gseq}/{self.oseq}"
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class ConsoleMarketplace:
     async def accept(self, order_id: UUID, bids: Sequence[Bid]) -> Sequence[Lease]:
         """One request for all of them: the Console makes the leases in one transaction."""
         row, _ = await self._usable(order_id)
-        offers = {(o.id.gseq, o.id.provider): o for o in await self._offers(row) if o.state == "open"}
+        offers = {offer.id.bid: offer for offer in await self._offers(row) if offer.state == "open"}
         _, found = await self._usable(order_id)  # after the bids: one that became our lease is not lost
         wanted = [bid for bid in bids if bid.gseq not in found.active]
         if lost := next((bid for bid in wanted if bid.id not in offers), None):
@@ -280,8 +280,7 @@ class ConsoleMarketplace:
                 return row, found
             case reason:
                 # what comes next is another deployment, so that every lease is gone
-                closed = [(lease.id.gseq, lease.id.provider) for lease in found.lost]
-                raise LeaseLost(closed, reason, found.current)
+                raise LeaseLost([lease.id.bid for lease in found.lost], reason, found.current)
 
     async def _offers(self, row: RemoteOrderRow) -> list[BidView]:
         bids = await self.console.bids(row.dseq or 0)

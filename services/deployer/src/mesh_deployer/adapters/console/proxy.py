@@ -4,9 +4,8 @@ The proxy checks a provider's certificate against the chain; a token that the Co
 Words after akash-network/console, apps/provider-proxy and apps/deploy-web (provider-proxy.service.ts).
 """
 
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from mesh_shared.wire import ReadModel
 from pydantic import Field
 
 from mesh_deployer.adapters.akash.views import IdView, LineView
+from mesh_deployer.adapters.reached import reached
 from mesh_deployer.ports import LogLine, Output
 
 MAX_BYTES = 64 * 1024
@@ -26,7 +26,6 @@ QUIET_S = 3
 """A log that is not followed has ended when so long nothing comes; the Console's own page waits as long."""
 _MAX_MESSAGE = 2**20
 _PARTING = aiohttp.ClientWSTimeout(ws_close=1)  # pyright: ignore[reportCallIssue] - aiohttp hides its fields
-_FAILURES = (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError)
 _NOT_THE_PROVIDER = 1008
 """With which the proxy closes when the provider shows another certificate than it has on the chain."""
 _STDOUT, _STDERR, _RESULT = 100, 101, 102
@@ -75,7 +74,7 @@ class ProviderProxy:
     async def logs(self, door: Door, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
         """What the lease's services write."""
         query = urlencode({"follow": str(follow).lower(), "tail": tail})
-        with _reached():
+        with reached():
             async with aclosing(self._said(door, f"logs?{query}", None if follow else self.quiet_s)) as said:
                 async for content in said:
                     yield LineView.model_validate_json(content).line(door.id.gseq)
@@ -85,7 +84,7 @@ class ProviderProxy:
         words = {f"cmd{number}": word for number, word in enumerate(command)}
         query = urlencode({"stdin": 0, "tty": 0, "podIndex": 0, **words, "service": service})
         written, left = {_STDOUT: b"", _STDERR: b""}, MAX_BYTES
-        with _reached():
+        with reached():
             async with aclosing(self._said(door, f"shell?{query}", None)) as said:
                 async for content in said:
                     code, part = int.from_bytes(content[:1]), content[1:]
@@ -100,12 +99,11 @@ class ProviderProxy:
 
     async def _said(self, door: Door, path: str, quiet_s: float | None) -> AsyncGenerator[bytes, None]:
         """What the provider sends until it closes, or is silent for `quiet_s`."""
-        id = door.id
         asked = {
             "type": "websocket",
-            "url": f"{door.uri}/lease/{id.dseq}/{id.gseq}/{id.oseq}/{path}",
+            "url": f"{door.uri}{door.id.path}/{path}",
             "auth": {"type": "jwt", "token": door.token},
-            "providerAddress": id.provider,
+            "providerAddress": door.id.provider,
             "isBase64": True,
         }
         async with (
@@ -132,11 +130,3 @@ async def _heard(socket: aiohttp.ClientWebSocketResponse, quiet_s: float | None)
 def _output(written: dict[int, bytes], exit_code: int, *, is_cut: bool = False) -> Output:
     stdout, stderr = (written[code].decode(errors="replace") for code in (_STDOUT, _STDERR))
     return Output(exit_code=exit_code, stdout=stdout, stderr=stderr, is_cut=is_cut)
-
-
-@contextmanager
-def _reached() -> Generator[None]:
-    try:
-        yield
-    except _FAILURES:
-        raise Unavailable("the provider") from None
