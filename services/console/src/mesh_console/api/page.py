@@ -17,7 +17,7 @@ from mesh_console.adapters.mesh import Mesh
 from mesh_console.adapters.sessions import Sessions
 from mesh_console.domain import words
 from mesh_console.domain.panels import PANELS
-from mesh_console.domain.session import WARNED_S, Session
+from mesh_console.domain.session import RENEWED_S, WARNED_S, Session
 from mesh_console.errors import ConsoleError, Forged, SignedOut
 
 COOKIE = "mesh_console"
@@ -57,6 +57,7 @@ class Page:
             "session": self.session,
             "is_signed_in": self.session.is_signed_in(now),
             "left_s": self.session.left_s(now),
+            "due_s": RENEWED_S,
             "warned_s": WARNED_S,
             "panels": PANELS,
             "asked": self.mesh.asked,

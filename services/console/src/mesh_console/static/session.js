@@ -1,6 +1,5 @@
 // Who is at work has their session renewed; to whom that is not done its end is told, before it comes.
 
-const DUE_S = 450; // what is left of a session when the console renews it
 const AGAIN_MS = 30_000;
 const LOOK_MS = 1000;
 const WORK = ["click", "keydown", "pointermove", "scroll", "input"];
@@ -23,7 +22,7 @@ export function keep(notice) {
   }
 
   async function work() {
-    if (left() > DUE_S || Date.now() - askedAt < AGAIN_MS) return;
+    if (left() > Number(notice.dataset.due) || Date.now() - askedAt < AGAIN_MS) return;
     askedAt = Date.now();
     const csrf = document.querySelector("form[action='/logout'] [name=csrf]").value;
     const answer = await fetch("/session", { method: "POST", body: new URLSearchParams({ csrf }), redirect: "manual" });
