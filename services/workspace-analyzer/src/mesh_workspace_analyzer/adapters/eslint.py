@@ -80,7 +80,8 @@ def _configures(name: str) -> bool:
 
 def boundaries(texts: Mapping[str, str]) -> tuple[Boundaries, list[str]]:
     """What the configuration at the top sets, of all that there are, and what could not be read."""
-    plain = {file: text for file, text in texts.items() if NAME in without_comments(text)}
+    bare = {file: without_comments(text) for file, text in texts.items()}
+    plain = {file: text for file, text in bare.items() if NAME in text}
     file = next((name for name in (*FLAT, JSON) if name in plain), None)
     others = sorted(plain.keys() - {file})
     gaps = [ELSEWHERE.format(count=len(others), first=others[0])] if others else []
@@ -96,11 +97,11 @@ def boundaries(texts: Mapping[str, str]) -> tuple[Boundaries, list[str]]:
 
 
 def _constraints(file: str, text: str) -> list[tuple[Constraint, ...]]:
-    """What the rule is told, as often as it is set.
+    """What the rule is told, as often as it is set in a text without comments.
 
     Raises `Computed`, `BrokenProjectConfiguration` or `ValueError`.
     """
-    values = _of_json(text) if file == JSON else members(without_comments(text), RULES)
+    values = _of_json(text) if file == JSON else members(text, RULES)
     found = [_of_setting(value) for value in values]
     if not found:
         raise Computed

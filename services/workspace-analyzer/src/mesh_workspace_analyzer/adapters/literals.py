@@ -7,9 +7,11 @@ from typing import Any
 
 from mesh_workspace_analyzer.adapters.documents import json_object
 
-_STRING = r"""(?:"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|`(?:[^`\\$]|\\.)*+`)"""
+COMMENT = r"//[^\n]*+|/\*.*?(?:\*/|\Z)"
+QUOTED = r"""(?:"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')"""
+_STRING = rf"(?:{QUOTED}|`(?:[^`\\$]|\\.)*+`)"
 # What is escaped opens no string: else each of many would be looked through to the end of its line.
-_COMMENT = re.compile(rf"({_STRING}|\\.)|//[^\n]*+|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMENTED = re.compile(rf"({_STRING}|\\.)|{COMMENT}", re.DOTALL)
 _MEMBER = re.compile(rf"\\.|({_STRING})(\s*+:\s*+)?", re.DOTALL)
 _PART = re.compile(
     rf"\s++|(?P<string>{_STRING})|(?P<key>[A-Za-z_$][\w$]*+(?=\s*:))|(?P<word>true|false|null|-?\d+)"
@@ -24,7 +26,7 @@ class Computed(Exception):
 
 def without_comments(text: str) -> str:
     """The text without its comments; what looks like one in a string is none."""
-    return _COMMENT.sub(lambda found: found[1] or " ", text)
+    return _COMMENTED.sub(lambda found: found[1] or " ", text)
 
 
 def members(text: str, names: Collection[str]) -> Iterator[Any]:

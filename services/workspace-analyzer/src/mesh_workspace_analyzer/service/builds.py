@@ -20,7 +20,7 @@ from mesh_workspace_analyzer.events import BuildFinished
 from mesh_workspace_analyzer.ports import Sources, Tool
 from mesh_workspace_analyzer.repository import Analyses, BuildLogs, BuildRow, Builds
 from mesh_workspace_analyzer.service.recorder import Recorder
-from mesh_workspace_analyzer.service.turns import IDLE_S, claim, unless_cancelled
+from mesh_workspace_analyzer.service.turns import IDLE_S, cancel, claim, unless_cancelled
 
 LOG_PAUSE_S = 0.25
 """Between two pieces of a log that is written down."""
@@ -75,14 +75,7 @@ class BuildDesk:
 
     async def cancel(self, id: UUID) -> Build:
         """Ends a build, wherever it runs; one that has ended stays as it is. Raises `BuildNotFound`."""
-        async with self.database.write() as session:
-            row = await Builds(session).get(id, to_change=True)
-            if row.status == BuildStatus.QUEUED:
-                row.status = BuildStatus.CANCELLED
-                outbox.record(session, BuildFinished.of(row.build()))
-            elif row.status == BuildStatus.RUNNING:
-                row.status = BuildStatus.CANCELLING
-            return row.build()
+        return (await cancel(self.database, Builds, id, _cancelled)).build()
 
     async def settled(self, id: UUID, timeout_s: float) -> Build:
         """The build when it has ended, or as it is after `timeout_s`. Raises `BuildNotFound`."""
@@ -138,9 +131,17 @@ class BuildDesk:
             return await self.tool.build(folder, base=base, head=head, heard=log.hear)
 
 
+def _cancelled(session: AsyncSession, row: BuildRow) -> None:
+    _end(session, row, BuildStatus.CANCELLED)
+
+
 def _interrupt(session: AsyncSession, row: BuildRow) -> None:
     was_cancelled = row.status == BuildStatus.CANCELLING
-    row.status = BuildStatus.CANCELLED if was_cancelled else BuildStatus.INTERRUPTED
+    _end(session, row, BuildStatus.CANCELLED if was_cancelled else BuildStatus.INTERRUPTED)
+
+
+def _end(session: AsyncSession, row: BuildRow, status: BuildStatus) -> None:
+    row.status = status
     outbox.record(session, BuildFinished.of(row.build()))
 
 

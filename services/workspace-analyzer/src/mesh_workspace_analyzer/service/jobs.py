@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mesh_workspace_analyzer.domain.job import INTERRUPTED, MOST_STARTS, Job, JobStatus, Problem
 from mesh_workspace_analyzer.repository import JobRow, Jobs
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
-from mesh_workspace_analyzer.service.turns import claim, unless_cancelled
+from mesh_workspace_analyzer.service.turns import cancel, claim, unless_cancelled
 
 TO_TRY_AGAIN = (JobStatus.FAILED, JobStatus.CANCELLED)
 
@@ -65,13 +65,7 @@ class JobDesk:
 
     async def cancel(self, id: UUID) -> Job:
         """Ends it, wherever it is made; one that has ended stays as it is. Raises `JobNotFound`."""
-        async with self.analyses.database.write() as session:
-            row = await Jobs(session).get(id, to_change=True)
-            if row.status == JobStatus.QUEUED:
-                _end(row, JobStatus.CANCELLED)
-            elif row.status == JobStatus.RUNNING:
-                row.status = JobStatus.CANCELLING
-            return row.job()
+        return (await cancel(self.analyses.database, Jobs, id, _cancelled)).job()
 
     async def turn(self) -> None:
         """Makes the oldest analysis that waits, or waits for one."""
@@ -95,10 +89,14 @@ class JobDesk:
         return End()
 
 
-def _pick_up(_: AsyncSession, row: JobRow) -> None:
+def _cancelled(_: AsyncSession, row: JobRow) -> None:
+    _end(row, JobStatus.CANCELLED)
+
+
+def _pick_up(session: AsyncSession, row: JobRow) -> None:
     """What becomes of an analysis whose replica died: to read a workspace twice does no harm."""
     if row.status == JobStatus.CANCELLING:
-        _end(row, JobStatus.CANCELLED)
+        _cancelled(session, row)
     elif row.starts >= MOST_STARTS:
         _end(row, JobStatus.FAILED, INTERRUPTED)
     else:

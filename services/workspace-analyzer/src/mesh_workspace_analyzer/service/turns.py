@@ -40,6 +40,22 @@ async def claim(
     return None if row is None else row.id
 
 
+async def cancel(
+    database: Database, table: Table[Row], id: UUID, end: Callable[[AsyncSession, Row], None]
+) -> Row:
+    """Ends what waits, and has ended what is at work, wherever that is; what has ended stays as it is.
+
+    Raises what the table's `get` does.
+    """
+    async with database.write() as session:
+        row = await table(session).get(id, to_change=True)
+        if row.status == BuildStatus.QUEUED:
+            end(session, row)
+        elif row.status == BuildStatus.RUNNING:
+            row.status = BuildStatus.CANCELLING
+        return row
+
+
 async def unless_cancelled(
     database: Database, table: Table[Row], id: UUID, work: Coroutine[Any, Any, T]
 ) -> T | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mesh_workspace_analyzer.adapters.literals import COMMENT, QUOTED
 from mesh_workspace_analyzer.domain.graph import DependencyKind
 
 SCRIPTS = (".ts", ".js", ".tsx", ".jsx", ".mts", ".mjs", ".cjs", ".cts")
@@ -16,12 +17,10 @@ IGNORED = "nx-ignore-next-line"
 
 Import = tuple[str, DependencyKind]
 
-_COMMENT = r"//[^\n]*+|/\*.*?(?:\*/|\Z)"
-_STRING = r"""(?:"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')"""
-_GAP = rf"(?:\s|{_COMMENT})*+"
-_GIVEN = rf"({_STRING}|`[^`$\\]*+`)"
+_GAP = rf"(?:\s|{COMMENT})*+"
+_GIVEN = rf"({QUOTED}|`[^`$\\]*+`)"
 _TOKEN = re.compile(
-    rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})|(?P<tick>`)|(?P<brace>[{{}}])|(?P<slash>/)"
+    rf"(?P<comment>{COMMENT})|(?P<string>{QUOTED})|(?P<tick>`)|(?P<brace>[{{}}])|(?P<slash>/)"
     r"|(?P<escape>\\.)"  # opens no string: else each of many would be looked through to the end of its line
     r"|(?P<word>(?<![\w$#])(?:(?<!(?<!\.\.)\.)(?:import|export)|require)(?![\w$]))",
     re.DOTALL,
@@ -31,12 +30,10 @@ _REGEX = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*+\]|[^/\\\[\n])++/\w*")
 _CALL = re.compile(rf"import{_GAP}\({_GAP}{_GIVEN}{_GAP}[,)]", re.DOTALL)
 _FORMS = {
     "import": re.compile(
-        rf"import{_GAP}(?:[\w$*{{](?:{_COMMENT}|(?!\b(?:import|export|require)\b)[^\"'`;(/])*+)?({_STRING})",
+        rf"import{_GAP}(?:[\w$*{{](?:{COMMENT}|(?!\b(?:import|export|require)\b)[^\"'`;(/])*+)?({QUOTED})",
         re.DOTALL,
     ),
-    "export": re.compile(
-        rf"export{_GAP}(?:type{_GAP})?[{{*](?:{_COMMENT}|[\w$,}}\s])*+({_STRING})", re.DOTALL
-    ),
+    "export": re.compile(rf"export{_GAP}(?:type{_GAP})?[{{*](?:{COMMENT}|[\w$,}}\s])*+({QUOTED})", re.DOTALL),
     "require": re.compile(rf"require{_GAP}(?:\.\s*\w+{_GAP})?\({_GAP}{_GIVEN}{_GAP}[,)]", re.DOTALL),
 }
 _BEFORE_TYPE = re.compile(r"(?:\btypeof|\bas|[\w$)\]?]\s*:|\w<|[|&])\s*\Z")
