@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -195,10 +194,10 @@ async def test_a_wish_of_its_owner_wins_over_a_step_under_way(stage: Stage):
 
 
 async def test_a_step_that_is_a_bug_of_ours_ends_one_look_and_no_others(sqlite_stage: Stage):
-    sick, well = await sqlite_stage.accept(), await sqlite_stage.accept()
-    await sqlite_stage.change(sick, lambda d: replace(d, sdl="no sdl", revision=d.revision + 1))
+    sick = await sqlite_stage.accept(sdl="no sdl")
+    well = await sqlite_stage.accept()
 
-    async with sqlite_stage.replica(parallel=1).working():
+    async with sqlite_stage.replica(parallel=1).working():  # one at a time: the sick one comes first
         active = await sqlite_stage.until(well, State.ACTIVE)
 
     assert active.id == well

@@ -44,5 +44,8 @@ def deployable(compilation: Compilation) -> Workload:
 
 @lru_cache(maxsize=32)
 def workload_of(sdl: str) -> Workload:
-    """The workload of an SDL that was accepted before; the last are kept, as every step of theirs asks."""
-    return Workload(compile_sdl(sdl).groups)
+    """The workload of an SDL that was accepted before; the last are kept, as every step of theirs asks.
+
+    Raises `SdlInvalid` for any other, so that nothing is ordered that has no placement.
+    """
+    return Workload(compile_sdl(sdl).deployed())
