@@ -14,8 +14,10 @@ KUBO := .cache/kubo/ipfs
 KUBO_MODULE := github.com/ipfs/kubo/cmd/ipfs
 AKASH := .cache/akash/akash
 AKASH_MODULE := services/deployer/tests/markets/chain
+KUSTOMIZE := .cache/kustomize/kustomize
+KUSTOMIZE_MODULE := sigs.k8s.io/kustomize/kustomize/v5
 
-.PHONY: help setup demo dev test again fuzz nightly check documents up down bench kubo akash openapi artifacts
+.PHONY: help setup demo dev test again fuzz nightly check documents up down bench kubo akash kustomize openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +44,7 @@ nightly: setup ## Kill the coordinator at two hundred random points; look for co
 	$(UV) run --locked pytest -m nightly $(ARGS)
 	$(UV) run --locked pytest -n 4 --dist loadgroup -m hypothesis --hypothesis-profile=thorough $(ARGS)
 
-check: setup ## Lint, types, layers, numbers, manifests, fresh artifacts and documents
+check: setup kustomize ## Lint, types, layers, numbers, manifests, fresh artifacts and documents
 	$(UV) lock --check
 	$(UV) run --locked ruff format --check
 	$(UV) run --locked ruff check
@@ -93,6 +95,16 @@ $(AKASH):
 	mkdir -p $(@D)
 	cd $(AKASH_MODULE) && CGO_ENABLED=0 go build -trimpath -tags netgo,osusergo -ldflags '-s -w' \
 		-o $(CURDIR)/$(AKASH) github.com/akash-network/node/cmd/akash
+
+kustomize: ## Build Kustomize for the test that renders the manifests, where Go is installed (half a minute, once)
+	@if [ -x $(KUSTOMIZE) ] || command -v kustomize >/dev/null; then :; \
+	elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(KUSTOMIZE); \
+	else echo "Kustomize is not built: Go is not installed. Tests of what it renders will say that they were skipped."; fi
+
+$(KUSTOMIZE):
+	mkdir -p $(@D)
+	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(KUSTOMIZE_MODULE)@v5.8.2 && \
+		CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o kustomize $(KUSTOMIZE_MODULE)
 
 .PHONY: preflight
 preflight:

@@ -1,6 +1,10 @@
 """The manifests of deploy/kubernetes, held against Kubernetes' own schemas and what the services need."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +94,52 @@ def test_kustomize_has_every_file():
     (whole,) = documents(BASE / "kustomization.yaml")
 
     assert {*whole["resources"], "kustomization.yaml"} == {file.name for file in BASE.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def kustomize() -> Path:
+    built, system = ROOT / ".cache" / "kustomize" / "kustomize", shutil.which("kustomize")
+    if not built.exists() and system is None:
+        pytest.skip("Kustomize is not built here: `make kustomize` builds it with Go (half a minute, once)")
+    return built if built.exists() else Path(str(system))
+
+
+def rendered(kustomize: Path, folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` of the folder gives to a cluster."""
+    ran = subprocess.run([kustomize, "build", folder], capture_output=True, timeout=30, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()
+    return list(yaml.safe_load_all(ran.stdout))
+
+
+def placed(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": "mesh"}}
+
+
+def test_kustomize_renders_these_manifests_into_the_namespace_and_changes_nothing_else(kustomize: Path):
+    def in_order(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return sorted(manifests, key=lambda one: (one["kind"], one["metadata"]["name"]))
+
+    ours: list[Any] = [one.values[0] for one in MANIFESTS]
+
+    assert in_order(rendered(kustomize, BASE)) == in_order([placed(one) for one in ours])
+
+
+def test_the_overlay_of_the_page_moves_an_image_and_a_database_and_is_what_kubernetes_takes(
+    kustomize: Path, tmp_path: Path
+):
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (overlay,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    here = overlay.replace("github.com/YOU/mesh/deploy/kubernetes/base", os.path.relpath(BASE, tmp_path))
+    assert here != overlay
+    (tmp_path / "kustomization.yaml").write_text(here)
+
+    manifests = rendered(kustomize, tmp_path)
+
+    assert [fault for one in manifests for fault in faults(one)] == []
+    kinds = {(one["kind"], one["metadata"]["name"]): one for one in manifests}
+    registry = kinds["StatefulSet", "registry"]["spec"]["template"]["spec"]["containers"][0]
+    assert registry["image"] == "REGISTRY/mesh-registry:0.1.0"
+    assert kinds["ConfigMap", "mesh"]["data"]["POSTGRES"] == "postgres.data:5432"
 
 
 def test_whoever_takes_up_by_name_what_it_had_begun_keeps_its_name(name: str, workload: dict[str, Any]):
