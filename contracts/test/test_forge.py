@@ -13,6 +13,7 @@ FUZZED = r"^    function (?:testFuzz|invariant|_)\w+\(.*?^    \}"
 """A fuzz test, an invariant, or a private step of one."""
 
 
+@pytest.mark.again  # `make fuzz` does it for longer
 @pytest.mark.timeout(900)
 def test_contracts_keep_their_promises():
     done = subprocess.run([FORGE, "test"], capture_output=True, text=True, check=False)  # noqa: S603 (our own file)
