@@ -25,7 +25,7 @@ pytestmark = [
 
 HOME = parts.ROOT / "deploy" / "observability"
 CONFIGURATION = HOME / "prometheus.yml"
-# What Grafana puts for its variables when everything is looked at; the first two are each a part of nothing else.
+# What Grafana puts for its variables when everything is looked at.
 VARIABLES = {"$__rate_interval": "10s", "$__range": "30m", "$service": ".+"}
 READY_S = 30.0
 

@@ -13,11 +13,12 @@ from arenas import SEVERAL
 from asking import leased, running, written
 from console import PRICES, Broken
 from consoled import ConsoleArena
-from hosts import granted_scopes
-from mesh_deployer.adapters.console.proxy import MAX_BYTES, ProviderProxy
-from mesh_deployer.errors import NotOffered, ServiceUnknown
+from hosts import FAILURE, RESULT, STDERR, STDOUT, granted_scopes
+from mesh_deployer.adapters.akash.shell import MAX_BYTES
+from mesh_deployer.adapters.console.proxy import ProviderProxy
+from mesh_deployer.errors import CommandRefused, NotOffered, ServiceUnknown
 from mesh_shared.errors import Unavailable
-from proxy import CLOSED, RESULT, STDERR, STDOUT
+from proxy import CLOSED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,7 +111,23 @@ async def test_of_what_a_command_writes_the_beginning_is_kept(at_work: tuple[Con
 
 async def test_a_command_of_which_nobody_says_how_it_ended_has_not_run(at_work: tuple[ConsoleArena, UUID]):
     with pytest.raises(Unavailable):
-        await run(at_work, said(STDOUT, b"a"), said(103, b"failed"), CUT_OFF)
+        await run(at_work, said(STDOUT, b"a"), CUT_OFF)
+    with pytest.raises(Unavailable):
+        await run(at_work, said(FAILURE, b""), ended(0))
+
+
+async def test_a_command_that_its_provider_refuses_has_not_ended_well(at_work: tuple[ConsoleArena, UUID]):
+    refusal = json.dumps({"exit_code": 0, "message": "no such service exists with that name"}).encode()
+
+    with pytest.raises(CommandRefused, match="no such service"):
+        await run(at_work, said(RESULT, refusal))
+
+
+async def test_a_command_that_a_provider_would_cut_short_is_not_sent(at_work: tuple[ConsoleArena, UUID]):
+    arena, order_id = at_work
+
+    with pytest.raises(NotOffered):
+        await arena.market.exec(order_id, "web", ["rm", "-r", "", "page"])
 
 
 async def test_commands_run_where_the_operator_lets_them_and_a_service_is_there(

@@ -77,13 +77,13 @@ async def test_each_placement_has_bids_and_a_lease_of_its_own_and_runs_what_is_i
     assert closed.spent_uact == owed.to_integral_value(ROUND_CEILING) > 0
 
 
-async def test_the_providers_of_all_placements_are_asked_at_once_how_they_are(tmp_path: Path):
+async def test_the_providers_of_all_placements_are_told_and_asked_at_once(tmp_path: Path):
     async with akash.present(f"sqlite+aiosqlite:///{tmp_path}/a.db", tmp_path) as arena:
         wanted = arena.order(workload=SEVERAL)
         await leased(arena, wanted)
-        await arena.market.send_manifest(wanted.id, SEVERAL)
 
         arena.town.world.party = asyncio.Barrier(len(SEVERAL.groups))
+        await arena.market.send_manifest(wanted.id, SEVERAL)
         condition = await arena.market.status(wanted.id)
 
     assert condition.phase == "running"

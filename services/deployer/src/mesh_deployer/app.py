@@ -91,6 +91,7 @@ def _akash(settings: Settings, platform: Platform, url: str) -> Marketplace:
         fee_denom=settings.akash_fee_denom,
         gas_price=settings.akash_gas_price,
         allow_private=settings.akash_private_providers,
+        may_exec=settings.akash_exec,
     )
 
 

@@ -232,6 +232,10 @@ class NotOffered(Conflict, title="Not offered there"):
     """The backend, or its operator, does not do this."""
 
 
+class CommandRefused(Conflict, title="Command refused"):
+    """The provider does not run it; the detail has the provider's words."""
+
+
 class ServiceUnknown(Conflict, title="Service unknown"):
     """The deployment has no such service."""
 

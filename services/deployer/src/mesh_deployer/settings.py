@@ -33,6 +33,9 @@ class Settings(ServiceSettings):
     akash_private_providers: bool = Field(
         default=False, description="Whether providers may be at addresses that are not public."
     )
+    akash_exec: bool = Field(
+        default=False, description="Whether commands may be run at providers of akash-chain."
+    )
     console_connection: str | None = Field(
         default=None,
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",

@@ -87,7 +87,7 @@ class AkashArena:
     market: AkashMarketplace
     town: Town
     hosts: tuple[Host, ...]
-    can_exec: bool = False
+    can_exec: bool = True
     reopens_all: bool = False
     cancelled_after: tuple[int, ...] = (1, -30, -200)
 
@@ -129,6 +129,5 @@ async def entered(town: Town, url: str, folder: Path) -> AsyncGenerator[AkashAre
         for number, host in enumerate(hosts):
             await stack.enter_async_context(host.working(folder / f"host-{number}"))
         gateway = ProviderGateway(OWNER, allow_private=True)
-        yield AkashArena(
-            AkashMarketplace(database=database, chain=town.chain(http), gateway=gateway), town, hosts
-        )
+        market = AkashMarketplace(database=database, chain=town.chain(http), gateway=gateway, may_exec=True)
+        yield AkashArena(market, town, hosts)

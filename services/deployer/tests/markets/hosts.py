@@ -1,4 +1,4 @@
-"""Small Akash providers: each bids for orders on the chain, and serves manifests, status and logs over TLS.
+"""Small Akash providers: each bids for orders on the chain, and serves its tenants over TLS.
 
 What they do is what Akash's provider does (provider/gateway/rest, provider/bidengine), without a cluster.
 """
@@ -8,7 +8,7 @@ import base64
 import json
 import ssl
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,8 @@ from mesh_deployer.adapters.akash.wire import Coin, Message
 from mesh_shared.errors import Unavailable
 
 Order = tuple[int, int, int]
+STDOUT, STDERR, RESULT, FAILURE = 100, 101, 102, 103
+"""The first byte of what a shell says (LeaseShellCode)."""
 UNSTABLE, MANIFEST_TIMEOUT = 10000, 10003
 """Reasons of akash.market.v1; the line of 2024 has no field for them."""
 GPU = "vendor/nvidia/model/rtx4090"
@@ -72,7 +74,7 @@ class Certificate:
 class World:
     """What tests and providers agree on: what goes wrong with an order, and who is asked for pay at once.
 
-    Where there is a `party`, nobody says how a lease is before as many have been asked.
+    Where there is a `party`, nobody takes a manifest or says how a lease is before as many have been asked.
     """
 
     faults: dict[int, str] = field(default_factory=dict[int, str])
@@ -123,6 +125,7 @@ class Host:
         app.router.add_put("/deployment/{dseq}/manifest", self._take)
         app.router.add_get("/lease/{dseq}/{gseq}/{oseq}/status", self._status)
         app.router.add_get("/lease/{dseq}/{gseq}/{oseq}/logs", self._logs)
+        app.router.add_get("/lease/{dseq}/{gseq}/{oseq}/shell", self._shell)
         folder.mkdir(exist_ok=True)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -187,6 +190,7 @@ class Host:
             return web.Response(status=404, text="no lease for deployment")
         if await self._version(dseq) != _version(body):
             return web.Response(status=422, text="manifest version validation failed")
+        await self._together()
         self.manifests[dseq] = body
         if self.world.has(dseq, "reclaim"):
             await self.withdraw_bid((dseq, 1, 1), UNSTABLE)
@@ -201,8 +205,7 @@ class Host:
     async def _status(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request, "status"):
             return refusal
-        if self.world.party is not None:
-            await self.world.party.wait()
+        await self._together()
         manifest = self.manifests.get(int(request.match_info["dseq"]))
         if manifest is None:
             return web.Response(status=404)
@@ -230,10 +233,39 @@ class Host:
         await socket.close()
         return socket
 
+    async def _shell(self, request: web.Request) -> web.StreamResponse:
+        if refusal := self._refusal(request, "shell"):
+            return refusal
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        group = self.manifests[int(request.match_info["dseq"])][int(request.match_info["gseq"]) - 1]
+        async for code, part in ran(group["services"], request.query):
+            await socket.send_bytes(bytes([code]) + part)
+        await socket.close()
+        return socket
+
+    async def _together(self) -> None:
+        if self.world.party is not None:
+            await self.world.party.wait()
+
     def _refusal(self, request: web.Request, scope: str) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         granted = scheme == "Bearer" and scope in granted_scopes(token, self.tenant, self.address)
         return None if granted else web.Response(status=401, text="unauthorized access")
+
+
+async def ran(services: Sequence[Any], query: Mapping[str, str]) -> AsyncIterator[tuple[int, bytes]]:
+    """What a command of a shell's query says: output, and then how it ended."""
+    service = next(service for service in services if service["name"] == query["service"])
+    env = dict(entry.split("=", 1) for entry in service["env"] or ())
+    process = await asyncio.create_subprocess_exec(
+        *(query[f"cmd{number}"] for number in range(len(query) - 4)),
+        env={"PATH": "/usr/bin:/bin"} | env,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    stdout, _ = await process.communicate()
+    yield STDOUT, stdout
+    yield RESULT, json.dumps({"exit_code": process.returncode}).encode()
 
 
 def granted_scopes(token: str, tenant: bytes, provider: str) -> Sequence[str]:

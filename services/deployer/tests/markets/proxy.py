@@ -16,14 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 from akash import OWNER
-from hosts import granted_scopes
+from hosts import granted_scopes, ran
 from jsonschema import Draft202012Validator
 from mesh_cli.parts import free_port
 
 if TYPE_CHECKING:
     from present import Fields
 
-STDOUT, STDERR, RESULT = 100, 101, 102
 CLOSED: Fields = {"type": "websocket", "message": "", "closed": True, "code": 1000, "reason": ""}
 
 
@@ -70,20 +69,8 @@ class Proxy:
                     {"name": f"{service['name']}-5f6d7c8b9-x7k2p", "message": f"{service['env']}"}
                 )
             return
-        (service,) = (s for s in services if s["name"] == query["service"])
-        async for code, part in _ran(service, [query[f"cmd{n}"] for n in range(len(query) - 4)]):
+        async for code, part in ran(services, query):
             yield {"type": "Buffer", "data": [code, *part]}
-
-
-async def _ran(service: Fields, command: list[str]) -> AsyncIterator[tuple[int, bytes]]:
-    """What a command says, in the order of a provider: output, and then how it ended."""
-    env = dict(entry.split("=", 1) for entry in service["env"] or ())
-    process = await asyncio.create_subprocess_exec(
-        *command, env={"PATH": "/usr/bin:/bin"} | env, stdout=asyncio.subprocess.PIPE
-    )
-    stdout, _ = await process.communicate()
-    yield STDOUT, stdout
-    yield RESULT, json.dumps({"exit_code": process.returncode}).encode()
 
 
 @asynccontextmanager

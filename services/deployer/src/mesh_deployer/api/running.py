@@ -134,7 +134,8 @@ async def execute_command(
     """Runs a command beside the first replica of a service, for 30 seconds at most.
 
     Needs the scope `deployer:exec`, a backend that really runs something, and an operator who lets it. Each
-    attempt is told in an event. 409 `not-offered`, `service-unknown`, `not-running`, `command-not-finished`.
+    attempt is told in an event. 409 `not-offered`, `service-unknown`, `not-running`,
+    `command-refused`, `command-not-finished`.
     """
     running = Running(deployer(request))
     output = await running.execute(deployment_id, owner(caller), caller.subject, body.service, body.command)

@@ -23,10 +23,11 @@ def connected(
     fee_denom: str,
     gas_price: Decimal,
     allow_private: bool,
+    may_exec: bool,
 ) -> AkashMarketplace:
     """The market on the chain at `url`, paid for by the key in `key_file`. Raises `OSError`, `ValueError`."""
     signer = Signer.read(key_file)
     fees = Fees(denom=fee_denom, gas_price=gas_price)
     chain = Chain(http, url.rstrip("/"), PROFILES[profile], signer, fees)
     gateway = ProviderGateway(signer, allow_private=allow_private)
-    return AkashMarketplace(database=database, chain=chain, gateway=gateway)
+    return AkashMarketplace(database=database, chain=chain, gateway=gateway, may_exec=may_exec)

@@ -1,7 +1,9 @@
-"""A provider's own API: manifests in, condition and logs out. It is a stranger, and dialled as one."""
+"""A provider's own API: manifests, commands, condition and logs. It is a stranger, and dialled as one."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -11,11 +13,12 @@ from mesh_shared import dial
 from mesh_shared.errors import Unavailable
 from pydantic import ValidationError
 
+from mesh_deployer.adapters.akash import shell
 from mesh_deployer.adapters.akash.signer import Signer
 from mesh_deployer.adapters.akash.views import IdView, LeaseState, LineView
 from mesh_deployer.adapters.reached import reached
 from mesh_deployer.errors import ManifestRefused
-from mesh_deployer.ports import LogLine
+from mesh_deployer.ports import LogLine, Output
 
 MAX_BYTES = 256 * 1024
 TIMEOUT_S = 20
@@ -43,6 +46,16 @@ class ProviderGateway:
     allow_private: bool
     timeout_s: float = TIMEOUT_S
 
+    async def send_manifests(self, tenancies: Iterable[Tenancy], manifest: Sequence[Any]) -> None:
+        """To all at once; each gets all of it, as its hash is over all, and starts what is in its own lease.
+
+        Raises what the first of them raises, when all have been asked.
+        """
+        sending = [self.send_manifest(tenancy, manifest) for tenancy in tenancies]
+        for outcome in await asyncio.gather(*sending, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+
     async def send_manifest(self, tenancy: Tenancy, manifest: Sequence[Any]) -> None:
         """Gives it what to run. Raises `ManifestRefused`."""
         status, body = await self._ask(
@@ -66,20 +79,37 @@ class ProviderGateway:
     async def logs(self, tenancy: Tenancy, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
         """What the workload writes."""
         query = {"follow": str(follow).lower(), "tail": str(tail)}
-        headers = self._headers(tenancy, "logs")
         with reached():
-            async with (
-                self._session() as session,
-                session.ws_connect(
-                    f"{tenancy.uri}{tenancy.id.path}/logs",
-                    params=query,
-                    headers=headers,
-                    ssl=_trust(tenancy),
-                    max_msg_size=MAX_BYTES,
-                ) as socket,
-            ):
+            async with self._socket(tenancy, "logs", query) as socket:
                 async for message in socket:
                     yield LineView.model_validate_json(message.data).line(tenancy.id.gseq)
+
+    async def exec(self, tenancy: Tenancy, service: str, command: Sequence[str]) -> Output:
+        """What `command` writes beside the first replica of `service`. Also raises `CommandRefused`."""
+        query = shell.asked(service, command)
+        with reached():
+            async with (
+                self._socket(tenancy, "shell", query) as socket,
+                aclosing(_frames(socket)) as frames,
+            ):
+                return await shell.output(frames)
+
+    @asynccontextmanager
+    async def _socket(
+        self, tenancy: Tenancy, verb: str, query: dict[str, str]
+    ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse, None]:
+        async with (
+            self._session() as session,
+            session.ws_connect(
+                f"{tenancy.uri}{tenancy.id.path}/{verb}",
+                params=query,
+                headers=self._headers(tenancy, verb),
+                ssl=_trust(tenancy),
+                max_msg_size=MAX_BYTES,
+                timeout=shell.PARTING,
+            ) as socket,
+        ):
+            yield socket
 
     async def _ask(
         self, method: str, tenancy: Tenancy, path: str, scope: str, body: Sequence[Any] | None = None
@@ -116,6 +146,13 @@ def _trust(tenancy: Tenancy) -> ssl.SSLContext:
     for certificate in tenancy.certificates:
         pinned.load_verify_locations(cadata=certificate.decode("ascii"))
     return pinned
+
+
+async def _frames(socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[bytes, None]:
+    """What a shell says; texts say nothing there."""
+    async for message in socket:
+        if message.type is aiohttp.WSMsgType.BINARY:
+            yield message.data
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

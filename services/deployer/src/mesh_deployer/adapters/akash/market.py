@@ -39,6 +39,7 @@ from mesh_deployer.errors import (
     ManifestTimeout,
     NotOffered,
     OrderNotOpen,
+    ServiceUnknown,
 )
 from mesh_deployer.ports import Closed, Condition, LogLine, Order, Output
 from mesh_deployer.repository.orders import RemoteOrders
@@ -109,6 +110,8 @@ class AkashMarketplace:
     database: Database
     chain: Chain
     gateway: ProviderGateway
+    may_exec: bool = False
+    """Whether the operator lets commands be run at providers."""
 
     async def capabilities(self, workload: Workload) -> str:
         chain_id, _ = await self.chain.head()
@@ -188,9 +191,8 @@ class AkashMarketplace:
             raise ManifestRefused("The lease is for other resources than this manifest asks for.")
         await self._tell_chain(found.row, version_hash(workload.groups))
         try:
-            # each provider gets all of it, as its hash is over all, and starts what is in its own lease
-            for tenancy in (await self._tenancies(found)).values():
-                await self.gateway.send_manifest(tenancy, manifest(workload.groups))
+            tenancies = (await self._tenancies(found)).values()
+            await self.gateway.send_manifests(tenancies, manifest(workload.groups))
         except ManifestRefused:
             await self._usable(order_id)  # raises the reason when the lease is gone
             raise
@@ -253,7 +255,14 @@ class AkashMarketplace:
                 yield line
 
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
-        raise NotOffered("Commands are not run on Akash's providers from here.")
+        if not self.may_exec:
+            raise NotOffered("The operator does not let commands be run at Akash's providers.")
+        tenancies = (await self._tenancies(await self._usable(order_id))).values()
+        states = await asyncio.gather(*map(self.gateway.status, tenancies))
+        for tenancy, state in zip(tenancies, states, strict=True):
+            if state is not None and service in state.services:
+                return await self.gateway.exec(tenancy, service, command)
+        raise ServiceUnknown(service)
 
     @property
     def _owner(self) -> str:

@@ -11,25 +11,20 @@ from urllib.parse import urlencode
 
 import aiohttp
 from mesh_shared import dial
-from mesh_shared.errors import Unavailable
 from mesh_shared.wire import ReadModel
 from pydantic import Field
 
+from mesh_deployer.adapters.akash import shell
 from mesh_deployer.adapters.akash.views import IdView, LineView
 from mesh_deployer.adapters.reached import reached
 from mesh_deployer.ports import LogLine, Output
 
-MAX_BYTES = 64 * 1024
-"""Kept of what a command writes."""
 TIMEOUT_S = 20
 QUIET_S = 3
 """A log that is not followed has ended when so long nothing comes; the Console's own page waits as long."""
 _MAX_MESSAGE = 2**20
-_PARTING = aiohttp.ClientWSTimeout(ws_close=1)  # pyright: ignore[reportCallIssue] - aiohttp hides its fields
 _NOT_THE_PROVIDER = 1008
 """With which the proxy closes when the provider shows another certificate than it has on the chain."""
-_STDOUT, _STDERR, _RESULT = 100, 101, 102
-"""The first byte of what a shell sends (LeaseShellCode)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +54,6 @@ class _Message(ReadModel):
         return self.message.encode() if isinstance(self.message, str) else bytes(self.message.data)
 
 
-class _Result(ReadModel):
-    exit_code: int
-
-
 @dataclass(frozen=True, slots=True)
 class ProviderProxy:
     """The proxy at `url`. Every method raises `Unavailable` when it or the provider does not do its part."""
@@ -80,22 +71,11 @@ class ProviderProxy:
                     yield LineView.model_validate_json(content).line(door.id.gseq)
 
     async def exec(self, door: Door, service: str, command: Sequence[str]) -> Output:
-        """What `command` writes beside the first replica of `service`, up to `MAX_BYTES` of it."""
-        words = {f"cmd{number}": word for number, word in enumerate(command)}
-        query = urlencode({"stdin": 0, "tty": 0, "podIndex": 0, **words, "service": service})
-        written, left = {_STDOUT: b"", _STDERR: b""}, MAX_BYTES
+        """What `command` writes beside the first replica of `service`. Also raises `CommandRefused`."""
+        query = urlencode(shell.asked(service, command))
         with reached():
             async with aclosing(self._said(door, f"shell?{query}", None)) as said:
-                async for content in said:
-                    code, part = int.from_bytes(content[:1]), content[1:]
-                    if code == _RESULT:
-                        return _output(written, _Result.model_validate_json(part).exit_code)
-                    if code in written:
-                        written[code] += part[:left]
-                        left -= len(part[:left])
-                    if not left:
-                        return _output(written, -1, is_cut=True)
-        raise Unavailable("the provider")
+                return await shell.output(said)
 
     async def _said(self, door: Door, path: str, quiet_s: float | None) -> AsyncGenerator[bytes, None]:
         """What the provider sends until it closes, or is silent for `quiet_s`."""
@@ -108,7 +88,7 @@ class ProviderProxy:
         }
         async with (
             dial.session(allow_private=True, timeout_s=self.timeout_s) as session,
-            session.ws_connect(self.url, max_msg_size=_MAX_MESSAGE, timeout=_PARTING) as socket,
+            session.ws_connect(self.url, max_msg_size=_MAX_MESSAGE, timeout=shell.PARTING) as socket,
         ):
             await socket.send_json(asked)
             while (message := await _heard(socket, quiet_s)) is not None:
@@ -125,8 +105,3 @@ async def _heard(socket: aiohttp.ClientWebSocketResponse, quiet_s: float | None)
     if message.error or message.code == _NOT_THE_PROVIDER:
         raise ValueError("the proxy refuses")
     return None if message.closed else message
-
-
-def _output(written: dict[int, bytes], exit_code: int, *, is_cut: bool = False) -> Output:
-    stdout, stderr = (written[code].decode(errors="replace") for code in (_STDOUT, _STDERR))
-    return Output(exit_code=exit_code, stdout=stdout, stderr=stderr, is_cut=is_cut)
