@@ -61,9 +61,9 @@ settings.load_profile("mesh")
 
 
 POSTGRESQL = "postgresql"
-# What queries, commits or locks is proved on both databases each time; what stands on that, on SQLite.
+# What queries, commits, locks or dies is proved on both databases each time; what stands on that, on SQLite.
 ABOUT_DATABASES = re.compile(
-    "repository|migrations|database|claims|replicas|desks_at_once|conducting|idempotency|roles"
+    "repository|migrations|database|claims|replicas|desks_at_once|crash|conducting|idempotency|roles"
 )
 
 
