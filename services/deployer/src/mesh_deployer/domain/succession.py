@@ -29,7 +29,7 @@ def scaled(
     The same one when nothing is different. Raises `ServiceUnknown`, `TooFewReplicas` or `TooManyReplicas` for
     what is not `allowed`, and `NotWritten`.
     """
-    workload = Workload(compile_sdl(deployment.sdl).groups)
+    workload = Workload(compile_sdl(deployment.sdl).deployed())
     if unknown := set(replicas) - {service.name for service in workload.services}:
         raise ServiceUnknown(min(unknown))
     if any(count < allowed.start for count in replicas.values()):

@@ -191,8 +191,7 @@ class AkashMarketplace:
             raise ManifestRefused("The lease is for other resources than this manifest asks for.")
         await self._tell_chain(found.row, version_hash(workload.groups))
         try:
-            tenancies = (await self._tenancies(found)).values()
-            await self.gateway.send_manifests(tenancies, manifest(workload.groups))
+            await self.gateway.send_manifests(await self._tenancies(found), manifest(workload.groups))
         except ManifestRefused:
             await self._usable(order_id)  # raises the reason when the lease is gone
             raise
@@ -203,11 +202,12 @@ class AkashMarketplace:
         found = await self._usable(order_id)
         if not found.is_leased:
             return Condition("starting", "No provider has it yet.")
-        return condition([lease.id.provider for lease in found.active.values()], await self._states(found))
+        states = await self._states(await self._tenancies(found))
+        return condition([lease.id.provider for lease in found.active.values()], states)
 
     async def observed(self, order_id: UUID) -> Sequence[Observed]:
         found = await self._usable(order_id)
-        states = await self._states(found)
+        states = await self._states(await self._tenancies(found))
         return [
             seen for gseq, state in zip(found.active, states, strict=True) for seen in observed(gseq, state)
         ]
@@ -248,7 +248,7 @@ class AkashMarketplace:
         found = await self._usable(order_id)
         if not tail:
             return
-        tenancies = (await self._tenancies(found)).values()
+        tenancies = await self._tenancies(found)
         logs = [self.gateway.logs(tenancy, tail=tail, follow=follow) for tenancy in tenancies]
         async with aclosing(merged(logs)) as lines:
             async for line in lines:
@@ -257,9 +257,8 @@ class AkashMarketplace:
     async def exec(self, order_id: UUID, service: str, command: Sequence[str]) -> Output:
         if not self.may_exec:
             raise NotOffered("The operator does not let commands be run at Akash's providers.")
-        tenancies = (await self._tenancies(await self._usable(order_id))).values()
-        states = await asyncio.gather(*map(self.gateway.status, tenancies))
-        for tenancy, state in zip(tenancies, states, strict=True):
+        tenancies = await self._tenancies(await self._usable(order_id))
+        for tenancy, state in zip(tenancies, await self._states(tenancies), strict=True):
             if state is not None and service in state.services:
                 return await self.gateway.exec(tenancy, service, command)
         raise ServiceUnknown(service)
@@ -313,15 +312,13 @@ class AkashMarketplace:
             raise Unavailable("akash")
         return dict(sorted(orders.items()))
 
-    async def _states(self, found: Found) -> list[LeaseState | None]:
-        """What each provider says of its lease, by number of the placement; all are asked at once."""
-        tenancies = (await self._tenancies(found)).values()
+    async def _states(self, tenancies: Sequence[Tenancy]) -> list[LeaseState | None]:
+        """What each provider says of its lease; all are asked at once."""
         return await asyncio.gather(*map(self.gateway.status, tenancies))
 
-    async def _tenancies(self, found: Found) -> dict[int, Tenancy]:
-        """By number of the placement, of which a deployment has at most twenty."""
-        tenancies = await asyncio.gather(*map(self._tenancy, found.active.values()))
-        return dict(zip(found.active, tenancies, strict=True))
+    async def _tenancies(self, found: Found) -> list[Tenancy]:
+        """In the order of `found.active`, of which a deployment has at most twenty."""
+        return await asyncio.gather(*map(self._tenancy, found.active.values()))
 
     async def _tenancy(self, lease: LeaseView) -> Tenancy:
         provider, certificates = await asyncio.gather(
