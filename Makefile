@@ -77,19 +77,22 @@ openapi: setup ## Write docs/openapi and docs/asyncapi.json anew
 artifacts: setup ## Compile the contracts and write their artifacts anew
 	$(UV) run --locked python contracts/script/artifacts.py
 
+# Builds $(1) as the file $(3), unless $(2) says that it is there.
+define where-go-is
+@if $(2); then :; \
+elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(3); \
+else echo "$(1) is not built: Go is not installed. Its tests will say that they were skipped."; fi
+endef
+
 kubo: ## Build Kubo for the tests that use it, where Go is installed (minutes, once)
-	@if [ -x $(KUBO) ] || command -v ipfs >/dev/null; then :; \
-	elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(KUBO); \
-	else echo "Kubo is not built: Go is not installed. Tests against it will say that they were skipped."; fi
+	$(call where-go-is,Kubo,[ -x $(KUBO) ] || command -v ipfs >/dev/null,$(KUBO))
 
 $(KUBO):
 	mkdir -p $(@D)
 	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(KUBO_MODULE)@v0.43.0 && go build -o ipfs $(KUBO_MODULE)
 
 akash: ## Build an Akash chain for the tests that use it, where Go is installed (minutes, once)
-	@if [ -x $(AKASH) ]; then :; \
-	elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(AKASH); \
-	else echo "Akash is not built: Go is not installed. Tests on its chain will say that they were skipped."; fi
+	$(call where-go-is,Akash,[ -x $(AKASH) ],$(AKASH))
 
 $(AKASH):
 	mkdir -p $(@D)
@@ -97,9 +100,7 @@ $(AKASH):
 		-o $(CURDIR)/$(AKASH) github.com/akash-network/node/cmd/akash
 
 kustomize: ## Build Kustomize for the test that renders the manifests, where Go is installed (half a minute, once)
-	@if [ -x $(KUSTOMIZE) ] || command -v kustomize >/dev/null; then :; \
-	elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(KUSTOMIZE); \
-	else echo "Kustomize is not built: Go is not installed. Tests of what it renders will say that they were skipped."; fi
+	$(call where-go-is,Kustomize,[ -x $(KUSTOMIZE) ] || command -v kustomize >/dev/null,$(KUSTOMIZE))
 
 $(KUSTOMIZE):
 	mkdir -p $(@D)
