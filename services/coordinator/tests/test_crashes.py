@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +17,6 @@ import httpx
 import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
-from mesh_cli import parts
-from mesh_cli.zygote import Life, Zygote
 from mesh_coordinator.adapters.purse import TokenPurse
 from mesh_coordinator.app import TOKEN_DOMAIN
 from mesh_coordinator.ports import Demand
@@ -28,15 +24,13 @@ from mesh_shared.agents.plugin import Action, Callback, Message, Plugin, Runtime
 from mesh_shared.background import beside
 from mesh_shared.wire import WireModel
 from mesh_shared.x402.wire import REQUIRED, SIGNATURE
+from mortals import Coordinator, mortal, settings
 from pydantic import ConfigDict
 from shops import PRICE, Shop, open_shop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-
     from chains import Chain
-    from fastapi import Request, Response
-    from towns import Agent, Body, Town
+    from towns import Body, Town
 
 POINTS = {"sqlite": 12, "postgresql": 8}
 SEEDS = [371, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(10))]
@@ -107,30 +101,6 @@ def plugin(name: str, capability: str, effects: Counter[tuple[str, str, str]], *
 
 
 @dataclass(slots=True)
-class Coordinator:
-    """A coordinator that lives again and again, at one address, in one folder."""
-
-    zygote: Zygote
-    environment: dict[str, str]
-    folder: Path
-    silence_s: float = 15
-    """After which a frozen one loses its roles."""
-
-    async def begin(self, dies_after: int | None) -> Life:
-        start = partial(self.zygote.start, dies_after=dies_after, silence_s=self.silence_s)
-        return await asyncio.to_thread(start, self.environment, self.folder / "log")
-
-
-@asynccontextmanager
-async def coordinator(environment: dict[str, str], folder: Path) -> AsyncGenerator[Coordinator, None]:
-    zygote = Zygote(str(Path(__file__).parent / "lives.py"))
-    try:
-        yield Coordinator(zygote, environment, folder)
-    finally:
-        zygote.close()
-
-
-@dataclass(slots=True)
 class Customer:
     """Keeps a few runs open, whatever becomes of the coordinator, and pays for each (x402)."""
 
@@ -196,23 +166,7 @@ class Customer:
 
 @pytest.fixture
 def environment(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
-    return told(database_url, state_dir, redis_url, town) | {"MESH_RUN_PRICE": str(RUN_PRICE)}
-
-
-def told(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
-    return {
-        "MESH_PORT": str(parts.free_port()),
-        "MESH_STATE_DIR": str(state_dir),
-        "MESH_DATABASE_URL": database_url,
-        "MESH_REDIS_URL": redis_url,
-        "MESH_CHAIN_RPC_URL": town.chain.url,
-        "MESH_CONTRACTS_FILE": str(town.chain.contracts_file),
-        "MESH_GATEWAY_URL": f"{town.url}/gateway",
-        "MESH_REGISTRY_URL": f"{town.url}/registry",
-        "MESH_ALLOW_PRIVATE_AGENTS": "true",
-        "MESH_LEDGER_PERIOD_S": "0.5",
-        "MESH_LOG_LEVEL": "WARNING",
-    }
+    return settings(database_url, state_dir, redis_url, town) | {"MESH_RUN_PRICE": str(RUN_PRICE)}
 
 
 async def announced(chain: Chain, event: str) -> Counter[str]:
@@ -282,14 +236,14 @@ class Aftermath:
         return {attempt["escrow_id"]: attempt for _, _, attempt in self.attempts if attempt["escrow_id"]}
 
 
-async def survived(mortal: Coordinator, customer: Customer, points: int, seed: int) -> Aftermath:
+async def survived(coordinator: Coordinator, customer: Customer, points: int, seed: int) -> Aftermath:
     """Kills the coordinator at so many points while orders come in, and lets it finish."""
     dice = random.Random(seed)  # noqa: S311 - the same points each time
     async with beside(customer.order_on()):
         for _ in range(points):
-            life = await mortal.begin(dies_after=dice.randint(10, 300))
+            life = await coordinator.begin(dies_after=dice.randint(10, 300))
             assert await asyncio.to_thread(life.wait, LIFETIME_S) == -signal.SIGKILL
-    await mortal.begin(dies_after=None)
+    await coordinator.begin(dies_after=None)
     await customer.settle_up()
     runs = await customer.all_ended()
     accounts = await customer.all_paid_out()
@@ -315,10 +269,10 @@ async def test_killed_again_and_again_everything_still_happens_once(
     points = POINTS["sqlite" if "sqlite" in environment["MESH_DATABASE_URL"] else "postgresql"]
 
     async with (
-        coordinator(environment, tmp_path) as mortal,
+        mortal(environment, tmp_path) as coordinator,
         httpx.AsyncClient(base_url=url, headers=client, timeout=5) as http,
     ):
-        left = await survived(mortal, Customer(http, purse), points, seed)
+        left = await survived(coordinator, Customer(http, purse), points, seed)
 
     count = len(left.runs)
     assert [gap for run in left.runs for gap in run["gaps"]] == []
@@ -354,101 +308,3 @@ def each_fact_was_told_once(left: Aftermath) -> None:
     assert told["run-started"] == told["run-completed"] == len(left.runs)
     assert told["escrow-opened"] == told["escrow-released"] + told["escrow-refunded"] == len(left.escrows)
     assert [fact["sequence"] for fact in left.facts] == list(range(1, len(left.facts) + 1))
-
-
-# A replica that is stopped in the middle of a call, followed by another, and woken again.
-
-RUN: dict[str, Any] = {"task": "t", "requirements": [{"id": "a", "capability": "work"}]}
-SILENCE_S = 2.0
-PRICE_UNITS = 1_000
-
-
-class Worker:
-    """Does its work once for a key, and answers that key's second call."""
-
-    def __init__(self, town: Town) -> None:
-        self.town = town
-        self.keys: list[str] = []
-        self.is_called = asyncio.Event()
-        self.is_called_again = asyncio.Event()
-
-    async def __call__(self, request: Request, agent: Agent) -> Response:
-        self.keys.append(request.headers["idempotency-key"])
-        (self.is_called_again if self.is_called.is_set() else self.is_called).set()
-        await self.is_called_again.wait()
-        return self.town.delivered(request, agent, "done")
-
-
-@pytest.fixture
-async def worker(town: Town) -> Worker:
-    worker = Worker(town)
-    await town.move_in("freezing-worker", worker, price=PRICE_UNITS)
-    return worker
-
-
-@pytest.fixture
-async def replicas(
-    postgres_url: str, state_dir: Path, redis_url: str, town: Town, tmp_path: Path
-) -> AsyncIterator[list[Coordinator]]:
-    """Two that share keys and a database."""
-    shared = told(postgres_url, state_dir, redis_url, town)
-    async with AsyncExitStack() as stack:
-        replicas: list[Coordinator] = []
-        for name in ("0", "1"):
-            own = {"MESH_PORT": str(parts.free_port()), "MESH_INSTANCE": name}
-            replica = await stack.enter_async_context(coordinator(shared | own, tmp_path))
-            replica.silence_s = SILENCE_S
-            replicas.append(replica)
-        yield replicas
-
-
-@asynccontextmanager
-async def started(
-    replica: Coordinator, client: dict[str, str]
-) -> AsyncGenerator[tuple[int, httpx.AsyncClient]]:
-    """The pid of the replica and a way to talk to it, once it can be talked to."""
-    life = await replica.begin(dies_after=None)
-    url = f"http://127.0.0.1:{replica.environment['MESH_PORT']}"
-    async with httpx.AsyncClient(base_url=url, headers=client, timeout=10) as http:
-        async with asyncio.timeout(60):
-            while not await is_ready(http):
-                await asyncio.sleep(0.1)
-        yield life.pid, http
-
-
-async def is_ready(http: httpx.AsyncClient) -> bool:
-    try:
-        return (await http.get("/readyz")).is_success
-    except httpx.TransportError:
-        return False
-
-
-async def ended(http: httpx.AsyncClient, run_id: str) -> Body:
-    async with asyncio.timeout(60):
-        while (run := (await http.get(f"/v1/runs/{run_id}")).json())["status"] == "running":
-            await asyncio.sleep(0.1)
-        return run
-
-
-async def test_a_frozen_replica_is_followed_by_another_and_wakes_to_find_everything_done_once(
-    replicas: list[Coordinator], client: dict[str, str], worker: Worker, town: Town, chain: Chain, payer: str
-):
-    async with started(replicas[0], client) as (one, one_http):
-        run = (await one_http.post("/v1/runs", json=RUN, headers={"Idempotency-Key": "frozen"})).json()
-        await asyncio.wait_for(worker.is_called.wait(), 60)
-        async with started(replicas[1], client) as (_, other_http):
-            os.kill(one, signal.SIGSTOP)
-            try:
-                await asyncio.wait_for(worker.is_called_again.wait(), 60)
-                seen = await ended(other_http, run["id"])
-            finally:
-                os.kill(one, signal.SIGCONT)
-            woken = await ended(one_http, run["id"])
-
-    assert (seen["status"], woken["status"]) == ("succeeded", "succeeded")
-    assert woken["version"] == seen["version"]
-    assert len(worker.keys) >= 2
-    assert len(set(worker.keys)) == 1
-    assert await chain.units(town.agents["freezing-worker"].wallet.address) == PRICE_UNITS
-    assert await chain.units(payer) == 1_000_000 - PRICE_UNITS
-    assert await chain.ratings(town.agents["freezing-worker"].token_id) == (1, 100)
