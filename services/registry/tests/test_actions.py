@@ -11,7 +11,8 @@ from mesh_shared.agents.registration import metadata
 from mesh_shared.testing import Issuer
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 TOOL = {
     "name": "ANALYZE_WORKSPACE",

@@ -10,7 +10,8 @@ from mesh_registry.schemas.registrations import BatchRequest
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 ALL = 50
 

@@ -23,9 +23,8 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.event import listen
 
 if TYPE_CHECKING:
+    from callers_of_registry import Body, Caller
     from mesh_shared.database.engine import Database
-
-    from conftest import Body, Caller
 
 DEPTHS = Depths(confirmed=1, finalized=12)
 DAY = 86_400

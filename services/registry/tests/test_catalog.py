@@ -14,7 +14,9 @@ from mesh_registry.domain import catalog
 from mesh_shared.testing import served
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, MakeApp
+    from callers_of_registry import Body, Caller
+
+    from conftest import MakeApp
 
 URN = re.compile(r"^urn:air:[a-zA-Z0-9.-]+(:[a-zA-Z0-9._-]+)+$")
 SPEC = os.environ.get("MESH_ARD_SPEC", "")

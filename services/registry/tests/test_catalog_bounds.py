@@ -11,7 +11,7 @@ from mesh_registry.service import browsing
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller
+    from callers_of_registry import Body, Caller
 
 FACETS = {"facets": [{"field": "capabilities"}]}
 

@@ -13,9 +13,9 @@ from mesh_shared.content import cid
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
+    from callers_of_registry import Body, Caller
     from mesh_shared.testing import Issuer
-
-    from conftest import Body, Caller, Chain
+    from unaided import Chain
 
 COOLDOWN_S = 7 * 86_400
 

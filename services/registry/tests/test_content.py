@@ -13,7 +13,10 @@ from mesh_shared.testing import running, served
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Caller, Chain, MakeApp
+    from callers_of_registry import Caller
+    from unaided import Chain
+
+    from conftest import MakeApp
 
 CHUNK = 262_144
 HELLO = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"

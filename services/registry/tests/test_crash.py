@@ -21,9 +21,9 @@ from sqlalchemy import select
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from callers_of_registry import Body
     from mesh_cli.zygote import Life, Zygote
-
-    from conftest import Body, Chain
+    from unaided import Chain
 
 # PostgreSQL under a sender that is killed has its test in shared/tests/test_chain_sender.py.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -23,10 +23,12 @@ from redis.asyncio import Redis
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from callers_of_registry import Caller
     from httpx import Response
     from mesh_cli.processes import Process
+    from unaided import Chain
 
-    from conftest import Caller, Chain, Connect, Deploy, MakeApp
+    from conftest import Connect, Deploy, MakeApp
 
 ELSEWHERE = str(cid.of(b"not in our store"))
 

@@ -19,7 +19,8 @@ from mesh_registry.errors import CardUnavailable, DidNotResolved
 from mesh_registry.service.resolving import Evidence, Resolver
 
 if TYPE_CHECKING:
-    from conftest import Caller, Chain
+    from callers_of_registry import Caller
+    from unaided import Chain
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OTHER = Account.create().address

@@ -16,7 +16,8 @@ from mesh_registry.repository.documents import Documents
 from mesh_shared.content import cid
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 WHERE = str(cid.of(b"the document of them all"))
 

@@ -14,9 +14,9 @@ from mesh_shared.events.event import CloudEvent, channel
 from redis.asyncio import Redis
 
 if TYPE_CHECKING:
+    from callers_of_registry import Caller
     from mesh_shared.events.event import Event
-
-    from conftest import Caller, Chain
+    from unaided import Chain
 
 ELSEWHERE = str(cid.of(b"not in our store"))
 AGENT = Agent(

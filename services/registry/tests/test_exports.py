@@ -9,7 +9,8 @@ from a2a.client.card_resolver import parse_agent_card
 from mesh_registry.domain import exports, naming
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 TOOL = {
     "name": "SUMMARIZE",

@@ -28,9 +28,11 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from callers_of_registry import Body, Caller
     from mesh_shared.database.engine import Database
+    from unaided import Chain
 
-    from conftest import Body, Caller, Chain, OpenDatabase
+    from conftest import OpenDatabase
 
 SUMMARIZERS = Narrowing(Criteria(capabilities=["text.summarize"]))
 

@@ -9,9 +9,9 @@ import pytest
 from mesh_registry.domain import naming
 
 if TYPE_CHECKING:
+    from callers_of_registry import Body, Caller
     from httpx import Response
-
-    from conftest import Body, Caller, Chain
+    from unaided import Chain
 
 NAME = "acme/one"
 AGENT_ID = naming.agent_id_of(NAME)

@@ -10,7 +10,8 @@ from eth_utils.crypto import keccak
 from mesh_registry.adapters.contracts import REGISTER_AGENT, OnChainContracts
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 DIGEST = keccak(text="what is signed")
 MAGIC = "631626ba7e60e01b60005260206000f3"  # returns isValidSignature's selector, padded to 32 bytes

@@ -10,9 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from callers_of_registry import Body, Caller
     from httpx import Response
-
-    from conftest import Body, Caller, Chain
+    from unaided import Chain
 
 JSON = {"Content-Type": "application/json"}
 

@@ -18,7 +18,10 @@ from mesh_shared.testing import running, served
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Body, Caller, Chain, MakeApp
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
+
+    from conftest import MakeApp
 
 KEY = OKPKey.generate_key("Ed25519")
 

@@ -12,7 +12,10 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Body, Caller, Chain, MakeApp
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
+
+    from conftest import MakeApp
 
 ELSEWHERE = str(cid.of(b"not in our store"))
 

@@ -9,7 +9,9 @@ from mesh_registry.domain.operations import OperationStatus
 from mesh_shared.testing import fuzz, running, served
 
 if TYPE_CHECKING:
-    from conftest import Chain, MakeApp
+    from unaided import Chain
+
+    from conftest import MakeApp
 
 ROUTES = {
     ("/v1/registrations", "post"): "draft_registration",

@@ -17,9 +17,9 @@ from mesh_shared.content import cid
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
+    from callers_of_registry import Body, Caller
     from eth_account.signers.local import LocalAccount
-
-    from conftest import Body, Caller, Chain
+    from unaided import Chain
 
 TAKE_SIGNED = Function("permit", ["address", "address", "uint256", "uint256", "uint8", "bytes32", "bytes32"])
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

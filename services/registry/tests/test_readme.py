@@ -14,7 +14,9 @@ from mesh_shared.settings import ServiceSettings
 from mesh_shared.testing import served
 
 if TYPE_CHECKING:
-    from conftest import Chain, MakeApp
+    from unaided import Chain
+
+    from conftest import MakeApp
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -13,9 +13,9 @@ from mesh_shared.content import cid
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
+    from callers_of_registry import Caller
     from mesh_shared.testing import Issuer
-
-    from conftest import Caller, Chain
+    from unaided import Chain
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 

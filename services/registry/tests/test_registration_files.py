@@ -20,7 +20,8 @@ from mesh_registry.domain.search import of_protocol
 from mesh_registry.errors import ExportNotFound, MetadataInvalid
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 
 HERE = Here("https://registry.example", 31337, "0x" + "aa" * 20)

@@ -9,7 +9,8 @@ from mesh_registry.domain import naming
 from mesh_shared.content import cid
 
 if TYPE_CHECKING:
-    from conftest import Caller, Chain
+    from callers_of_registry import Caller
+    from unaided import Chain
 
 ELSEWHERE = str(cid.of(b"not in our store"))
 DEPTHS = pytest.mark.parametrize("depth", [1, 6])

@@ -9,7 +9,8 @@ from mesh_shared.chain.journal import State, TransactionRow
 from sqlalchemy import select
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 NAME = "acme/replaced"
 

@@ -13,7 +13,10 @@ from mesh_shared.testing import running
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from conftest import Caller, Chain, MakeApp
+    from callers_of_registry import Caller
+    from unaided import Chain
+
+    from conftest import MakeApp
 
 COUNT = 20
 

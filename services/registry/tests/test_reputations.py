@@ -9,7 +9,8 @@ from mesh_registry.domain import naming
 from mesh_shared.content import cid
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 ELSEWHERE = str(cid.of(b"not in our store"))
 ADDRESS = f"/v1/agents/{naming.agent_id_of('their/agent')}/reputation"

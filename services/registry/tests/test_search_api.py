@@ -8,7 +8,7 @@ import pytest
 from mesh_registry.domain.search import Mode
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller
+    from callers_of_registry import Body, Caller
 
 SEARCH = "/v1/agents/search"
 

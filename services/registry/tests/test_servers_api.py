@@ -15,7 +15,8 @@ from mesh_registry.domain import exports, naming
 from mesh_registry.schemas.servers import DEACTIVATED, OFFICIAL, seconds
 
 if TYPE_CHECKING:
-    from conftest import Body, Caller, Chain
+    from callers_of_registry import Body, Caller
+    from unaided import Chain
 
 SPACE = "1.0.0.127"
 SCHEMA = os.environ.get("MESH_MCP_SCHEMA", "")

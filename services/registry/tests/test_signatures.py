@@ -10,9 +10,9 @@ from eth_account.messages import encode_defunct
 from mesh_registry.domain import naming
 
 if TYPE_CHECKING:
+    from callers_of_registry import Caller
     from eth_account.signers.local import LocalAccount
-
-    from conftest import Caller, Chain
+    from unaided import Chain
 
 NAME = "acme/signer"
 AGENT_ID = naming.agent_id_of(NAME)

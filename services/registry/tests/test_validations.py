@@ -10,7 +10,8 @@ from mesh_registry.domain import naming
 from mesh_shared.content import cid
 
 if TYPE_CHECKING:
-    from conftest import Caller, Chain
+    from callers_of_registry import Caller
+    from unaided import Chain
 
 ELSEWHERE = str(cid.of(b"not in our store"))
 ADDRESS = f"/v1/agents/{naming.agent_id_of('their/agent')}/validations"

@@ -20,9 +20,9 @@ from mesh_registry.repository.tables import ChallengeRow
 from sqlalchemy import func, select, update
 
 if TYPE_CHECKING:
+    from callers_of_registry import Body, Caller
     from eth_account.signers.local import LocalAccount
-
-    from conftest import Body, Caller, Chain
+    from unaided import Chain
 
 NAME = "acme/one"
 AGENT_ID = naming.agent_id_of(NAME)
