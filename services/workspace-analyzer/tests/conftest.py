@@ -5,9 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
+from in_memory import NOTHING, Abacus, Diary, Held, Shelf, Workshop
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
 from mesh_shared.testing import Issuer, running, with_schema
@@ -26,13 +27,14 @@ from mesh_workspace_analyzer.adapters.sources import GitSources, Limits
 from mesh_workspace_analyzer.adapters.static.reader import StaticReader
 from mesh_workspace_analyzer.app import create_app
 from mesh_workspace_analyzer.domain.affected import Change
-from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
-from mesh_workspace_analyzer.domain.build import Build, BuildOutcome
+from mesh_workspace_analyzer.domain.analysis import Analysis, Mode, conclude
+from mesh_workspace_analyzer.domain.build import Build
 from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.graph import Dependency, Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run as FormerRun
 from mesh_workspace_analyzer.domain.targets import Target
 from mesh_workspace_analyzer.repository import Analyses, GraphRow
+from mesh_workspace_analyzer.service.analyses import AnalysisDesk
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from mesh_workspace_analyzer.settings import Settings
 from pydantic import SecretStr
@@ -123,28 +125,6 @@ def archives(scratch: Path) -> ArchiveSources:
     return ArchiveSources(scratch=scratch, timeout_s=30, limits=Limits(files=100, size_bytes=1_000_000))
 
 
-NOTHING = Comparison(
-    workspace="w", base=Revision("main", None), head=Revision("HEAD", None), tree="t", changes=None
-)
-
-
-@dataclass(frozen=True)
-class Held:
-    """A working `ports.Source`: files in memory."""
-
-    files: dict[str, str]
-    comparison: Comparison = NOTHING
-
-    async def names(self) -> frozenset[str]:
-        return frozenset(self.files)
-
-    async def texts(self, names: Collection[str]) -> dict[str, str]:
-        return {name: self.files[name] for name in names}
-
-    async def copy(self, *, for_build: bool) -> Path:
-        raise NotImplementedError
-
-
 @pytest.fixture
 def statically() -> Callable[[dict[str, str]], Awaitable[ProjectGraph]]:
     """Reads files in memory as the static tier does."""
@@ -209,43 +189,6 @@ def found() -> Callable[..., Found]:
     return make
 
 
-@dataclass(slots=True)
-class Workshop:
-    """A working `ports.Sources`, `ports.Source` and `ports.Tool`: a build ends when it is let go."""
-
-    writes: tuple[bytes, ...] = (b"one\n",)
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
-    closed: int = 0
-    comparison: Any = None
-
-    @asynccontextmanager
-    async def open(self, workspace: str, *, base: str, head: str) -> AsyncGenerator["Workshop", None]:
-        try:
-            yield self
-        finally:
-            self.closed += 1
-
-    async def copy(self, *, for_build: bool) -> Path:
-        return Path("/")
-
-    async def names(self) -> frozenset[str]:
-        return frozenset()
-
-    async def texts(self, names: object) -> dict[str, str]:
-        return {}
-
-    async def build(
-        self, folder: Path, *, base: str | None, head: str | None, heard: Callable[[bytes], None]
-    ) -> BuildOutcome:
-        for chunk in self.writes:
-            heard(chunk)
-        self.begun.set()
-        await self.let_go.wait()
-        heard(b"end\n")
-        return BuildOutcome(succeeded=True, log_tail="end\n")
-
-
 @pytest.fixture
 def workshop() -> Workshop:
     return Workshop()
@@ -255,6 +198,34 @@ def workshop() -> Workshop:
 def desk(database: Database, workshop: Workshop) -> BuildDesk:
     """Builds in the workshop."""
     return BuildDesk(database=database, sources=workshop, tool=workshop, instance="0", is_allowed=True)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def abacus() -> Abacus:
+    return Abacus()
+
+
+@pytest.fixture
+def analyses(database: Database, shelf: Shelf, abacus: Abacus, archives: ArchiveSources) -> AnalysisDesk:
+    return AnalysisDesk(
+        database=database,
+        sources=shelf,
+        archives=archives,
+        histories=Diary(),
+        readers={Mode.STATIC: abacus},
+        reading=asyncio.Semaphore(2),
+        graphs_kept=2,
+    )
+
+
+@pytest.fixture
+def builds(database: Database, shelf: Shelf, abacus: Abacus) -> BuildDesk:
+    return BuildDesk(database=database, sources=shelf, tool=abacus, instance="0", is_allowed=True)
 
 
 @pytest.fixture

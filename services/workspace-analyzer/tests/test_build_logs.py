@@ -28,7 +28,7 @@ from mesh_workspace_analyzer.service.recorder import Recorder
 from sqlalchemy import func, select
 
 if TYPE_CHECKING:
-    from conftest import Workshop
+    from in_memory import Workshop
 
 Event = dict[str, Any]
 

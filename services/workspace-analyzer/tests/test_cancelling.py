@@ -20,7 +20,7 @@ from mesh_workspace_analyzer.service.builds import BuildDesk
 from sqlalchemy import select
 
 if TYPE_CHECKING:
-    from conftest import Workshop
+    from in_memory import Workshop
 
 Make = Callable[..., Any]
 

@@ -1,13 +1,14 @@
 """The use cases under pressure: many at once, callers that leave, replicas that share a database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from in_memory import Open
 from mesh_shared.database.engine import Database
 from mesh_workspace_analyzer.adapters.archives import ArchiveSources
 from mesh_workspace_analyzer.domain.analysis import Comparison, Mode, Revision
@@ -19,20 +20,6 @@ from mesh_workspace_analyzer.repository import GraphRow
 from mesh_workspace_analyzer.service.analyses import AnalysisDesk, Asked
 from mesh_workspace_analyzer.service.builds import BuildDesk
 from sqlalchemy import func, select
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    comparison: Comparison
-
-    async def copy(self, *, for_build: bool) -> Path:
-        return Path(self.comparison.tree)
-
-    async def names(self) -> frozenset[str]:
-        return frozenset()
-
-    async def texts(self, names: Collection[str]) -> dict[str, str]:
-        return {}
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from mesh_workspace_analyzer.service.jobs import JobDesk
 from sqlalchemy import select
 
 if TYPE_CHECKING:
-    from conftest import Workshop
+    from in_memory import Workshop
 
 ASKED = Asked(workspace="shop", head="change", runs=(Run(task="web:build", duration_ms=7),))
 
