@@ -52,14 +52,16 @@ async def pair(database_url: str) -> AsyncIterator[Pair]:
         databases.append(engine.connect(database_url))
     made: list[Server] = []
 
-    def servers(steps: Steps, *, can_stop: bool = True, **options: Any) -> tuple[Server, Server]:
+    def servers(
+        steps: Steps, *, can_stop: bool = True, looks_every_s: float = 0.02, **options: Any
+    ) -> tuple[Server, Server]:
         first, second = (
             Server(
                 executor=Agent(steps, can_stop=can_stop),
                 tasks=Tasks(databases[n % len(databases)], f"replica-{n}"),
                 input_modes=frozenset({"text/plain"}),
                 streams=True,
-                looks_every_s=0.02,
+                looks_every_s=looks_every_s,
                 **options,
             )
             for n in range(2)
@@ -197,6 +199,27 @@ async def test_who_follows_at_one_replica_hears_what_another_did(pair: Pair):
 
     assert first.task is not None
     assert rest[-1] is State.COMPLETED
+
+
+async def test_who_follows_is_not_told_that_a_message_was_taken(pair: Pair):
+    async def asks_then_is_done(turn: Turn) -> AsyncIterator[Update]:
+        if len(turn.task.history or []) == 1:
+            yield Moved(State.INPUT_REQUIRED)
+        else:
+            for _ in range(20):  # as long as this takes, whoever looks finds a message without an answer
+                await kept(other, turn.task.id)
+            yield Moved(State.COMPLETED)
+
+    one, other = pair(asks_then_is_done, looks_every_s=0)
+    task = await sent(one, said())
+    events = await one.subscribe(TaskRequest(id=task.id), ALICE)
+    await anext(events)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sent(other, said(task_id=task.id)))
+        told = [event.status_update.status.state async for event in events if event.status_update]
+
+    assert told == [State.COMPLETED]
 
 
 async def test_of_two_changes_of_one_version_one_is_made(pair: Pair):

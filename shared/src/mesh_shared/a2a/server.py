@@ -120,7 +120,10 @@ class Server:
             return canceled
 
     async def subscribe(self, wanted: TaskRequest, call: Call) -> AsyncGenerator[StreamResponse, None]:
-        """The task as it is, then each change until its end; a pause of the task is none."""
+        """The task as it is, then each change until its end; a pause of the task is none.
+
+        That a paused task took its next message is not told, but what the agent does with it.
+        """
         self._must_stream()
         task, _ = await self._task(wanted.id, call)
         if task.status.state.is_end:
@@ -148,7 +151,8 @@ class Server:
             else:
                 await wait(ticket, self.looks_every_s)
                 before, (task, _) = task, await self._task(task.id, call)
-                if task.status != before.status and task.id not in self._runs:
+                is_news = task.status != before.status and task.status.state is not State.SUBMITTED
+                if is_news and task.id not in self._runs:
                     yield steps.told(task)
             ticket, running, first = self._changed.ticket(), self._runs.get(task.id), 1
 
