@@ -56,6 +56,8 @@ class Shop:
     payments: list[str] = field(default_factory=list[str])
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     may_ask: asyncio.Event = field(default_factory=asyncio.Event)
+    till: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Open for one payment at a time: a caller that died comes again while its first one is being settled."""
 
     async def __call__(self, request: Request, agent: Agent) -> Response:
         payment = request.headers.get(SIGNATURE)
@@ -64,7 +66,8 @@ class Shop:
             await self.may_ask.wait()
             return Response(status_code=402, headers={REQUIRED: demand(*self.ways)})
         self.payments.append(payment)
-        taken = await self.take(Payment.decoded(payment)) if self.takes_money else ""
+        async with self.till:
+            taken = await self.take(Payment.decoded(payment)) if self.takes_money else ""
         if self.answers:
             return self.answers.pop(0)
         receipt = Settlement(success=True, transaction=taken, network=WAY.network, payer=TILL)
