@@ -78,26 +78,30 @@ async def test_a_rotation_while_calls_are_under_way_loses_none(
     operator: Operator, origin: Origin, agent: dict[str, str]
 ):
     takes(origin, OLD)
-    answers: list[int] = []
+    answers: list[list[int]] = [[] for _ in range(4)]
     is_over = asyncio.Event()
 
-    async def keep_calling() -> None:
+    async def keep_calling(answered: list[int]) -> None:
         while not is_over.is_set():
-            answers.append((await call(operator, agent)).status_code)
+            answered.append((await call(operator, agent)).status_code)
+
+    async def each_calls_anew() -> None:
+        seen = [len(answered) for answered in answers]
+        while any(len(answered) < before + 3 for answered, before in zip(answers, seen, strict=True)):
+            await asyncio.sleep(0.01)
 
     async with asyncio.TaskGroup() as callers:
-        for _ in range(4):
-            callers.create_task(keep_calling())
+        for answered in answers:
+            callers.create_task(keep_calling(answered))
         await rotate(operator, grace_s=60)
-        seen = len(answers)
-        while len(answers) < seen + 12:
-            await asyncio.sleep(0.01)
-        takes(origin, NEW)  # only now does the upstream learn of it, and forgets the old one
-        while len(answers) < seen + 24:
-            await asyncio.sleep(0.01)
+        await each_calls_anew()
+        takes(origin, OLD, NEW)  # only now does the upstream learn of it
+        await each_calls_anew()
+        takes(origin, NEW)
+        await each_calls_anew()
         is_over.set()
 
-    assert set(answers) == {200}
+    assert {status for answered in answers for status in answered} == {200}
     assert await states(operator) == {2: "active", 1: "grace"}
 
 
