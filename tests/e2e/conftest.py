@@ -4,12 +4,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from mesh_cli import parts
 from mesh_cli.demo import cast
 from mesh_cli.demo.stage import Stage
-from mesh_cli.embedded import EmbeddedMesh
+from mesh_cli.embedded import EmbeddedMesh, Ports
 from playwright.async_api import ConsoleMessage, Page, Request, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def other_ports() -> Ports:
+    """The ports of a mesh of one's own, beside the one that all share."""
+    rows = range(30_000, 40_000, 20)
+    return Ports(next(row for row in rows if all(map(parts.is_port_free, range(row, row + 20)))))
 
 
 @pytest.fixture

@@ -32,18 +32,13 @@ class Told:
     ports: Ports
 
 
-def free_ports() -> Ports:
-    first = next(f for f in range(30_000, 40_000, 20) if all(parts.is_port_free(f + n) for n in range(20)))
-    return Ports(first)
-
-
 def demo(*options: str) -> list[str]:
     return [sys.executable, "-m", "mesh_cli", "demo", *options]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    ports, state_dir = free_ports(), tmp_path_factory.mktemp("demo")
+def told(tmp_path_factory: pytest.TempPathFactory, other_ports: Ports) -> Iterator[Told]:
+    ports, state_dir = other_ports, tmp_path_factory.mktemp("demo")
     options = ["--json", "--keep", "--first-port", str(ports.first), "--state-dir", str(state_dir)]
     running = subprocess.Popen(demo(*options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -163,8 +158,8 @@ def test_ctrl_c_leaves_no_process_and_no_port_behind(told: Told):
     assert all(parts.is_port_free(port) for port in told.ports.services.values())
 
 
-def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path):
-    ports = free_ports()
+def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, other_ports: Ports):
+    ports = other_ports
     options = ["--first-port", str(ports.first), "--state-dir", str(tmp_path / "state")]
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,6 +13,7 @@ from shutil import rmtree
 from types import MappingProxyType
 
 from mesh_cli import parts, processes
+from mesh_cli.chain import Chain
 from mesh_cli.parts import CHAIN_ID, ROOT
 from mesh_cli.processes import Process
 
@@ -98,6 +99,10 @@ class EmbeddedMesh:
         return f"http://127.0.0.1:{self.ports.anvil}"
 
     @property
+    def chain(self) -> Chain:
+        return Chain(self.rpc_url, self.state_dir / "anvil.json")
+
+    @property
     def redis_url(self) -> str:
         return f"redis://127.0.0.1:{self.ports.redis}/0"
 
@@ -117,12 +122,11 @@ class EmbeddedMesh:
         return self.home("security-gateway") / "keys" / service / "service.key"
 
     def start_part(self, name: str) -> None:
-        """Starts Anvil or Redis, again after it was stopped; Anvil goes on from where it stopped."""
+        """Starts Anvil or Redis, again after it was stopped; Anvil goes on from what was written down."""
         if name == "redis":
             self.running[name] = parts.redis(self.ports.redis, self.state_dir)
             return
-        state = str(self.state_dir / "anvil.json")
-        self.running[name] = parts.anvil(self.ports.anvil, self.state_dir, "--state", state)
+        self.running[name] = parts.anvil(self.ports.anvil, self.state_dir, *self.chain.options())
 
     def start_service(self, name: str) -> None:
         """Starts one of the five; returns before it is ready."""
@@ -142,6 +146,9 @@ class EmbeddedMesh:
         self.running[name].wait_until(lambda: is_ready(self.url(name)), READY_S)
 
     def stop(self, name: str, sig: signal.Signals = signal.SIGTERM) -> None:
+        """Ends one of the processes; the chain is written down before, unless it is to be killed."""
+        if name == "anvil" and sig is not signal.SIGKILL:
+            self.chain.write_down()
         self.running.pop(name).stop(sig)
 
     def stop_all(self) -> None:
