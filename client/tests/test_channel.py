@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import stamina
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mesh_client import MeshError, Problem, Unfinished, Unreachable
 from mesh_client.channel import Channel, Patience, decoded, ended, segment
@@ -184,6 +184,8 @@ async def test_what_does_not_end_in_time_is_unfinished():
 
 
 @given(st.text())
+@example(".")
+@example("..")
 def test_a_name_is_one_segment_of_a_path_whatever_is_in_it(name: str):
     path = httpx.URL(f"{URL}/v1/agents/{segment(name.encode('utf-8', 'replace').decode())}/card").raw_path
 

@@ -75,10 +75,10 @@ async def test_a_role_falls_to_another_when_its_holder_is_killed(postgres_url: s
 
 
 async def test_a_holder_that_does_nothing_keeps_its_role(heir: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(role, "SILENCE_S", 0.3)
+    monkeypatch.setattr(role, "SILENCE_S", 1)
 
     async with heir.sole("indexer"):
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(1.5)
 
         async with heir.engine.connect() as other:
             is_free = await other.scalar(text("SELECT pg_try_advisory_lock(hashtext('indexer'))"))

@@ -106,8 +106,12 @@ async def ended(
 
 
 def segment(name: object) -> str:
-    """A name as one segment of a path, whatever is in it."""
-    return quote(str(name), safe="")
+    """A name as one segment of a path, whatever is in it.
+
+    Dots alone, which `quote` leaves as they are, would lead up the path (RFC 3986 §5.2.4).
+    """
+    quoted = quote(str(name), safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 def decoded(response: httpx.Response, kind: type[T]) -> T:

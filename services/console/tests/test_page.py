@@ -28,6 +28,7 @@ def test_what_a_service_does_not_say_is_no_empty_text():
 
 def test_a_step_of_a_path_is_one_step():
     assert segment("../a?b#c") == "..%2Fa%3Fb%23c"
+    assert segment("..") == "%2E%2E"
 
 
 async def outcome(error: Exception | None = None) -> str:

@@ -185,5 +185,6 @@ def _serializer(request: Request) -> URLSafeSerializer:
 
 
 def segment(text: str) -> str:
-    """`text` as one step of a path, whatever is in it."""
-    return quote(text, safe="")
+    """`text` as one step of a path, whatever is in it; dots alone would lead up it (RFC 3986 §5.2.4)."""
+    quoted = quote(text, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
