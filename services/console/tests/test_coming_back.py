@@ -70,6 +70,15 @@ async def test_who_sends_a_form_too_late_is_led_back_to_its_page(visitor: Browse
     assert answer.headers["location"] == "/login?next=/runs/1"
 
 
+async def test_the_browser_is_told_whose_page_it_is_and_that_a_form_was_not_done(visitor: Browser):
+    page = await visitor.open("/workspace")
+    forged = await visitor.send("/workspace", 403, csrf="of a session before")
+    login = await visitor.open("/login")
+
+    assert f'data-subject="{AGENT}"' in page
+    assert ["data-undone" in shown for shown in (page, forged, login)] == [False, True, True]
+
+
 @pytest.mark.parametrize("referer", ["http://[", "//evil.example//evil.example", ""])
 async def test_a_way_back_that_leads_nowhere_leads_to_the_first_page(visitor: Browser, referer: str):
     visitor.change(**late(-1))

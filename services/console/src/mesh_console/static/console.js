@@ -1,5 +1,7 @@
 // Behaviour that HTML has not: the theme, copying, and what other modules of ours add when wanted.
 
+import "/static/forms.js";
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;
