@@ -138,6 +138,100 @@ async def test_a_request_that_changes_something_is_never_sent_twice(
     assert [seen.target for seen in origin.seen] == ["/first", "/second"]
 
 
+async def test_a_request_that_changes_nothing_is_repeated_once_when_a_kept_connection_has_died(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    answers = iter([[b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"], [b""]])
+    origin.says = lambda seen: next(answers, seen.answer(b"again"))
+    await read(upstream, outgoing(f"{origin.url}/first"))
+
+    assert await read(upstream, outgoing(f"{origin.url}/second")) == b"again"
+
+    assert [seen.target for seen in origin.seen] == ["/first", "/second", "/second"]
+    origin.says = lambda _: [b""]
+    with pytest.raises(UpstreamUnreachable):
+        await read(upstream, outgoing(f"{origin.url}/third"))
+    assert [seen.target for seen in origin.seen[3:]] == ["/third", "/third"]
+
+
+async def test_a_request_without_a_body_says_so_where_one_is_usual(upstream: AiohttpUpstream, origin: Origin):
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        await read(upstream, outgoing(f"{origin.url}/a", method))
+
+    said = {seen.method: seen.values("content-length") for seen in origin.seen}
+    bare = {method: ["0"] for method in ("POST", "PUT", "PATCH", "DELETE")}
+    assert said == {"GET": [], "HEAD": []} | bare
+    assert origin.connections == 1
+
+
+async def test_a_body_ends_where_its_declared_length_does(upstream: AiohttpUpstream, origin: Origin):
+    await read(upstream, outgoing(f"{origin.url}/a", "POST", [b"12", b"345"], 3))
+    await read(upstream, outgoing(f"{origin.url}/b"))
+
+    assert [(seen.target, seen.body) for seen in origin.seen] == [("/a", b"123"), ("/b", b"")]
+
+
+async def test_what_would_begin_another_field_never_goes_out(upstream: AiohttpUpstream, origin: Origin):
+    for odd in ("a\r\nx-b: c", "a\nb", "a\0b"):
+        request = replace(outgoing(f"{origin.url}/a"), fields=(("x-a", odd),))
+        with pytest.raises(ValueError, match="control character") as failure:
+            await upstream.send(request)
+        assert odd not in str(failure.value)
+
+    assert origin.seen == []
+
+
+async def test_what_comes_before_the_answer_is_not_the_answer(upstream: AiohttpUpstream, origin: Origin):
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+    origin.says = lambda seen: [b"HTTP/1.1 100 Continue\r\n\r\n", early, *seen.answer(b"at last")]
+
+    assert await read(upstream, outgoing(f"{origin.url}/a")) == b"at last"
+    assert await read(upstream, outgoing(f"{origin.url}/b", "POST", [b"1"], 1)) == b"at last"
+    assert origin.connections == 1
+
+
+async def test_an_answer_that_does_not_wait_for_the_question_ends_it(upstream: AiohttpUpstream):
+    """Its connection is not used again: the rest of the question would be taken for the next one."""
+    connections: list[asyncio.StreamWriter] = []
+    is_left = asyncio.Event()
+
+    async def impatient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno")
+        await reader.read()
+        is_left.set()
+        writer.close()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"1"
+        await asyncio.Event().wait()
+
+    server = await asyncio.start_server(impatient, "127.0.0.1", 0)
+    async with server, asyncio.timeout(60):
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert await read(upstream, replace(outgoing(url, "POST"), body=endless())) == b"no"
+        await is_left.wait()
+
+    assert len(connections) == 1
+
+
+async def test_what_is_no_answer_is_told_from_none(upstream: AiohttpUpstream, origin: Origin):
+    for said in (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"):
+        origin.says = lambda _, said=said: [said]
+        with pytest.raises(UpstreamUnreachable):
+            await read(upstream, outgoing(f"{origin.url}/a", "POST"))
+
+
+async def test_public_and_private_requests_share_no_connection(upstream: AiohttpUpstream, origin: Origin):
+    await read(upstream, outgoing(f"{origin.url}/a"))
+
+    with pytest.raises(UpstreamAddress):
+        await read(upstream, replace(outgoing(f"{origin.url}/b"), allow_private=False))
+
+    assert [seen.target for seen in origin.seen] == ["/a"]
+
+
 async def test_connections_are_kept(upstream: AiohttpUpstream, origin: Origin):
     for n in range(5):
         await read(upstream, outgoing(f"{origin.url}/{n}"))

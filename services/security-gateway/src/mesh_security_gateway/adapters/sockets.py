@@ -9,10 +9,11 @@ from typing import Literal
 
 import aiohttp
 from aiohttp import WSMsgType
+from mesh_shared import dial
 from mesh_shared.serve import MAX_MESSAGE_BYTES
 from yarl import URL
 
-from mesh_security_gateway.adapters.upstream import client, outcome
+from mesh_security_gateway.adapters.upstream import CONNECT_S, outcome
 from mesh_security_gateway.errors import (
     UpgradeRefused,
     UpstreamBroken,
@@ -130,11 +131,24 @@ async def _stay(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
     return response
 
 
+def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
+    """No cookies, no environment proxies, and no tracing: its spans would carry the address with an injected
+    key.
+    """
+    return aiohttp.ClientSession(
+        connector=dial.connector(allow_private=allow_private),
+        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=idle_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+        auto_decompress=False,
+        trust_env=False,
+        middlewares=(_stay,),
+    )
+
+
 @asynccontextmanager
 async def open_sockets(idle_s: float, tls: Tls) -> AsyncGenerator[AiohttpSockets, None]:
     """WebSockets for the lifetime of the block."""
-    public, private = (
-        client(allow_private=allowed, idle_s=idle_s, middlewares=(_stay,)) for allowed in (False, True)
-    )
+    public, private = (_client(allow_private=allowed, idle_s=idle_s) for allowed in (False, True))
     async with public, private:
         yield AiohttpSockets(public, private, idle_s, tls)
