@@ -189,6 +189,14 @@ def test_the_command_says_what_holds_and_fails_for_what_does_not(tmp_path: Path)
     )
 
 
+def test_the_command_tells_programs_what_it_tells_people(tmp_path: Path):
+    (tmp_path / "whole").write_bytes(exported(lines(5)))
+
+    told = CliRunner().invoke(app, ["audit", "verify", str(tmp_path / "whole"), "--key", KEY, "--json"])
+
+    assert json.loads(told.output) == {"origin": NAME, "size": 5, "root": root(lines(5)).hex()}
+
+
 ROOT64 = base64.b64encode(root([])).decode()
 WITNESS = Ed25519PrivateKey.from_private_bytes(b"\3" * 32)
 

@@ -1,5 +1,6 @@
 """The `mesh` command says what went wrong in one line, and tells the shell by its exit code."""
 
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def test_every_command_says_what_it_does():
     code, said = ended("--help")
 
     assert code == 0
-    brought = ("agents", "run", "deploy", "undeploy", "analyze", "events", "config")
+    brought = ("up", "down", "agents", "run", "deploy", "undeploy", "analyze", "events", "config")
     commands = ("demo", "dev", "doctor", "openapi", "audit", *brought)
     assert all(command in said for command in commands)
 
@@ -118,6 +119,39 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all the programs that the machine has."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("argv", "asked"),
+    [
+        (["up"], "up"),
+        (["up", "--profile", "observability"], "up PROFILE=observability"),
+        (["down"], "down"),
+    ],
+)
+def test_the_mesh_of_docker_compose_is_brought_up_and_down_by_the_makefile(
+    path: Path, argv: list[str], asked: str
+):
+    program(path, "make", f'echo "$@" > {path}/asked')
+
+    code, said = ended(*argv)
+
+    assert (code, said) == (0, "")
+    assert (path / "asked").read_text() == f"--no-print-directory -C {parts.ROOT} {asked}\n"
+
+
+def test_a_mesh_of_docker_compose_that_does_not_come_up_is_a_one(path: Path):
+    program(path, "make", "exit 2")
+
+    assert ended("up")[0] == 1
+
+
+def test_without_make_the_cure_is_named(path: Path):
+    assert ended("up") == (1, "mesh: make is not installed: install make.\n")
+
+
+def test_a_profile_that_is_none_is_a_wrong_call(path: Path):
+    assert ended("up", "--profile", "a; rm -r /")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -173,4 +207,15 @@ def test_what_is_only_absent_does_not_fail_the_doctor_and_what_is_needed_does(pa
         "absent",
         "absent",
     )
+    assert code == 1
+
+
+def test_the_doctor_tells_programs_what_it_tells_people(path: Path):
+    program(path, "node", "echo v22.0.0")
+
+    code, said = ended("doctor", "--json", "--first-port", str(parts.free_port()))
+
+    found = {finding.pop("subject"): finding for finding in json.loads(said)["findings"]}
+    assert found["node"] == {"ok": True, "text": "v22.0.0", "needed": True}
+    assert found["git"] == {"ok": False, "text": "not installed: install git", "needed": True}
     assert code == 1

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -17,6 +17,8 @@ import httpx
 import typer
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from mesh_cli.remote.way import AsJson
 
 READ_BYTES = 1 << 20
 ANSWER_S = 10.0
@@ -215,6 +217,7 @@ def verify_file(
         typer.Option(help="A transaction of GET /v1/audit/anchors, asked of the node; may be repeated."),
     ] = None,
     rpc_url: Annotated[str, typer.Option(help="JSON-RPC address of that node.")] = "http://127.0.0.1:8370",
+    as_json: AsJson = False,
 ) -> None:
     """Say whether an exported audit is whole and unchanged; exit 1 when it is not."""
     try:
@@ -226,7 +229,9 @@ def verify_file(
     except NotProved as fault:
         typer.echo(f"mesh: {fault}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{checkpoint.origin}: {checkpoint.size} entries hold, root {checkpoint.root.hex()}")
+    told = asdict(checkpoint) | {"root": checkpoint.root.hex()}
+    text = "{origin}: {size} entries hold, root {root}".format_map(told)
+    typer.echo(json.dumps(told, indent=2) if as_json else text)
 
 
 def _key_text(key: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mesh_cli.embedded import PACKAGES
-from mesh_cli.remote.way import plain
+from mesh_cli.remote.way import AsJson, plain
 
 app = typer.Typer(no_args_is_help=True, help="What the services would be started with.")
 PREFIX = "MESH_"
@@ -46,7 +46,7 @@ class Report:
 @app.command()
 def check(
     service: Service = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the effective settings with secrets masked; exit 1 when a service would not start."""
     if unknown := sorted(set(service or ()) - set(PACKAGES)):

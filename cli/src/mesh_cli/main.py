@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from rich.table import Table
 from mesh_cli import audit, configuration, documents, extensions
 from mesh_cli import doctor as examination
 from mesh_cli.chain import Chain
+from mesh_cli.composed import down, up
 from mesh_cli.demo import story
 from mesh_cli.embedded import EmbeddedMesh, Ports, embedded
 from mesh_cli.parts import ROOT
@@ -26,6 +28,7 @@ from mesh_cli.remote.deployments import deploy, undeploy
 from mesh_cli.remote.events import tail
 from mesh_cli.remote.mcp import mcp
 from mesh_cli.remote.runs import run
+from mesh_cli.remote.way import AsJson
 from mesh_cli.remote.workspaces import analyze
 from mesh_cli.trouble import one_clear_line
 
@@ -33,7 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.add_typer(audit.app, name="audit")
 app.add_typer(configuration.app, name="config")
 extensions.add_to(app)
-for command in (agents, run, deploy, undeploy, analyze, mcp):
+for command in (up, down, agents, run, deploy, undeploy, analyze, mcp):
     app.command()(command)
 app.command(name="events")(tail)
 FirstPort = Annotated[
@@ -89,10 +92,12 @@ def dev(
 
 
 @app.command()
-def doctor(first_port: FirstPort = 8370) -> None:
-    """Say what is missing on this machine, and how to mend it."""
+def doctor(first_port: FirstPort = 8370, as_json: AsJson = False) -> None:
+    """Say what is missing on this machine, and how to mend it; exit 1 when something is."""
     findings = list(examination.examine(Ports(first_port)))
-    for finding in findings:
+    if as_json:
+        typer.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
+    for finding in [] if as_json else findings:
         mark = "ok" if finding.ok else "MISSING" if finding.needed else "absent"
         typer.echo(f"{mark:8} {finding.subject:12} {finding.text}")
     raise typer.Exit(any(finding.needed and not finding.ok for finding in findings))
