@@ -159,12 +159,12 @@ def exploding() -> dict[str, Any]:
 )
 def test_no_schema_holds_the_verifier_up(schema: dict[str, Any], instance: Any):
     assert faults(schema) == {}
-    started = time.monotonic()
+    started = time.process_time()
 
     with pytest.raises(Undecidable):
         first_error(schema, instance, within(0.1))
 
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -181,12 +181,12 @@ def test_a_schema_that_leads_in_circles_decides_nothing(schema: dict[str, Any]):
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(?:a|aa)+$", "(a|a?)+$"])
 def test_a_pattern_that_backtracks_for_ever_is_given_up(pattern: str):
-    started = time.monotonic()
+    started = time.process_time()
 
     with pytest.raises(Undecidable):
         patterns.found(pattern, "a" * 5_000 + "c")
 
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,13 @@ def test_a_change_of_everything_in_a_large_workspace_is_answered_at_once():
         projects=tuple(Project(name=name, root=f"libs/{name}", workspace_inputs=("**/*",)) for name in names),
         dependencies=tuple(Dependency(name, "p0") for name in names[1:]),
     )
-    started = time.monotonic()
+    started = time.process_time()
 
     found = find_affected(graph, [Change(f"libs/p0/{n}.ts") for n in range(5000)])
 
     assert len(found) == len(names)
     assert sum(len(affected.files) for affected in found) == len(names) * 100
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_globs_that_would_take_too_long_to_compare_affect_their_readers_by_every_change():
@@ -160,9 +160,9 @@ def test_globs_that_would_take_too_long_to_compare_affect_their_readers_by_every
     graph = ProjectGraph(
         projects=(Project(name="a", root="a", workspace_inputs=hostile), Project(name="b", root="b"))
     )
-    started = time.monotonic()
+    started = time.process_time()
 
     found = find_affected(graph, [Change(f"{'x/' * 50}{n}.ts") for n in range(1000)])
 
     assert [(affected.project, affected.reason) for affected in found] == [("a", Reason.GLOBAL)]
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10

@@ -150,12 +150,12 @@ def test_so_is_such_a_package_json(defused: Defuse, tmp_path: Path):
 
 @pytest.mark.parametrize("unit", ["/*", '"\\', '\\"', "//", ", ", "{", '"', "/* ", '",'])
 def test_no_text_keeps_the_service_busy(defused: Defuse, unit: str):
-    started = time.monotonic()
+    started = time.process_time()
 
     with pytest.raises(BrokenProjectConfiguration):
         defused(unit * (MAX_BYTES // len(unit) - 1))
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

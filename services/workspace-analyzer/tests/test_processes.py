@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -102,12 +101,10 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
 
 
 async def test_what_a_program_leaves_behind_is_killed_when_it_ends(tmp_path: Path):
-    started = time.monotonic()
-
-    code, said = await sh(f"sleep 100 & echo $! > {tmp_path}/pid; echo done", tmp_path)
+    async with asyncio.timeout(60):
+        code, said = await sh(f"sleep 100 & echo $! > {tmp_path}/pid; echo done", tmp_path)
 
     assert (code, said) == (0, "done\n")
-    assert time.monotonic() - started < 5
     await dies(await pid_in(tmp_path / "pid"))
 
 
@@ -200,12 +197,9 @@ async def test_a_program_that_will_not_end_by_itself_is_killed(tmp_path: Path):
 
 
 async def test_a_program_that_closes_its_output_still_has_its_time(tmp_path: Path):
-    started = time.monotonic()
-
-    with pytest.raises(TimeoutError):
-        await sh("exec >&- 2>&-; sleep 100", tmp_path, timeout_s=0.5)
-
-    assert time.monotonic() - started < 8
+    async with asyncio.timeout(60):
+        with pytest.raises(TimeoutError):
+            await sh("exec >&- 2>&-; sleep 100", tmp_path, timeout_s=0.5)
 
 
 async def test_many_programs_at_once_keep_their_words_apart(tmp_path: Path):
