@@ -1,13 +1,14 @@
 """The console as a person uses it: a real browser, on the mesh of everybody."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 from mesh_cli.demo.cast import Player
 from mesh_cli.demo.stage import Stage
 from mesh_cli.embedded import EmbeddedMesh
+from mesh_cli.parts import ROOT
 from mesh_console.domain.panels import PANELS
 from playwright.async_api import Page, expect
 
@@ -15,6 +16,11 @@ pytestmark = [pytest.mark.xdist_group("mesh"), pytest.mark.again]
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{ 7 * 7 }}"
 PAGES = (*(path for path in PANELS if path != "/docs"), "/docs/events")
+FORMS = ("/deployments/preview", "/login")
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+WCAG_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+FAULTS = """async (rules) => (await axe.run({ runOnly: rules })).violations
+    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))"""
 PHONE = {"width": 390, "height": 844}
 WIDTH = "document.documentElement.scrollWidth"
 
@@ -48,6 +54,26 @@ async def test_every_panel_is_clean_and_fits_a_phone_and_the_dark(
     wide = [path for path in paths if await page.goto(path) and await page.evaluate(WIDTH) > PHONE["width"]]
 
     assert (errors, foreign, wide) == ([], [], [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_on_any_page_that_wcag_aa_forbids(
+    page: Page, stage: Stage, run: dict[str, Any], storefront: str, scheme: Literal["light", "dark"]
+):
+    analysis = await stage.ask("POST", "workspace-analyzer", "/v1/analyses", json={"workspace": storefront})
+    await page.emulate_media(color_scheme=scheme)
+    agent = run["steps"][0]["attempts"][0]["agent_id"]
+    paths = [*PAGES, *FORMS, f"/runs/{run['id']}", f"/agents/{agent}", f"/workspace/{analysis.body['id']}"]
+    found = {path: await faults(page, path) for path in paths}
+
+    assert {path: told for path, told in found.items() if told} == {}
+
+
+async def faults(page: Page, path: str) -> list[str]:
+    """The rule and the place of whatever is wrong with a page."""
+    await page.goto(path)
+    await page.evaluate(AXE.read_text())
+    return await page.evaluate(FAULTS, WCAG_AA)
 
 
 async def test_a_run_is_drawn_with_its_agents_and_its_money(
