@@ -1,7 +1,9 @@
 """The API documents of all services on one page, and their events on another."""
 
 import gzip
+import hashlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ async def test_there_is_no_document_of_anything_else(passer_by: Browser, service
 async def test_styles_of_a_page_are_let_in_by_the_portal_alone(passer_by: Browser):
     policies = {
         path: (await passer_by.http.get(path)).headers["content-security-policy"]
-        for path in ("/docs", "/docs/events", "/static/scalar.js", "/login")
+        for path in ("/docs", "/docs/events", "/static/portal.js", "/login")
     }
 
     assert [path for path, policy in policies.items() if "unsafe" in policy] == ["/docs"]
@@ -118,10 +120,12 @@ async def test_styles_of_a_page_are_let_in_by_the_portal_alone(passer_by: Browse
     assert "style-src 'self' 'unsafe-inline';" in policies["/docs"]
 
 
-async def test_the_program_of_the_portal_comes_packed_and_may_be_kept(passer_by: Browser):
-    async with passer_by.http.stream("GET", "/static/scalar.js") as answer:
+async def test_the_program_of_the_portal_comes_packed_and_is_fetched_once(passer_by: Browser):
+    (program,) = re.findall(r'src="(/static/scalar[^"]+)"', await passer_by.open("/docs"))
+    async with passer_by.http.stream("GET", program) as answer:
         packed = b"".join([piece async for piece in answer.aiter_raw()])
 
     assert answer.headers["content-encoding"] == "gzip"
-    assert answer.headers["cache-control"] == "private, max-age=3600"
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert hashlib.sha256(packed).hexdigest()[:12] in program
     assert b"createApiReference" in gzip.decompress(packed)
