@@ -8,7 +8,7 @@ pattern speaks A2A 1.0 over JSON-RPC (`/a2a/`) and HTTP+JSON (`/rest`) without b
 
 import argparse
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +92,15 @@ SCENARIOS: dict[str, list[Update]] = {
 }
 
 
+async def a_while() -> None:
+    await asyncio.sleep(LONG_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """Does what the beginning of a message's id asks for; `long_s` is how long the long one takes."""
+    """Does what the beginning of a message's id asks for; the long one works until `long_work` is done."""
 
-    long_s: float = LONG_S
+    long_work: Callable[[], Awaitable[object]] = a_while
 
     @property
     def can_stop(self) -> bool:
@@ -106,7 +110,7 @@ class Scenarios:
         id = turn.message.message_id
         if id.startswith("test-resubscribe-message-id"):
             yield WORKING
-            await asyncio.sleep(self.long_s)
+            await self.long_work()
             yield COMPLETED
         elif id.startswith("tck-message-response"):
             said = Part(text="Direct message response")

@@ -1,5 +1,6 @@
 """An agent of the pattern over both bindings of A2A: what the compatibility kit asks, without the kit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -85,11 +86,19 @@ def states(events: list[Body]) -> list[str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncClient]:
+async def is_done() -> asyncio.Event:
+    """Whether the agent is through with its long work."""
+    return asyncio.Event()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def http(
+    is_done: asyncio.Event, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AsyncClient]:
     """One agent for all tests of this file."""
     folder = tmp_path_factory.mktemp("agent")
     database_url = f"sqlite+aiosqlite:///{folder}/tasks.db"
-    app = create_app("http://127.0.0.1:8395", database_url, Scenarios(long_s=0.2))
+    app = create_app("http://127.0.0.1:8395", database_url, Scenarios(is_done.wait))
     async with (
         served(app) as url,
         AsyncClient(base_url=url, headers={"A2A-Version": "1.0"}, timeout=60) as http,
@@ -211,15 +220,19 @@ async def test_chunks_of_an_artifact_become_one(agent: Agent):
     assert [part["text"] for part in task["artifacts"][0]["parts"]] == ["chunk-1 ", "chunk-2"]
 
 
-async def test_who_subscribes_is_told_what_comes(agent: Agent):
+async def test_who_subscribes_is_told_what_comes(agent: Agent, is_done: asyncio.Event):
     working = (await agent.send("test-resubscribe-message-id", configuration={"returnImmediately": True}))[
         "task"
     ]
+    events = agent.events("SubscribeToTask", {"id": working["id"]})
+    told = [await anext(events)]
 
-    events = [event async for event in agent.events("SubscribeToTask", {"id": working["id"]})]
+    is_done.set()
+    told += [event async for event in events]
+    is_done.clear()
 
-    assert list(events[0]) == ["task"]
-    assert states(events) == ["WORKING", "COMPLETED"]
+    assert list(told[0]) == ["task"]
+    assert states(told) == ["WORKING", "COMPLETED"]
 
 
 async def test_a_subscription_outlives_a_pause(agent: Agent):

@@ -40,7 +40,7 @@ def caller(place: tuple[Caller, Town], bidders: dict[str, Agent]) -> Caller:
     return place[0]
 
 
-def task(deadline_s: int = 2, **more: Any) -> Body:
+def task(deadline_s: int, **more: Any) -> Body:
     select = {"mode": "auction", "deadline_s": deadline_s}
     return {"task": "t", "requirements": [{"id": "a", "capability": "auctioned", "select": select} | more]}
 
@@ -70,7 +70,7 @@ async def bid(caller: Caller, run: Body, agent: Agent, price: int, signature: st
 async def test_the_best_bid_is_hired_and_paid_what_it_asked_for(
     caller: Caller, place: tuple[Caller, Town], bidders: dict[str, Agent]
 ):
-    run = await open_auction(caller, task())
+    run = await open_auction(caller, task(deadline_s=5))
     ann, bob = bidders["ann"], bidders["bob"]
 
     first = await bid(caller, run, ann, 500, signed(place[1], run, ann, 500))
