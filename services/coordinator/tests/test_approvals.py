@@ -130,7 +130,7 @@ async def test_nobody_is_asked_up_to_that_price(caller: Caller):
 
 
 async def test_a_question_expires_with_the_run(caller: Caller):
-    run = await asked(caller, task(deadline_s=1))
+    run = await asked(caller, task(deadline_s=3))
     ended = await caller.ended(run["id"])
 
     answer = await decide(caller, run, "approve")

@@ -149,7 +149,7 @@ async def test_of_many_at_once_one_uses_the_approval(operator_everywhere: Operat
 async def test_an_approval_that_is_not_used_in_time_is_worth_nothing(
     make_app: MakeApp, operate: Callable[..., Any], origin: Origin
 ):
-    async with operate(make_app(approval_s=1)) as operator:
+    async with operate(make_app(approval_s=3)) as operator:
         await operator.connect(origin.url)
         await operator.grant("agent-7", needs_approval=True)
         agent = await operator.agent("agent-7")
