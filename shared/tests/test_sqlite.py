@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiosqlite
 import pytest
-from mesh_shared.database import engine
+from mesh_shared.database import engine, sqlite
 from mesh_shared.database.engine import Database
 from mesh_shared.database.sqlite import BEGIN, Connection
 from mesh_shared.errors import Unavailable
@@ -162,6 +162,50 @@ async def test_what_cannot_be_written_leaves_nothing_behind_and_no_lock(database
     await database.write_if((ADD, [{"id": 3, "word": "third"}]))
 
     assert await seen(database) == ["first", "third"]
+
+
+NAMED = select(NOTES.c.word).where(NOTES.c.id == bindparam("sought"))
+
+
+async def test_a_peek_sees_what_any_connection_has_committed(database: Database, tmp_path: Path):
+    everything = select(NOTES.c.word).order_by(NOTES.c.id)
+    assert database.peek(everything, {}) == []
+
+    await database.write_if((ADD, [{"id": 1, "word": "lane"}]))
+    assert database.peek(everything, {}) == [("lane",)]
+    async with database.write() as session:
+        await session.execute(text("INSERT INTO notes VALUES (2, 'engine')"))
+    assert database.peek(everything, {}) == [("lane",), ("engine",)]
+    with sqlite3.connect(tmp_path / "mesh.db") as stranger:
+        stranger.execute("INSERT INTO notes VALUES (3, 'another process')")
+    stranger.close()
+    assert database.peek(everything, {}) == [("lane",), ("engine",), ("another process",)]
+
+
+async def test_between_two_commits_a_peek_runs_once_for_each_thing_that_is_sought(database: Database):
+    first, *rest = ({"id": n, "word": f"w{n}"} for n in range(3))
+    await database.write_if((ADD, [first]), (ADD, rest))
+
+    found, again = (database.peek(NAMED, {"sought": 1}) for _ in range(2))
+    others = [database.peek(NAMED, {"sought": n}) for n in (0, 2, 9)]
+
+    assert found is again
+    assert (found, others) == ([("w1",)], [[("w0",)], [("w2",)], []])
+
+
+async def test_peeks_of_more_things_than_are_kept_are_right_as_well(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sqlite, "MOST_PEEKED", 4)
+    first, *rest = ({"id": n, "word": f"w{n}"} for n in range(10))
+    await database.write_if((ADD, [first]), (ADD, rest))
+
+    for _ in range(2):
+        assert [database.peek(NAMED, {"sought": n}) for n in range(10)] == [[(f"w{n}",)] for n in range(10)]
+    found = database.peek(NAMED, {"sought": 0})
+    for n in range(1, 10):
+        database.peek(NAMED, {"sought": n})
+    assert database.peek(NAMED, {"sought": 0}) is not found
 
 
 async def test_a_peek_sees_every_commit_and_gives_up_rather_than_wait(database: Database):

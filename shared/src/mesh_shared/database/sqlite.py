@@ -20,6 +20,8 @@ BEGIN = "BEGIN"
 BUSY_TIMEOUT_S = 10
 CACHE_KIB = 8192
 """Of a connection, as far as needed: rows of large tables come a third faster than from 2 MiB."""
+MOST_PEEKED = 1000
+"""Peeks of which the rows are kept, until the next commit at most."""
 Write = tuple[Executable, Sequence[Mapping[str, Any]]]
 """A statement, and the parameters of each time that it is executed."""
 
@@ -132,17 +134,26 @@ class Lanes:
         self._path = path
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
+        self._version: object = None
+        self._peeked: dict[object, list[tuple[Any, ...]]] = {}
         self._thread = ThreadPoolExecutor(1, "sqlite-writer")
 
     def peek(self, statement: Executable, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows, in the caller's own thread: what is in memory comes sooner than a change of threads does.
 
+        The statement runs once between two commits, whoever commits: SQLite counts them for its readers.
         Raises `sqlite3.Error`, also rather than waiting for anybody.
         """
         if self._reader is None:
             self._reader = self._open(timeout=0)
-        sql, constants = compiled(statement)
-        return self._reader.execute(sql, {**constants, **parameters}).fetchall()
+        version = self._reader.execute("PRAGMA data_version").fetchone()
+        if version != self._version or len(self._peeked) >= MOST_PEEKED:
+            self._version, self._peeked = version, {}
+        key = (statement, *parameters.items())
+        if key not in self._peeked:
+            sql, constants = compiled(statement)
+            self._peeked[key] = self._reader.execute(sql, {**constants, **parameters}).fetchall()
+        return self._peeked[key]
 
     async def write_if(self, guard: Write, others: Sequence[Write]) -> bool:
         """See `Database.write_if`. Raises `sqlite3.Error`."""
@@ -166,7 +177,7 @@ class Lanes:
             self._reader.close()
         if self._writer is not None:
             self._thread.submit(self._writer.close)
-        self._reader = self._writer = None
+        self._reader = self._writer = self._version = None
 
 
 def prepare(connection: Any) -> None:
