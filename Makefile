@@ -16,8 +16,10 @@ AKASH := .cache/akash/akash
 AKASH_MODULE := services/deployer/tests/markets/chain
 KUSTOMIZE := .cache/kustomize/kustomize
 KUSTOMIZE_MODULE := sigs.k8s.io/kustomize/kustomize/v5
+JAEGER := .cache/jaeger/jaeger
+JAEGER_MODULE := github.com/jaegertracing/jaeger/cmd/jaeger
 
-.PHONY: help setup demo dev test again fuzz nightly check documents up down bench kubo akash kustomize openapi artifacts
+.PHONY: help setup demo dev test again fuzz nightly check documents up down bench kubo akash jaeger kustomize openapi artifacts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +100,14 @@ $(AKASH):
 	mkdir -p $(@D)
 	cd $(AKASH_MODULE) && CGO_ENABLED=0 go build -trimpath -tags netgo,osusergo -ldflags '-s -w' \
 		-o $(CURDIR)/$(AKASH) github.com/akash-network/node/cmd/akash
+
+jaeger: ## Build a Jaeger for the test that sends traces to it, where Go is installed (minutes, once)
+	$(call where-go-is,Jaeger,[ -x $(JAEGER) ] || command -v jaeger >/dev/null,$(JAEGER))
+
+$(JAEGER):
+	mkdir -p $(@D)
+	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(JAEGER_MODULE)@v1.76.0 && \
+		CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o jaeger $(JAEGER_MODULE)
 
 kustomize: ## Build Kustomize for the test that renders the manifests, where Go is installed (half a minute, once)
 	$(call where-go-is,Kustomize,[ -x $(KUSTOMIZE) ] || command -v kustomize >/dev/null,$(KUSTOMIZE))
