@@ -298,7 +298,7 @@ async def test_an_agent_that_is_busy_to_the_last_is_given_up_in_time(town: Town,
     busy = Response(status_code=503, headers={"Retry-After": "0"})
 
     async with asyncio.timeout(60):
-        refused = await refusal(town, agents, busy, timeout_s=0.5)
+        refused = await refusal(town, agents, busy, timeout_s=2)
 
     assert refused == Refusal(Failure.BAD_STATUS, "status 503 to the last", may_pass=True)
 

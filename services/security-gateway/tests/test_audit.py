@@ -12,6 +12,8 @@ import httpx
 import pytest
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.repository.tables import AuditEntryRow, AuditHeadRow, Base
+from mesh_security_gateway.service import recording
+from mesh_security_gateway.service.recording import BUSY
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -305,8 +307,11 @@ async def limit_pages(database: Any, pages: int) -> None:
         await connection.close()
 
 
-async def test_an_outcome_goes_to_the_disk_with_the_next_intent_or_soon_alone(operator: Operator):
-    recorder: Recorder = operator.app.state.service.calls.recorder
+CALL = Happening(phase="intent", action="proxy", agent="agent-7")
+
+
+def watched(recorder: Recorder) -> list[list[str]]:
+    """The phases of the entries in each of its writes from now on."""
     written, extend = list[list[str]](), recorder._tail.extend
 
     async def noted(happenings: Sequence[Happening]) -> list[str]:
@@ -314,11 +319,53 @@ async def test_an_outcome_goes_to_the_disk_with_the_next_intent_or_soon_alone(op
         return await extend(happenings)
 
     recorder._tail.extend = noted
-    first = await recorder.intend(Happening(phase="intent", action="proxy", agent="agent-7"))
+    return written
+
+
+async def test_an_outcome_goes_to_the_disk_with_the_next_intent_or_soon_alone(operator: Operator):
+    recorder: Recorder = operator.app.state.service.calls.recorder
+    written = watched(recorder)
+
+    first = await recorder.intend(CALL)
     ending = asyncio.create_task(first.settle(None))
     await asyncio.sleep(0)
-    second = await recorder.intend(Happening(phase="intent", action="proxy", agent="agent-7"))
+    second = await recorder.intend(CALL)
     await asyncio.gather(ending, second.settle(None))
 
     assert written == [["intent"], ["outcome", "intent"], ["outcome"]]
     assert not recorder.pending
+
+
+async def test_where_calls_come_fast_an_intent_waits_for_others(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recording, "LINGER_S", 20)  # as long as it takes here
+    recorder: Recorder = operator.app.state.service.calls.recorder
+    under_way = [await recorder.intend(CALL) for _ in range(BUSY)]
+    written = watched(recorder)
+
+    early = [asyncio.create_task(recorder.intend(CALL)) for _ in range(2 * BUSY)]
+    await asyncio.sleep(0)
+    ends = [asyncio.create_task(call.settle(None)) for call in under_way]
+    await asyncio.sleep(0)
+    last = await recorder.intend(CALL)
+    await asyncio.gather(*early, *ends)
+    monkeypatch.undo()
+
+    assert written == [["intent"] * 2 * BUSY + ["outcome"] * BUSY + ["intent"]]
+    await asyncio.gather(*(call.settle(None) for call in (last, *(task.result() for task in early))))
+
+
+async def test_beside_calls_that_only_last_an_intent_waits_for_nobody(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+):
+    recorder: Recorder = operator.app.state.service.calls.recorder
+    under_way = [await recorder.intend(CALL) for _ in range(BUSY)]
+    recorder._written_at -= 60
+    monkeypatch.setattr(recording, "LINGER_S", 20)
+
+    async with asyncio.timeout(10):
+        last = await recorder.intend(CALL)
+
+    monkeypatch.undo()
+    await asyncio.gather(*(call.settle(None) for call in (*under_way, last)))

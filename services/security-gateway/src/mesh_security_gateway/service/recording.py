@@ -1,7 +1,8 @@
 """The audit of calls: the intent before a byte leaves, the outcome when the last has come.
 
 Entries that wait while others are being made durable go together in the next transaction: one disk's write
-for up to 64 of them. Nobody waits for company but outcomes, which nobody waits for.
+for up to 64 of them, which costs as much as twenty entries in it. An outcome, which nobody waits for, waits
+for company, and so does an intent where others are coming as fast as that.
 """
 
 import asyncio
@@ -25,8 +26,10 @@ from mesh_security_gateway.repository.audit import AuditTail
 
 TOGETHER = 64
 MOST_WAITING = 4096
-LINGER_S = 0.005
-"""How long an outcome waits for an intent to go to the disk with."""
+BUSY = 4
+"""Calls under way, from which on an intent waits for others."""
+LINGER_S = 0.003
+"""How long an entry waits for others to go to the disk with."""
 
 log = structlog.get_logger()
 
@@ -52,6 +55,8 @@ class Recorder:
     _writer: asyncio.Task[None] | None = None
     _is_due: bool = False
     _timer: asyncio.TimerHandle | None = None
+    _written_at: float = 0.0
+    """When the last entries went, monotonic."""
     _tail: AuditTail = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,11 +69,16 @@ class Recorder:
             raise AuditUnavailable
         waiting = _Waiting(happening, loop.create_future())
         self._waiting.append(waiting)
-        if happening.phase != "outcome":
+        if happening.phase != "outcome" and not self._is_company_near():
             self._want()
         elif self._timer is None:
             self._timer = loop.call_later(LINGER_S, self._want)
         return await waiting.id
+
+    def _is_company_near(self) -> bool:
+        """Whether more entries will come at once: many calls are under way, and the last word is fresh."""
+        is_busy = len(self.pending) >= max(BUSY, len(self._waiting) // 2)
+        return is_busy and time.monotonic() - self._written_at < 2 * LINGER_S
 
     def _want(self) -> None:
         """What waits now is to be written."""
@@ -89,6 +99,7 @@ class Recorder:
             self._is_due = bool(self._waiting)
             # Who was cancelled before the write began wants nothing on record.
             await self._commit([each for each in batch if not each.id.done()])
+            self._written_at = time.monotonic()
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         try:
