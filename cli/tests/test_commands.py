@@ -99,6 +99,31 @@ def test_the_addresses_of_a_mesh_are_those_of_its_row_of_ports(tmp_path: Path):
     assert all(f"http://127.0.0.1:2000{n}/docs" in shown.get() for n in range(1, 6))
 
 
+def test_programs_are_told_the_same_addresses(tmp_path: Path):
+    told = main._place(EmbeddedMesh(tmp_path, Ports(20_000)), tmp_path)
+
+    assert told["services"] == {
+        service: f"http://127.0.0.1:{port}" for service, port in Ports(20_000).services.items()
+    }
+    assert told["console"] == "http://127.0.0.1:20006"
+    assert str(told["admin_key"]).endswith("security-gateway/admin.key")
+
+
+def test_a_shell_is_told_how_a_command_goes_on():
+    asked = {"_MESH_COMPLETE": "complete_bash", "COMP_WORDS": "mesh ana", "COMP_CWORD": "1"}
+
+    result = CliRunner().invoke(app, env=asked, prog_name="mesh")
+
+    assert result.output.split() == ["analyze"]
+
+
+@pytest.mark.again
+def test_documents_that_are_fresh_are_told_to_programs_as_well():
+    code, said = ended("openapi", "--check", "--json")
+
+    assert (code, json.loads(said)) == (0, {"stale": []})
+
+
 def test_a_recipe_is_printed_as_it_is_to_be_pasted():
     console = Console(width=20)
     recipe = "curl -d '[bold]{\"a\":1}[/]' http://127.0.0.1:8371/v1/agents?capability=workspace.analyze"

@@ -80,11 +80,14 @@ def dev(
     first_port: FirstPort = 8370,
     fresh: Annotated[bool, typer.Option(help="Forget the last state.")] = False,
     state_dir: StateDir = STATE / "dev",
+    as_json: AsJson = False,
 ) -> None:
     """Run the mesh and keep it running until Ctrl-C."""
-    console = Console()
+    console = Console(quiet=as_json)
     with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
         mesh.start_console()
+        if as_json:
+            typer.echo(json.dumps(_place(mesh, state_dir), indent=2))
         console.print(_addresses(mesh))
         console.print(f"Console:   {mesh.console_url}\nAdmin key: {mesh.admin_key_file}")
         console.print(f"Logs:      {state_dir / 'logs'}\nCtrl-C stops the mesh.")
@@ -106,15 +109,29 @@ def doctor(first_port: FirstPort = 8370, as_json: AsJson = False) -> None:
 @app.command()
 def openapi(
     check: Annotated[bool, typer.Option(help="Compare only; exit 1 when one is stale.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write docs/openapi and docs/asyncapi.json from the code."""
     made = documents.generate()
+    stale = [str(path.relative_to(ROOT)) for path in documents.stale(made)]
+    if as_json:
+        typer.echo(json.dumps({"stale": stale}, indent=2))
     if not check:
         documents.write(made)
         return
-    for path in (stale := documents.stale(made)):
-        typer.echo(f"{path.relative_to(ROOT)} is stale: run `make openapi`", err=True)
+    for path in stale:
+        typer.echo(f"{path} is stale: run `make openapi`", err=True)
     raise typer.Exit(bool(stale))
+
+
+def _place(mesh: EmbeddedMesh, state_dir: Path) -> dict[str, object]:
+    services = {service: mesh.url(service) for service in mesh.ports.services}
+    return {
+        "services": services,
+        "console": mesh.console_url,
+        "admin_key": str(mesh.admin_key_file),
+        "logs": str(state_dir / "logs"),
+    }
 
 
 def _addresses(mesh: EmbeddedMesh) -> Table:

@@ -23,8 +23,12 @@ def analyze(
     as_json: AsJson = False,
 ) -> None:
     """Say what changed since a base affects, through which files and dependencies."""
-    analysis = ask(lambda mesh: mesh.analyzer.analyze(workspace, base=base, head=head), first_port, key_file)
-    tell(analysis) if as_json else _show(Console(), analysis)
+    console = Console(quiet=as_json)
+    with console.status("looking at the workspace"):
+        analysis = ask(
+            lambda mesh: mesh.analyzer.analyze(workspace, base=base, head=head), first_port, key_file
+        )
+    tell(analysis) if as_json else _show(console, analysis)
 
 
 def _show(console: Console, analysis: Analysis) -> None:
