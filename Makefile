@@ -18,6 +18,7 @@ KUSTOMIZE := .cache/kustomize/kustomize
 KUSTOMIZE_MODULE := sigs.k8s.io/kustomize/kustomize/v5
 JAEGER := .cache/jaeger/jaeger
 JAEGER_MODULE := github.com/jaegertracing/jaeger/cmd/jaeger
+SMALL := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w'
 
 .PHONY: help setup demo dev test again fuzz nightly check documents up down bench kubo akash jaeger kustomize openapi artifacts
 
@@ -86,36 +87,37 @@ elif command -v go >/dev/null; then $(MAKE) --no-print-directory $(3); \
 else echo "$(1) is not built: Go is not installed. Its tests will say that they were skipped."; fi
 endef
 
+# Builds the command $(1) at its version $(2) as the target, by $(3).
+define go-tool
+mkdir -p $(@D)
+cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(1)@$(2) && $(3) -o $(@F) $(1)
+endef
+
 kubo: ## Build Kubo for the tests that use it, where Go is installed (minutes, once)
 	$(call where-go-is,Kubo,[ -x $(KUBO) ] || command -v ipfs >/dev/null,$(KUBO))
 
 $(KUBO):
-	mkdir -p $(@D)
-	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(KUBO_MODULE)@v0.43.0 && go build -o ipfs $(KUBO_MODULE)
+	$(call go-tool,$(KUBO_MODULE),v0.43.0,go build)
 
 akash: ## Build an Akash chain for the tests that use it, where Go is installed (minutes, once)
 	$(call where-go-is,Akash,[ -x $(AKASH) ],$(AKASH))
 
 $(AKASH):
 	mkdir -p $(@D)
-	cd $(AKASH_MODULE) && CGO_ENABLED=0 go build -trimpath -tags netgo,osusergo -ldflags '-s -w' \
+	cd $(AKASH_MODULE) && $(SMALL) -tags netgo,osusergo \
 		-o $(CURDIR)/$(AKASH) github.com/akash-network/node/cmd/akash
 
 jaeger: ## Build a Jaeger for the test that sends traces to it, where Go is installed (minutes, once)
 	$(call where-go-is,Jaeger,[ -x $(JAEGER) ] || command -v jaeger >/dev/null,$(JAEGER))
 
 $(JAEGER):
-	mkdir -p $(@D)
-	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(JAEGER_MODULE)@v1.76.0 && \
-		CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o jaeger $(JAEGER_MODULE)
+	$(call go-tool,$(JAEGER_MODULE),v1.76.0,$(SMALL))
 
 kustomize: ## Build Kustomize for the test that renders the manifests, where Go is installed (half a minute, once)
 	$(call where-go-is,Kustomize,[ -x $(KUSTOMIZE) ] || command -v kustomize >/dev/null,$(KUSTOMIZE))
 
 $(KUSTOMIZE):
-	mkdir -p $(@D)
-	cd $(@D) && rm -f go.mod go.sum && go mod init tools && go get -tool $(KUSTOMIZE_MODULE)@v5.8.2 && \
-		CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o kustomize $(KUSTOMIZE_MODULE)
+	$(call go-tool,$(KUSTOMIZE_MODULE),v5.8.2,$(SMALL))
 
 .PHONY: preflight
 preflight:
