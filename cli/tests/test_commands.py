@@ -100,7 +100,7 @@ def test_the_addresses_of_a_mesh_are_those_of_its_row_of_ports(tmp_path: Path):
 
 
 def test_programs_are_told_the_same_addresses(tmp_path: Path):
-    told = main._place(EmbeddedMesh(tmp_path, Ports(20_000)), tmp_path)
+    told = main._place(EmbeddedMesh(tmp_path, Ports(20_000)))
 
     assert told["services"] == {
         service: f"http://127.0.0.1:{port}" for service, port in Ports(20_000).services.items()

@@ -159,14 +159,13 @@ def test_ctrl_c_leaves_no_process_and_no_port_behind(told: Told):
 
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, other_ports: Ports):
-    ports = other_ports
-    options = ["--first-port", str(ports.first), "--state-dir", str(tmp_path / "state")]
+    options = ["--first-port", str(other_ports.first), "--state-dir", str(tmp_path / "state")]
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
     async def refused() -> tuple[int | None, str]:
-        server = await asyncio.start_server(accept, "127.0.0.1", ports.services["deployer"])
+        server = await asyncio.start_server(accept, "127.0.0.1", other_ports.services["deployer"])
         async with server:
             process = await asyncio.create_subprocess_exec(*demo(*options), stderr=asyncio.subprocess.PIPE)
             _, errors = await asyncio.wait_for(process.communicate(), 60)
@@ -176,7 +175,7 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, other_po
 
     assert exit_code == 1
     assert errors == (
-        f"mesh: Port {ports.services['deployer']} is in use: stop what uses it, or choose another row "
+        f"mesh: Port {other_ports.services['deployer']} is in use: stop what uses it, or choose another row "
         "with --first-port.\n"
     )
     assert not (tmp_path / "state").exists()

@@ -87,7 +87,7 @@ def dev(
     with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
         mesh.start_console()
         if as_json:
-            typer.echo(json.dumps(_place(mesh, state_dir), indent=2))
+            typer.echo(json.dumps(_place(mesh), indent=2))
         console.print(_addresses(mesh))
         console.print(f"Console:   {mesh.console_url}\nAdmin key: {mesh.admin_key_file}")
         console.print(f"Logs:      {state_dir / 'logs'}\nCtrl-C stops the mesh.")
@@ -124,13 +124,13 @@ def openapi(
     raise typer.Exit(bool(stale))
 
 
-def _place(mesh: EmbeddedMesh, state_dir: Path) -> dict[str, object]:
+def _place(mesh: EmbeddedMesh) -> dict[str, object]:
     services = {service: mesh.url(service) for service in mesh.ports.services}
     return {
         "services": services,
         "console": mesh.console_url,
         "admin_key": str(mesh.admin_key_file),
-        "logs": str(state_dir / "logs"),
+        "logs": str(mesh.state_dir / "logs"),
     }
 
 

@@ -6,24 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from in_memory import SHOP
 from mesh_workspace_analyzer.domain.affected import Change
-from mesh_workspace_analyzer.domain.analysis import Analysis, Comparison, Revision, conclude
+from mesh_workspace_analyzer.domain.analysis import Analysis, Revision, conclude
 from mesh_workspace_analyzer.domain.constraints import Constraint
 from mesh_workspace_analyzer.domain.cost import Pipeline
 from mesh_workspace_analyzer.domain.graph import Project, ProjectGraph
 from mesh_workspace_analyzer.domain.history import Run
 from mesh_workspace_analyzer.service.conclusions import Conclusions, Premises
 
-COMPARISON = Comparison(
-    workspace="shop",
-    base=Revision("main", "1" * 40),
-    head=Revision("HEAD", "2" * 40),
-    tree="t1",
-    changes=(Change("lib/x.ts"),),
-)
 PREMISES = Premises(
     graph_key="k",
-    comparison=COMPARISON,
+    comparison=SHOP,
     runs=(Run(task="lib:build", duration_ms=700),),
     gaps=(),
     pipeline=Pipeline(),
@@ -31,9 +25,9 @@ PREMISES = Premises(
 )
 OTHERS: dict[str, dict[str, Any]] = {
     "tree": {"graph_key": "other"},
-    "base": {"comparison": replace(COMPARISON, base=Revision("dev", "1" * 40))},
-    "change": {"comparison": replace(COMPARISON, changes=(Change("app/y.ts"),))},
-    "unknown change": {"comparison": replace(COMPARISON, changes=None)},
+    "base": {"comparison": replace(SHOP, base=Revision("dev", "1" * 40))},
+    "change": {"comparison": replace(SHOP, changes=(Change("app/y.ts"),))},
+    "unknown change": {"comparison": replace(SHOP, changes=None)},
     "duration": {"runs": (Run(task="lib:build", duration_ms=701),)},
     "gap": {"gaps": ("One page is torn.",)},
     "pipeline": {"pipeline": Pipeline(setup_ms=1)},
@@ -44,7 +38,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 def conclusion() -> Analysis:
     graph = ProjectGraph(projects=(Project(name="lib", root="lib"),))
     now = datetime.now(UTC)
-    return conclude(graph, COMPARISON, id=UUID(int=1), tool_versions={}, duration_ms=0, created_at=now)
+    return conclude(graph, SHOP, id=UUID(int=1), tool_versions={}, duration_ms=0, created_at=now)
 
 
 def test_nothing_is_at_hand_at_first():
