@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -116,6 +117,22 @@ async def asks(turn: Turn) -> AsyncIterator[Update]:
     yield Moved(State.INPUT_REQUIRED, "And then?")
 
 
+@dataclass(frozen=True)
+class Late(Tasks):
+    """Tasks whose database takes its time with one look: the first after a test said so."""
+
+    holds: asyncio.Event = field(default_factory=asyncio.Event)
+    is_held: asyncio.Event = field(default_factory=asyncio.Event)
+    is_let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get(self, owner: str, id: str) -> tuple[Task, int] | None:
+        if self.holds.is_set():
+            self.holds.clear()
+            self.is_held.set()
+            await self.is_let_go.wait()
+        return await super().get(owner, id)
+
+
 async def test_a_task_that_one_replica_cancels_stays_so_whatever_the_other_still_does(pair: Pair):
     gate = Gate()
     one, other = pair(gate.works)
@@ -195,10 +212,12 @@ async def test_who_follows_at_one_replica_hears_what_another_did(pair: Pair):
     gate.open.set()
 
     async with asyncio.timeout(60):
-        rest = [event.status_update.status.state async for event in events if event.status_update]
+        rest = [event async for event in events]
 
     assert first.task is not None
-    assert rest[-1] is State.COMPLETED
+    assert [e.artifact_update.artifact.artifact_id for e in rest if e.artifact_update] == ["a"]
+    assert rest[-1].status_update is not None
+    assert rest[-1].status_update.status.state is State.COMPLETED
 
 
 async def test_who_follows_is_not_told_that_a_message_was_taken(pair: Pair):
@@ -220,6 +239,36 @@ async def test_who_follows_is_not_told_that_a_message_was_taken(pair: Pair):
         told = [event.status_update.status.state async for event in events if event.status_update]
 
     assert told == [State.COMPLETED]
+
+
+async def test_who_follows_hears_the_end_of_work_that_was_done_while_they_looked(pair: Pair):
+    is_done, may_end = asyncio.Event(), asyncio.Event()
+
+    async def asks_then_lingers(turn: Turn) -> AsyncIterator[Update]:
+        yield Moved(State.INPUT_REQUIRED if len(turn.task.history or []) == 1 else State.COMPLETED)
+        if len(turn.task.history or []) > 1:
+            is_done.set()  # and kept; the work itself is not over
+            await may_end.wait()
+
+    one, _ = pair(asks_then_lingers)
+    late = one.tasks = Late(one.tasks.database, one.tasks.instance)
+    task = await sent(one, said())
+    events = await one.subscribe(TaskRequest(id=task.id), ALICE)
+    await anext(events)
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        late.holds.set()
+        following = tasks.create_task(anext(events))
+        await late.is_held.wait()
+        tasks.create_task(sent(one, said(task_id=task.id)))
+        await is_done.wait()
+        late.is_let_go.set()
+        event = await following
+        may_end.set()
+
+    assert event.status_update is not None
+    assert event.status_update.status.state is State.COMPLETED
+    assert [event async for event in events] == []
 
 
 async def test_of_two_changes_of_one_version_one_is_made(pair: Pair):

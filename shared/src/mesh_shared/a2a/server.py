@@ -150,11 +150,11 @@ class Server:
                 return
             else:
                 await wait(ticket, self.looks_every_s)
-                before, (found, _) = task, await self._task(task.id, call)
+                found, _ = await self._task(task.id, call)
                 if found.id not in self._runs:  # work that has begun tells of itself, its end as well
+                    for event in steps.news(task, found):
+                        yield event
                     task = found
-                    if task.status != before.status and task.status.state is not State.SUBMITTED:
-                        yield steps.told(task)
             ticket, running, first = self._changed.ticket(), self._runs.get(task.id), 1
 
     async def _settled(self, task: Task, call: Call) -> Task:

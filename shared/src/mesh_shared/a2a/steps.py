@@ -1,5 +1,6 @@
 """What a step of an agent makes of a task. Nothing here is stored or told."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -43,6 +44,19 @@ def told(task: Task) -> StreamResponse:
     return StreamResponse(status_update=update)
 
 
+def news(before: Task, now: Task) -> Iterator[StreamResponse]:
+    """What tells of all that happened between two looks: artifacts as they are now, then the state.
+
+    That a paused task took its next message is not told.
+    """
+    known = {artifact.artifact_id: artifact for artifact in before.artifacts or []}
+    for artifact in now.artifacts or []:
+        if known.get(artifact.artifact_id) != artifact:
+            yield _shown(now, Made(artifact))
+    if now.status != before.status and now.status.state is not State.SUBMITTED:
+        yield told(now)
+
+
 def moved(task: Task, update: Moved) -> Task:
     """The task in another state, from now on."""
     said = None if update.said is None else _spoken(task, update.said)
@@ -56,15 +70,18 @@ def _made(task: Task, update: Made) -> tuple[Task, StreamResponse]:
     if update.append and known is not None:
         made = known.model_copy(update={"parts": [*known.parts, *update.artifact.parts]})
     artifacts[made.artifact_id] = made
-    told = ArtifactUpdate(
+    return task.model_copy(update={"artifacts": list(artifacts.values())}), _shown(task, update)
+
+
+def _shown(task: Task, update: Made) -> StreamResponse:
+    shown = ArtifactUpdate(
         task_id=task.id,
         context_id=task.context_id,
         artifact=update.artifact,
         append=update.append,
         last_chunk=update.is_last,
     )
-    done = task.model_copy(update={"artifacts": list(artifacts.values())})
-    return done, StreamResponse(artifact_update=told)
+    return StreamResponse(artifact_update=shown)
 
 
 def _spoken(task: Task, text: str) -> Message:
