@@ -15,6 +15,7 @@ import pytest
 from arenas import Arena, docker, simulated
 from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
+from engines import cleared, engine_of
 from fastapi import FastAPI
 from httpx import AsyncClient
 from httpx import Response as Answer
@@ -165,8 +166,13 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[akash.Town]:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, redis_url: str, issuer: Issuer) -> MakeApp:
-    """Builds the deployer on a database; settings of its own are given by name."""
+def make_app(tmp_path: Path, redis_url: str, issuer: Issuer) -> Iterator[MakeApp]:
+    """Builds the deployer on a database; settings of its own are given by name.
+
+    What a deployer left on a real engine is removed once all have stopped: one that still ran would
+    start it again.
+    """
+    made: list[FastAPI] = []
 
     def make(database_url: str, **settings: Any) -> FastAPI:
         given: dict[str, Any] = {
@@ -176,9 +182,14 @@ def make_app(tmp_path: Path, redis_url: str, issuer: Issuer) -> MakeApp:
             "docker_url": f"unix://{tmp_path}/no-engine.sock",
             "market_faults": True,
         }
-        return create_app(with_schema(Settings(**(given | settings))), issuer.keys)
+        app = create_app(with_schema(Settings(**(given | settings))), issuer.keys)
+        made.append(app)
+        return app
 
-    return make
+    yield make
+    for app in made:
+        if (engine := engine_of(app)) is not None:
+            cleared(engine)
 
 
 @pytest.fixture

@@ -79,8 +79,6 @@ def app(make_app: MakeApp, socket: Path, tmp_path: Path) -> FastAPI:
 async def tenant(app: FastAPI, tenant_of: TenantOf) -> AsyncIterator[Tenant]:
     async with tenant_of(app) as tenant:
         yield tenant
-        for left in await app.state.service.markets["docker"].held():
-            await app.state.service.markets["docker"].close(left)
 
 
 @pytest.fixture

@@ -228,6 +228,17 @@ async def test_what_the_engine_calls_a_bad_request_is_a_refusal_and_what_it_trip
         await market.engine.ask(lambda containers: containers.run(order_id, workload()))
 
 
+async def test_an_engine_without_addresses_for_another_network_says_so_at_once(
+    market: DockerMarketplace, stand_in: StandIn
+):
+    """As Docker 20.10 does; later ones call it a bad request."""
+    full = "could not find an available, non-overlapping IPv4 address pool among the defaults"
+    stand_in.failing = {"networks/create": JSONResponse({"message": full}, 404)}
+
+    with pytest.raises(ManifestRefused, match="address pool"):
+        await market.engine.ask(lambda containers: containers.run(uuid4(), workload()))
+
+
 async def test_an_order_of_which_nothing_is_there_has_ended(market: DockerMarketplace):
     condition = await market.engine.ask(lambda containers: containers.condition(uuid4()))
 

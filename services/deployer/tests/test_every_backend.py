@@ -31,11 +31,9 @@ def app(backend: str, make_app: MakeApp, tmp_path: Path, request: pytest.Fixture
 
 
 @pytest.fixture
-async def tenant(app: FastAPI, backend: str, tenant_of: TenantOf) -> AsyncIterator[Tenant]:
+async def tenant(app: FastAPI, tenant_of: TenantOf) -> AsyncIterator[Tenant]:
     async with tenant_of(app) as tenant:
         yield tenant
-        for left in await held(app, backend):
-            await app.state.service.markets[backend].close(left)
 
 
 async def held(app: FastAPI, backend: str) -> list[UUID]:

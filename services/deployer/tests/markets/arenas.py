@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from engines import cleared
 from mesh_deployer.adapters.docker import DockerMarketplace
 from mesh_deployer.adapters.engine import Engine
 from mesh_deployer.adapters.simulated import FAULT_ATTRIBUTE, SimulatedMarketplace
@@ -189,6 +190,5 @@ async def docker(url: str, docker_url: str) -> AsyncGenerator[DockerArena, None]
         engine = Engine(docker_url, owner=uuid4().hex)
         market = DockerMarketplace(arena.market, engine, may_exec=True)
         yield DockerArena(market)
-        for left in await market.held():
-            await market.close(left)
         engine.close()
+        cleared(engine)

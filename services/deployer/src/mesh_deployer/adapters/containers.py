@@ -40,6 +40,8 @@ SETTLED = timedelta(seconds=0.5)
 """A container that runs for this long did not end at once."""
 MAX_RESTARTS = 5
 """After so many, two seconds after the first, what ends and ends is not waited for any more."""
+NO_ADDRESSES = "address pool"
+"""Of what an engine says that has no addresses for another network; 404 and 400 are its codes for it."""
 _LOG = LogConfig(type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "1"})
 
 Filters = dict[str, str | list[str] | bool]
@@ -289,11 +291,12 @@ def _held(turn: Lock) -> Generator[None, None, None]:
 
 @contextmanager
 def _refusals() -> Generator[None, None, None]:
-    """Turns what the engine will never do, however often it is asked, into `ManifestRefused`."""
+    """Turns what asking again does not change into `ManifestRefused`."""
     try:
         yield
     except APIError as error:
-        if error.status_code != HTTPStatus.BAD_REQUEST and not isinstance(error, ImageNotFound):
+        is_refusal = error.status_code == HTTPStatus.BAD_REQUEST or isinstance(error, ImageNotFound)
+        if not is_refusal and NO_ADDRESSES not in str(error.explanation):
             raise
         raise ManifestRefused(f"The Docker engine refused: {str(error.explanation)[:300]}") from None
 

@@ -56,5 +56,5 @@ class Engine:
             if not self._connections:
                 self._connections.append(containers.connect(self.url))
             return question(containers.Containers(self._connections[0], self.owner, self._turn))
-        except containers.FAILURES:
-            raise Unavailable("docker") from None
+        except containers.FAILURES as failure:
+            raise Unavailable("docker") from failure
