@@ -33,6 +33,7 @@ def asked(
     resources: tuple[str, ...] = ("https://mesh.example/v1/agents/a",),
     issued_at: datetime = ISSUED,
     valid: timedelta = timedelta(minutes=5),
+    site: str = "",
 ) -> dict[str, str]:
     text = SignIn(
         url=url,
@@ -44,10 +45,17 @@ def asked(
         issued_at=issued_at,
         expires_at=issued_at + valid,
         resources=resources,
+        site=site,
     ).text
     read = GRAMMAR.fullmatch(text)
     assert read is not None, text
     return read.groupdict()
+
+
+def test_a_page_of_another_site_is_named_as_the_one_that_wants_it():
+    text = asked(site="http://127.0.0.1:8376")
+
+    assert (text["domain"], text["uri"]) == ("127.0.0.1:8376", "https://mesh.example:8443/v1/sessions")
 
 
 def test_the_text_says_who_asks_whom_for_what_and_until_when():

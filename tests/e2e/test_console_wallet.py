@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from eth_account import Account
@@ -48,6 +49,7 @@ class Wallet:
     account: LocalAccount = OWNER
     chain_id: int = CHAIN_ID
     refused: set[str] = field(default_factory=set[str])
+    signed: list[str] = field(default_factory=list[str])
 
     def answer(self, method: str, params: str) -> str:
         if method in self.refused:
@@ -62,6 +64,7 @@ class Wallet:
                 return hex(self.chain_id)
             case _:
                 assert (method, params[1]) == ("personal_sign", self.account.address)
+                self.signed.append(bytes.fromhex(params[0].removeprefix("0x")).decode())
                 return self.account.sign_message(encode_defunct(hexstr=params[0])).signature.to_0x_hex()
 
     async def put_into(self, page: Page, script: str) -> None:
@@ -106,12 +109,14 @@ async def is_in(window: Page, agent: str) -> None:
 async def test_an_owner_signs_in_with_the_wallet_of_the_browser(
     window: Page, agent: str, errors: list[str], script: str, button: str
 ):
-    await Wallet().put_into(window, script)
+    wallet = Wallet()
+    await wallet.put_into(window, script)
     await asked_to_sign(window, agent)
 
     await window.get_by_role("button", name=button, exact=True).click()
 
     await is_in(window, agent)
+    assert [text.split()[0] for text in wallet.signed] == [urlsplit(window.url).netloc]  # as wallets demand
     assert errors == []
 
 

@@ -137,7 +137,11 @@ class EmbeddedMesh:
     def start_console(self) -> None:
         """Starts what a person looks at the services with; returns when it is ready."""
         where = {variable: self.url(service) for service, variable in CONSOLE_KNOWS.items()}
-        own = {"MESH_PORT": str(self.ports.console), "MESH_STATE_DIR": str(self.home("console"))}
+        own = {
+            "MESH_PORT": str(self.ports.console),
+            "MESH_PUBLIC_URL": self.console_url,
+            "MESH_STATE_DIR": str(self.home("console")),
+        }
         argv, log = [sys.executable, "-m", "mesh_console"], self.state_dir / "logs" / "console.log"
         self.running["console"] = processes.start("console", argv, log, inherited() | where | own)
         self.running["console"].wait_until(lambda: is_ready(self.console_url), READY_S)
@@ -171,6 +175,8 @@ class EmbeddedMesh:
                 return {"MESH_ALLOW_PRIVATE_AGENTS": "true"}
             case "deployer":  # The simulated providers answer at once; on Akash they take a block or two.
                 return {"MESH_BID_WINDOW_S": "1"}
+            case "security-gateway":
+                return {"MESH_SITES": f'["{self.console_url}"]'}
             case "workspace-analyzer":
                 return {
                     "MESH_WORKSPACE_ROOTS": f'["{self.state_dir / "workspaces"}"]',

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from conftest import MakeApp, Operator, Origin, Seen
 
 AGENT = "0x" + "5a" * 32
+SITE = "https://console.example"
 OURS = "http://127.0.0.1:8374"
 
 
@@ -62,8 +63,8 @@ class Owner:
     http: httpx.AsyncClient
     account: LocalAccount
 
-    async def ask(self) -> dict[str, Any]:
-        answer = await self.http.post(f"/v1/agents/{AGENT}/challenge")
+    async def ask(self, **site: str) -> dict[str, Any]:
+        answer = await self.http.post(f"/v1/agents/{AGENT}/challenge", params=site)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -97,7 +98,7 @@ async def operator(
     The gateway's own session with the registry is opened over HTTP at itself, where a test in one process has
     no server: it needs none for a registry that does not look at it.
     """
-    app = make_app(registry_url=origin.url, least_stake_units=50)
+    app = make_app(registry_url=origin.url, least_stake_units=50, sites=(SITE,))
     async with operate(app) as operator:
         platform = app.state.platform
         platform.sessions.http, platform.sessions.gateway_url = operator.http, ""
@@ -259,6 +260,21 @@ async def test_more_than_a_wallet_gives_is_refused(owner: Owner, operator: Opera
     assert (await owner.open(proof)).status_code == 201
 
 
+async def test_a_text_for_a_page_names_its_site_and_opens_a_session_all_the_same(owner: Owner):
+    asked = await owner.ask(site=SITE)
+
+    assert asked["message"].startswith("console.example wants you to sign in")
+    assert (await owner.open(owner.answer(asked))).status_code == 201
+
+
+async def test_a_site_that_the_operator_has_not_named_gets_no_text(operator: Operator):
+    answer = await operator.http.post(
+        f"/v1/agents/{AGENT}/challenge", params={"site": "https://evil.example"}
+    )
+
+    assert code(answer) == (403, "site-not-allowed")
+
+
 async def test_an_agent_that_nobody_knows_is_not_asked(operator: Operator):
     answer = await operator.http.post(f"/v1/agents/0x{'00' * 32}/challenge")
 
@@ -277,12 +293,19 @@ async def test_whoever_is_turned_away_is_told_where_it_says_how_to_come_in(opera
 
 OWNERS = st.from_regex(r"\A0x[0-9a-f]{40}\Z")
 AGENTS = st.from_regex(r"\A0x[0-9a-f]{64}\Z")
-ASKER = Asker(url="https://gateway.example", chain_id=1, pepper=b"p" * 32)
+SITES = frozenset({SITE, "http://127.0.0.1:8376"})
+ASKER = Asker(url="https://gateway.example", chain_id=1, pepper=b"p" * 32, sites=SITES)
 
 
-@given(agent=AGENTS, owner=OWNERS, now=st.integers(0, 2**32 - LASTS_S - 1), later=st.integers(0, LASTS_S - 1))
-def test_a_nonce_is_known_again_for_five_minutes(agent: str, owner: str, now: int, later: int):
-    asked = ASKER.ask(agent, owner, now, b"randomly")
+@given(
+    agent=AGENTS,
+    owner=OWNERS,
+    now=st.integers(0, 2**32 - LASTS_S - 1),
+    later=st.integers(0, LASTS_S - 1),
+    site=st.sampled_from(["", *sorted(SITES)]),
+)
+def test_a_nonce_is_known_again_for_five_minutes(agent: str, owner: str, now: int, later: int, site: str):
+    asked = ASKER.ask(agent, owner, now, b"randomly", site)
 
     assert ASKER.asked(agent, owner, asked.nonce, now + later) == asked
     with pytest.raises(WalletRefused):

@@ -62,6 +62,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         telemetry=telemetry.UNTRACED,
     )
     app.state.urls = settings.urls
+    app.state.site = settings.public_url
     app.state.is_tls = settings.public_url.startswith("https:")
     app.state.environment = environment()
     app.state.places = asyncio.Semaphore(settings.max_streams)

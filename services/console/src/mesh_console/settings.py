@@ -14,7 +14,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8376, ge=1, le=65535)
-    public_url: str = Field(default="", description="With https:// the session's cookie is for TLS alone.")
+    public_url: str = Field(
+        default="",
+        description="Our origin in a browser; with https:// the session's cookie is for TLS alone.",
+    )
     state_dir: Path = Field(description="Where the key is that signs the session's cookie. Created 0700.")
     registry_url: str = "http://127.0.0.1:8371"
     coordinator_url: str = "http://127.0.0.1:8372"

@@ -235,6 +235,11 @@ def _wallets(settings: Settings, platform: Platform, head_key: HeadKey, signing_
         database=platform.database,
         head_key=head_key,
         signing_key=signing_key,
-        asker=Asker(url=settings.public_url, chain_id=settings.chain_id, pepper=_pepper(settings)),
+        asker=Asker(
+            url=settings.public_url,
+            chain_id=settings.chain_id,
+            pepper=_pepper(settings),
+            sites=frozenset(settings.sites),
+        ),
         watching=Watching(registry=registry, least_stake_units=settings.least_stake_units),
     )

@@ -42,6 +42,13 @@ class AgentBarred(Forbidden, title="Agent barred"):
         super().__init__("The agent is not in good standing on the chain.")
 
 
+class SiteNotAllowed(Forbidden, title="Site not allowed"):
+    """The operator has not named this site as one where owners sign in."""
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is not told that owners sign in on this site (MESH_SITES).")
+
+
 class AudienceExceeded(Forbidden, title="Audience exceeded"):
     """A session that hangs on the chain is asked for a service that does not look there."""
 

@@ -80,6 +80,9 @@ class Settings(ServiceSettings):
         default=Path(), description="<service>/service.key for each service; default `state_dir`/keys."
     )
     chain_id: int = Field(default=31337, ge=1, description="Of the chain whose wallets sign for agents.")
+    sites: tuple[Annotated[str, Field(pattern=r"^https?://[^/\s]+$")], ...] = Field(
+        default=(), description="Origins of pages on which owners sign in, such as the console's."
+    )
     least_stake_units: int = Field(
         default=0, ge=0, description="An agent with less at stake does not come in by its wallet."
     )

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 class SignIn:
     """Who asks whom for what.
 
-    `url` is our public address and `path` what is asked for there. `nonce` is 8 or more letters and digits.
-    `resources` are addresses of what it is about; one at least.
+    `url` is our public address and `path` what is asked for there. `site` is the origin of the page that
+    shows the text, where that is not ours: a wallet compares the two. `nonce` is 8 or more letters and
+    digits. `resources` are addresses of what it is about; one at least.
     """
 
     url: str
@@ -22,13 +23,14 @@ class SignIn:
     issued_at: datetime
     expires_at: datetime
     resources: tuple[str, ...]
+    site: str = ""
 
     @property
     def text(self) -> str:
         """All of it; whatever else is signed is no answer."""
         return "\n".join(
             [
-                f"{urlsplit(self.url).netloc} wants you to sign in with your Ethereum account:",
+                f"{urlsplit(self.site or self.url).netloc} wants you to sign in with your Ethereum account:",
                 self.account,
                 "",
                 self.statement,

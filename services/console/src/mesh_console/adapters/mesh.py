@@ -38,10 +38,11 @@ class Mesh:
         *,
         key: str = "",
         headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
     ) -> Any:
         """Like `get`; a repetition with the same idempotency `key` has no second effect."""
         fields = dict(headers or {}) | ({"Idempotency-Key": key} if key else {})
-        response = await self.send("POST", service, path, json=body, headers=fields)
+        response = await self.send("POST", service, path, json=body, headers=fields, params=params)
         return _json(service, response)
 
     async def send(self, method: str, service: str, path: str, **options: Any) -> httpx.Response:

@@ -41,6 +41,12 @@ class Page:
         """Where sessions are opened and renewed."""
         return self.request.app.state.sessions
 
+    @property
+    def site(self) -> dict[str, str]:
+        """Names our origin, where it is known, to a service whose text a wallet compares with it."""
+        site: str = self.request.app.state.site
+        return {"site": site} if site else {}
+
     def show(self, template: str, code: int = 200, **values: Any) -> Response:
         """The page `template` with `values`, all of which it escapes."""
         environment: Environment = self.request.app.state.environment

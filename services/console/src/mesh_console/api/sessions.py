@@ -30,7 +30,9 @@ async def challenge(page: Sent) -> Response:
     """The text that the agent's owner is to sign."""
     agent = page.form.get("agent_id", "").strip()
     try:
-        asked = await page.mesh.post("security-gateway", f"/v1/agents/{segment(agent)}/challenge")
+        asked = await page.mesh.post(
+            "security-gateway", f"/v1/agents/{segment(agent)}/challenge", params=page.site
+        )
     except ConsoleError as trouble:
         return _asking(page, next=local(page.form.get("next", "/")), trouble=trouble)
     return _asking(page, next=local(page.form.get("next", "/")), challenge=asked)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.security import APIKeyHeader
 from mesh_shared.auth import dpop, tokens
 from mesh_shared.auth.tokens import Principal
@@ -33,6 +33,7 @@ api_key = APIKeyHeader(
     description="What `POST /v1/api-keys` answered once, or a key file of the first start.",
     auto_error=False,
 )
+SITE = "Origin of the page that shows the text, one of the gateway's `MESH_SITES`: a wallet compares them."
 KeyAdmin = Annotated[Principal, allow("gateway:keys")]
 
 
@@ -81,13 +82,15 @@ async def _proved(request: Request) -> str | None:
     tags=["sessions"],
 )
 async def challenge_agent(
-    request: Request, agent_id: Annotated[Hex32, Path(description="Keccak-256 of the agent's name.")]
+    request: Request,
+    agent_id: Annotated[Hex32, Path(description="Keccak-256 of the agent's name.")],
+    site: Annotated[str, Query(description=SITE, max_length=300, examples=["http://127.0.0.1:8376"])] = "",
 ) -> ChallengeView:
     """A text for the wallet that owns the agent on the chain (EIP-4361), good for one session within five
     minutes; send nonce and signature as the `proof` of `POST /v1/sessions`.
     """
     gateway: Gateway = request.app.state.service
-    asked = await gateway.wallets.ask(agent_id)
+    asked = await gateway.wallets.ask(agent_id, site)
     return ChallengeView(
         agent_id=asked.agent,
         owner=asked.owner,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from mesh_shared.auth.sign_in import SignIn
 from mesh_shared.canonical import canonical_json
 
-from mesh_security_gateway.errors import WalletRefused
+from mesh_security_gateway.errors import SiteNotAllowed, WalletRefused
 
 LASTS_S = 300
 _TIME, _RANDOM = 8, 16
@@ -30,15 +30,24 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks: our public address, the chain that the agents are on, and the key that seals nonces."""
+    """Who asks: our public address, the chain that the agents are on, and the key that seals nonces.
+
+    `sites` are the origins of pages that may ask for us.
+    """
 
     url: str
     chain_id: int
     pepper: bytes
+    sites: frozenset[str] = frozenset()
 
-    def ask(self, agent: str, owner: str, now: int, salt: bytes) -> Challenge:
-        """A question that no one asked before, as `salt` are 8 bytes that nobody can guess."""
-        return self._challenge(agent, owner, f"{now:08x}{salt.hex()}")
+    def ask(self, agent: str, owner: str, now: int, salt: bytes, site: str = "") -> Challenge:
+        """A question that no one asked before, as `salt` are 8 bytes that nobody can guess.
+
+        It is shown on a page of `site`. Raises `SiteNotAllowed`.
+        """
+        if site and site not in self.sites:
+            raise SiteNotAllowed
+        return self._challenge(agent, owner, f"{now:08x}{salt.hex()}", site)
 
     def asked(self, agent: str, owner: str, nonce: str, now: int) -> Challenge:
         """The question that we asked under `nonce`.
@@ -46,13 +55,15 @@ class Asker:
         Raises `WalletRefused` for one that is not ours, was about another agent or to another owner, or is
         too old.
         """
-        known = self._challenge(agent, owner, nonce[: _TIME + _RANDOM])
-        if not hmac.compare_digest(known.nonce, nonce) or now >= known.expires_at:
+        begin = nonce[: _TIME + _RANDOM]
+        possible = (self._challenge(agent, owner, begin, site) for site in ("", *self.sites))
+        known = next((one for one in possible if hmac.compare_digest(one.nonce, nonce)), None)
+        if known is None or now >= known.expires_at:
             raise WalletRefused
         return known
 
-    def _challenge(self, agent: str, owner: str, begin: str) -> Challenge:
-        asked = canonical_json([agent, owner, begin])
+    def _challenge(self, agent: str, owner: str, begin: str, site: str) -> Challenge:
+        asked = canonical_json([agent, owner, begin, site])
         nonce = begin + hmac.digest(self.pepper, b"wallet-challenge\0" + asked, "sha256")[:16].hex()
         issued = int(begin[:_TIME], 16)
         until = issued + LASTS_S
@@ -66,5 +77,6 @@ class Asker:
             issued_at=datetime.fromtimestamp(issued, UTC),
             expires_at=datetime.fromtimestamp(until, UTC),
             resources=(f"{self.url}/v1/agents/{agent}",),
+            site=site,
         )
         return Challenge(agent=agent, owner=owner, nonce=nonce, text=signed.text, expires_at=until)

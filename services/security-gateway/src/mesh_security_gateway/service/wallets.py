@@ -40,10 +40,13 @@ class Wallets:
     watching: Watching
     clock: Callable[[], float] = time.time
 
-    async def ask(self, agent: str) -> Challenge:
-        """A question to the agent's owner. Raises `AgentNotFound`, `AgentBarred`, `Unavailable`."""
+    async def ask(self, agent: str, site: str = "") -> Challenge:
+        """A question to the agent's owner, on a page of `site`.
+
+        Raises `SiteNotAllowed`, `AgentNotFound`, `AgentBarred`, `Unavailable`.
+        """
         owner = (await self.watching.admitted(agent)).owner
-        return self.asker.ask(agent, owner, int(self.clock()), secrets.token_bytes(8))
+        return self.asker.ask(agent, owner, int(self.clock()), secrets.token_bytes(8), site)
 
     async def open(
         self,
