@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from mesh_shared import errors
 from mesh_shared.content.errors import ContentTooLarge, StoreUnavailable
 from mesh_shared.errors import Conflict, MeshError, NotFound, Unavailable, known_errors
 from mesh_shared.web import problems
+from starlette.types import Message
 
 OURS = [error for error in known_errors() if error.__module__.startswith("mesh_shared")]
 
@@ -180,3 +182,28 @@ async def test_every_problem_has_a_page_that_explains_it_and_is_no_script():
 async def test_what_is_no_code_has_no_page(code: str):
     with pytest.raises(NotFound, match="No problem has that code"):
         await problems.problem_page(code)
+
+
+async def test_who_hangs_up_in_the_middle_of_a_body_is_no_bug_of_ours(capsys: pytest.CaptureFixture[str]):
+    app, sent = FastAPI(), list[Message]()
+    problems.install(app)
+    coming: list[Message] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    @app.post("/v1/notes")
+    async def _(request: Request) -> None:
+        await request.body()
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/notes", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+
+    assert [message["status"] for message in sent if "status" in message] == [400]
+    assert "unhandled" not in "".join(capsys.readouterr())
