@@ -32,12 +32,16 @@ STRUCTURED = {"content": [{"type": "text", "text": "{}"}], "structuredContent": 
 
 @dataclass(slots=True)
 class McpServer:
-    """Answers as JSON or as a stream that it leaves open; keeps sessions strictly."""
+    """Answers as JSON or as a stream that it leaves open; keeps sessions strictly.
+
+    With `parts` a stream to which it adds one of them each time it is asked to go on.
+    """
 
     result: dict[str, Any] = field(default_factory=lambda: STRUCTURED)
     is_stream: bool = False
     version: str = "2025-06-18"
     session: str = "s-1"
+    parts: list[bytes] = field(default_factory=list[bytes])
     seen: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -57,7 +61,17 @@ class McpServer:
         if asked["method"] == "notifications/initialized":
             return Response(status_code=202)
         self.headers = dict(request.headers)
-        return self._said(asked["id"], self.result, {})
+        return self._part() if self.parts else self._said(asked["id"], self.result, {})
+
+    async def go_on(self, request: Request) -> Response:
+        self.seen.append(("GET", request.headers["last-event-id"]))
+        self.headers = dict(request.headers)
+        return self._part()
+
+    def _part(self) -> Response:
+        if not self.parts:
+            return Response(status_code=405)
+        return Response(self.parts.pop(0), media_type="text/event-stream")
 
     def _said(self, id: str, result: dict[str, Any], headers: dict[str, str]) -> Response:
         answer = {"jsonrpc": "2.0", "id": id} | (result if "error" in result else {"result": result})
@@ -75,6 +89,7 @@ class McpServer:
 
 def open_mcp(town: Town, server: McpServer) -> str:
     town.app.add_route("/tools/mcp", server.answer, methods=["POST", "DELETE"])
+    town.app.add_route("/tools/mcp", server.go_on, methods=["GET"])
     return f"{town.url}/tools"
 
 
@@ -97,6 +112,34 @@ async def test_a_tool_is_called_in_a_session_that_is_ended(town: Town, agents: H
         "_meta": {"mesh/idempotency-key": KEY, "mesh/escrow-id": ESCROW},
     }
     assert (server.headers["idempotency-key"], server.headers["x-escrow-id"]) == (KEY, ESCROW)
+
+
+FIRST = b"id: e-1\nretry: 1\ndata:\n\nid: cut\ndata: {"
+LAST = b'data: {"id": "tools/call", "result": {"structuredContent": {"word": "HELLO"}}}\n\n'
+
+
+async def test_a_stream_that_ends_too_soon_goes_on_after_its_last_whole_event(town: Town, agents: HttpAgents):
+    server = McpServer(parts=[FIRST, b"id: e-2\ndata:\n\n", LAST])
+
+    answer = await agents.invoke(call(open_mcp(town, server), Protocol.MCP, escrow_id=ESCROW))
+
+    assert answer == Delivery({"word": "HELLO"}, None)
+    assert [method for method, _ in server.seen].count("tools/call") == 1
+    assert server.seen[3:] == [("GET", "e-1"), ("GET", "e-2"), ("DELETE", "s-1")]
+    assert server.headers["mcp-session-id"] == "s-1"
+    assert not {"idempotency-key", "x-escrow-id"} & set(server.headers)
+
+
+@pytest.mark.parametrize(
+    ("part", "failure"), [(FIRST, Failure.BAD_STATUS), (b"data:\n\n", Failure.ANSWER_MALFORMED)]
+)
+async def test_a_stream_that_cannot_go_on_is_no_answer(
+    town: Town, agents: HttpAgents, part: bytes, failure: Failure
+):
+    answered = await agents.invoke(call(open_mcp(town, McpServer(parts=[part])), Protocol.MCP))
+
+    assert isinstance(answered, Refusal)
+    assert answered.failure is failure
 
 
 @pytest.mark.parametrize(
@@ -141,7 +184,7 @@ async def test_every_misdeed_over_mcp_has_the_name_that_it_has_over_rest(
 
 
 EVENT = (
-    b': c\r\n\r\nevent: message\r\ndata: {"id":\r\ndata: "x", "result": {}}\r\n\r\n'
+    b': c\r\n\r\nid: e-7\r\nretry: 2500\r\nevent: message\r\ndata: {"id":\r\ndata: "x", "result": {}}\r\n\r\n'
     b'data: {"id": "x", "result": 2}\n\n'
 )
 
@@ -153,7 +196,19 @@ def test_an_event_is_understood_however_it_is_cut_to_pieces(cuts: list[int]):
     enough = [events.feed(EVENT[start:end]) for start, end in pairwise(places)]
 
     assert enough[-1]
-    assert events.answer == {"id": "x", "result": {}}
+    assert (events.answer, events.last_id, events.retry_s) == ({"id": "x", "result": {}}, "e-7", 2.5)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"id: a\0b", b"id: \xc3\xa9", b"id: a\rb", b"id:", b"id: " + b"x" * 2000, b"retry: 1e9", b"retry: -1"],
+)
+def test_what_is_no_id_and_no_pause_is_passed_over(said: bytes):
+    events = Events("x")
+
+    events.feed(said + b"\ndata:\n\n")
+
+    assert (events.last_id, events.retry_s) == (None, 0.1)
 
 
 def test_a_request_of_the_server_s_is_no_answer_to_ours():

@@ -3,6 +3,7 @@
 MCP has no word for idempotency: the attempt's key is in `_meta` and in the header `Idempotency-Key`.
 """
 
+import asyncio
 import re
 import time
 from contextlib import suppress
@@ -34,9 +35,14 @@ SPOKEN = frozenset({"2025-03-26", VERSION, "2025-11-25"})
 """Versions whose `tools/call` over streamable HTTP is the same."""
 KEY, ESCROW, SIGNED = "mesh/idempotency-key", "mesh/escrow-id", "mesh/delivery-signature"
 LEAVE_S = 1.0
+RETRY_S = 0.1
+"""Before a stream is asked to go on, at least; a server says how much more."""
 SESSION = "Mcp-Session-Id"
+_EVENT_ID = re.compile(rb"[\x20-\x7e]{1,1024}")
+_PAUSE_MS = re.compile(rb"[0-9]{1,9}")
 _SESSION_ID = re.compile(r"[\x21-\x7e]{1,256}")
-_BOTH = {"Accept": "application/json, text/event-stream"}
+_STREAM = "text/event-stream"
+_BOTH = {"Accept": f"application/json, {_STREAM}"}
 _NOTED = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 Headers = dict[str, str]
@@ -47,7 +53,7 @@ async def call(exchange: Exchange) -> Delivery:
     url = f"{exchange.way.url.rstrip('/')}{PATH}"
     session = await _begun(exchange, url)
     tool = _tool(exchange.invocation)
-    answer, called = await _asked(exchange, url, "tools/call", tool, session | exchange.once)
+    answer, called = await _asked(exchange, url, "tools/call", tool, session, exchange.once)
     delivered = _delivery(called, answer)
     await _leave(exchange, url, session)
     return delivered
@@ -60,7 +66,7 @@ async def _begun(exchange: Exchange, url: str) -> Headers:
         "capabilities": {},
         "clientInfo": {"name": "371-mesh-coordinator", "version": "1"},
     }
-    answer, said = await _asked(exchange, url, "initialize", hello, {})
+    answer, said = await _asked(exchange, url, "initialize", hello, {}, {})
     version, id = said.get("protocolVersion"), answer.headers.get(SESSION)
     if version not in SPOKEN:
         raise Refused(Failure.ACTION_FAILED, "it speaks no version of MCP that we do")
@@ -87,15 +93,23 @@ def _tool(invocation: Invocation) -> dict[str, Any]:
 
 
 async def _asked(
-    exchange: Exchange, url: str, method: str, params: dict[str, Any], headers: Headers
+    exchange: Exchange, url: str, method: str, params: dict[str, Any], session: Headers, once: Headers
 ) -> tuple[Answer, dict[str, Any]]:
-    """The result of a request, whether it comes as JSON or among the events of a stream."""
+    """The result of a request, whether it comes as JSON or among the events of a stream.
+
+    A stream that ends before its answer goes on after its last event (2025-11-25, transports, "Resumability
+    and Redelivery"): the server works on, and to ask for the same again would make it begin anew.
+    """
     events = Events(method)
-    answer = await exchange.send(
-        url, jsonrpc.request(method, method, params), headers=_BOTH | headers, is_enough=events.feed
-    )
-    is_stream = answer.headers.get("Content-Type", "").lower().startswith("text/event-stream")
-    return answer, jsonrpc.result(events.answer if is_stream else json_of(answer.body), method)
+    asked = jsonrpc.request(method, method, params)
+    answer = await exchange.send(url, asked, headers=_BOTH | session | once, is_enough=events.feed)
+    if not answer.headers.get("Content-Type", "").lower().startswith(_STREAM):
+        return answer, jsonrpc.result(json_of(answer.body), method)
+    while events.answer is None and events.last_id is not None:
+        await asyncio.sleep(events.retry_s)
+        resumed = session | {"Accept": _STREAM, "Last-Event-ID": events.resumed()}
+        answer = await exchange.send(url, method="GET", headers=resumed, is_enough=events.feed)
+    return answer, jsonrpc.result(events.answer, method)
 
 
 class _ItemBody(ReadModel):
@@ -112,13 +126,19 @@ class _CalledBody(ReadModel):
 
 
 class Events:
-    """Looks for the answer to `id` among server-sent events, as they come in pieces."""
+    """Looks for the answer to `id` among server-sent events, as they come in pieces.
+
+    `last_id` is of the last whole event that had one, `retry_s` the pause that the server wants before more.
+    """
 
     def __init__(self, id: str) -> None:
         self.answer: dict[str, Any] | None = None
+        self.last_id: str | None = None
+        self.retry_s = RETRY_S
         self._id = id
         self._line = bytearray()
         self._data: list[bytes] = []
+        self._its_id = b""
 
     def feed(self, chunk: bytes) -> bool:
         """Takes the next piece; true once the answer is complete."""
@@ -129,13 +149,30 @@ class Events:
         self._line += rest
         return self.answer is not None
 
+    def resumed(self) -> str:
+        """The id to go on after; what came of the event behind it is forgotten, for it comes again."""
+        self._line.clear()
+        self._data, self._its_id = [], b""
+        return self.last_id or ""
+
     def _take(self, line: bytes) -> None:
-        if line.startswith(b"data:"):
-            self._data.append(line[5:].removeprefix(b" "))
-        elif not line and self._data:
-            said, self._data = _object(b"\n".join(self._data)), []
-            if self.answer is None and said.get("id") == self._id and "method" not in said:
-                self.answer = said
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"id":
+            self._its_id = value
+        elif name == b"retry" and _PAUSE_MS.fullmatch(value):
+            self.retry_s = max(RETRY_S, int(value) / 1000)
+        elif not line:
+            self._end()
+
+    def _end(self) -> None:
+        if _EVENT_ID.fullmatch(self._its_id):
+            self.last_id = self._its_id.decode()
+        said, self._data, self._its_id = _object(b"\n".join(self._data)), [], b""
+        if self.answer is None and said.get("id") == self._id and "method" not in said:
+            self.answer = said
 
 
 def _object(data: bytes) -> dict[str, Any]:
