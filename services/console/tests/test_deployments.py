@@ -40,6 +40,24 @@ async def test_a_draft_that_cannot_be_is_told_with_the_place(
     assert f'value="{next(iter(draft.values()))}"' in page
 
 
+async def test_an_sdl_that_is_none_is_told_and_can_be_mended(admin: Browser, city: Town):
+    await admin.open("/deployments/preview")
+
+    page = await admin.send("/deployments/preview", 200, sdl="no SDL")
+
+    assert 'role="alert"' in page
+    assert "no SDL</textarea>" in page
+
+
+async def test_a_preview_keeps_its_draft_while_the_deployer_is_down(admin: Browser, town: Town):
+    await admin.open("/deployments/preview")
+
+    page = await admin.send("/deployments/preview", 200, sdl=SDL)
+
+    assert "The deployer does not answer." in page
+    assert "GREETING=Hello from the mesh" in page
+
+
 async def test_hostile_words_of_a_draft_come_back_as_words(admin: Browser, city: Town):
     await admin.open("/deployments/preview")
 

@@ -51,12 +51,15 @@ async def test_what_is_not_asked_for_is_not_sent():
     assert dict(service.asked[0].query_params) == {"limit": "0"}
 
 
-async def test_a_change_has_the_key_of_its_form():
+@pytest.mark.parametrize(
+    ("key", "sent"), [("key-1", "key-1"), ("é", "%C3%A9"), ("a\r\nX-Api-Key: b", "a%0D%0AX-Api-Key%3A%20b")]
+)
+async def test_a_change_has_the_key_of_its_form(key: str, sent: str):
     service = Service()
 
-    await service.mesh().post("one", "/v1/things", {"a": 1}, key="key-1")
+    await service.mesh().post("one", "/v1/things", {"a": 1}, key=key)
 
-    assert service.asked[0].headers["idempotency-key"] == "key-1"
+    assert service.asked[0].headers["idempotency-key"] == sent
 
 
 async def test_a_refusal_has_the_words_of_the_problem():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -41,7 +42,7 @@ class Mesh:
         params: Mapping[str, str] | None = None,
     ) -> Any:
         """Like `get`; a repetition with the same idempotency `key` has no second effect."""
-        fields = dict(headers or {}) | ({"Idempotency-Key": key} if key else {})
+        fields = dict(headers or {}) | ({"Idempotency-Key": quote(key)} if key else {})
         response = await self.send("POST", service, path, json=body, headers=fields, params=params)
         return _json(service, response)
 
