@@ -21,7 +21,8 @@ async def leased(arena: Arena, wanted: Order) -> tuple[Bid, Lease]:
 
 
 async def running(market: Marketplace, order_id: UUID, workload: Workload = WORKLOAD) -> Condition:
-    await market.send_manifest(order_id, workload)
+    """How the workload is once it has started, sent as often as a deployer would."""
+    await heard(lambda: market.send_manifest(order_id, workload))
     async with asyncio.timeout(60):
         while (condition := await market.status(order_id)).phase == "starting":
             await asyncio.sleep(0.05)
@@ -49,7 +50,7 @@ def cost(bid: Bid, blocks: int, deposit: int = DEPOSIT) -> int:
 
 
 async def heard(step: Callable[[], Awaitable[object]]) -> None:
-    """Takes a step once the market knows what has become of the last one."""
+    """Takes a step once it can be taken: a market may not know yet what has become of the last one."""
     async with asyncio.timeout(60):
         while True:
             try:
