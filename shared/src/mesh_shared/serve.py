@@ -17,7 +17,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import ValidationError
 
-from mesh_shared import telemetry
+from mesh_shared import silence, telemetry
 from mesh_shared.database import migrate
 from mesh_shared.settings import ServiceSettings
 
@@ -31,7 +31,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
-class _Server(uvicorn.Server):
+class _Server(silence.Server):
     """Tells the streams to end as soon as the process is asked to; uvicorn waits for them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, tracing: TracerProvider) -> None:
@@ -114,7 +114,7 @@ def main(
         log_config=None,
         access_log=False,
         loop=loop,
-        http="httptools",
+        http=silence.Connection,
         **websockets(are_served=with_websockets),
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

@@ -1,7 +1,9 @@
 """`python -m mesh_console`: settings from the environment, then serve until told to stop."""
 
+from contextlib import suppress
+
 import uvicorn
-from mesh_shared import telemetry
+from mesh_shared import silence, telemetry
 
 from mesh_console.app import create_app
 from mesh_console.settings import Settings
@@ -12,12 +14,15 @@ GRACE_S = 2
 if __name__ == "__main__":
     settings = Settings()  # pyright: ignore[reportCallIssue] - the environment has the rest
     telemetry.logs("console", settings.log_level)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=silence.Connection,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
+    with suppress(KeyboardInterrupt):
+        silence.Server(config).run()
