@@ -183,6 +183,29 @@ async def test_an_answer_has_one_date(exchange: Exchange, origin: Origin, agent:
     assert len(answer.headers.get_list("date")) == 1
 
 
+async def test_an_answer_that_is_here_already_says_how_long_it_is_without_the_secret(
+    exchange: Exchange, origin: Origin, agent: dict[str, str], canary: str
+):
+    for said, passed in ((b"", b""), (b"plain", b"plain"), (canary.encode(), b" [***] ")):
+        origin.answers(said)
+        answer = await exchange("GET /v1/proxy/github/user", agent)
+
+        assert answer.headers.get_list("content-length") == [str(len(passed))]
+        assert "transfer-encoding" not in answer.headers
+        assert (answer.body, answer.is_whole) == (passed, True)
+
+
+async def test_an_answer_that_has_no_body_says_no_length(
+    exchange: Exchange, origin: Origin, agent: dict[str, str]
+):
+    for method, status in (("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 Not Modified")):
+        origin.says = lambda _, status=status: [f"HTTP/1.1 {status}\r\netag: 1\r\n\r\n".encode()]
+        answer = await exchange(f"{method} /v1/proxy/github/user", agent)
+
+        assert (answer.status, answer.headers["etag"]) == (int(status[:3]), "1")
+        assert "content-length" not in answer.headers
+
+
 async def test_a_bug_of_the_gateway_is_marked_as_its_own(
     operator: Operator, origin: Origin, agent: dict[str, str]
 ):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -34,6 +35,8 @@ RELAYED = "mesh.relayed"
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# RFC 9110 §8.6; what a GET would have been answered with, which HEAD asks for too, is not known here.
+_WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _DIRECT = re.compile(f"{PREFIX}/({NAME.strip('^$')})(?:/.*)?", re.DOTALL)
 
 
@@ -147,6 +150,8 @@ class Relay(Response):
         scope[RELAYED] = True
 
         async def send_whole(body: bytes) -> None:
+            if scope["method"] != "HEAD" and self.status_code not in _WITHOUT_LENGTH:
+                self.raw_headers.append((b"content-length", b"%d" % len(body)))
             await self._start(send)
             await send({"type": "http.response.body", "body": body})
 
