@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_cli import parts
-from mesh_security_gateway.adapters.upstream import AiohttpUpstream, open_upstream
+from mesh_security_gateway.adapters.upstream import MOST_INTERIM, AiohttpUpstream, open_upstream
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import (
     PathRefused,
     UpstreamAddress,
     UpstreamBroken,
+    UpstreamStatus,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -188,6 +189,22 @@ async def test_what_comes_before_the_answer_is_not_the_answer(upstream: AiohttpU
     assert await read(upstream, outgoing(f"{origin.url}/a")) == b"at last"
     assert await read(upstream, outgoing(f"{origin.url}/b", "POST", [b"1"], 1)) == b"at last"
     assert origin.connections == 1
+
+
+async def test_an_upstream_that_never_comes_to_its_answer_is_given_up(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    interim = b"HTTP/1.1 102 Processing\r\n\r\n"
+    origin.says = lambda seen: [interim] * MOST_INTERIM + seen.answer(b"at last")
+    assert await read(upstream, outgoing(f"{origin.url}/slow")) == b"at last"
+
+    origin.says = lambda seen: [interim] * (MOST_INTERIM + 1) + seen.answer(b"too late")
+    with pytest.raises(UpstreamStatus):
+        await read(upstream, outgoing(f"{origin.url}/endless"))
+
+    origin.answers(b"anew")
+    assert await read(upstream, outgoing(f"{origin.url}/b")) == b"anew"
+    assert origin.connections == 2
 
 
 async def test_an_answer_that_does_not_wait_for_the_question_ends_it(upstream: AiohttpUpstream):

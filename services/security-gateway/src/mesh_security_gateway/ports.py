@@ -99,8 +99,8 @@ class Upstream(Protocol):
     async def send(self, request: Outgoing) -> Incoming:
         """The answer, once its head is here.
 
-        Raises `UpstreamUnreachable`, `UpstreamAddress`, `UpstreamTls` or `UpstreamTimeout`, and whatever mesh
-        error the request's own body raised.
+        Raises `UpstreamUnreachable`, `UpstreamAddress`, `UpstreamTls`, `UpstreamTimeout`, `UpstreamStatus`
+        when only interim answers come, and whatever mesh error the request's own body raised.
         """
         ...
 

@@ -27,6 +27,7 @@ from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.errors import (
     UpstreamAddress,
     UpstreamBroken,
+    UpstreamStatus,
     UpstreamTimeout,
     UpstreamTls,
     UpstreamUnreachable,
@@ -37,6 +38,8 @@ CONNECT_S = 5.0
 KEPT_IDENTITIES = 200
 """TLS contexts with client certificates that are kept; a connection belongs to the one it was made in."""
 KEPT_PLACES = 1000
+MOST_INTERIM = 16
+"""Interim answers (RFC 9110 §15.2) that are waited past: each may take as long as an upstream may be silent."""
 _BODILESS = ("GET", "HEAD")
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 _CONNECTING = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
@@ -143,11 +146,12 @@ class _Exchange:
 
     async def answered(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         """The head of the answer, and its body as it comes. Raises what the request's own body raised."""
-        message, content = await self._protocol.read()
-        while message.code < HTTPStatus.OK and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
+        for _ in range(MOST_INTERIM + 1):
             message, content = await self._protocol.read()
-        content.on_eof(self._release)
-        return message, content
+            if message.code >= HTTPStatus.OK or message.code == HTTPStatus.SWITCHING_PROTOCOLS:
+                content.on_eof(self._release)
+                return message, content
+        raise UpstreamStatus
 
     def _release(self) -> None:
         if self._upload is None or self._upload.done():
