@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mesh_cli import parts
-from mesh_security_gateway.adapters.upstream import MOST_INTERIM, AiohttpUpstream, open_upstream
+from mesh_security_gateway.adapters.upstream import MOST_INTERIM, READ_AHEAD, AiohttpUpstream, open_upstream
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
 from mesh_security_gateway.errors import (
     PathRefused,
@@ -254,6 +254,21 @@ async def test_connections_are_kept(upstream: AiohttpUpstream, origin: Origin):
         await read(upstream, outgoing(f"{origin.url}/{n}"))
 
     assert origin.connections == 1
+
+
+async def test_a_reader_that_is_behind_finds_little_more_than_one_read_brought(
+    upstream: AiohttpUpstream, origin: Origin
+):
+    origin.answers(bytes(4_000_000))
+    incoming, sizes = await upstream.send(outgoing(f"{origin.url}/a")), list[int]()
+
+    async for chunk in incoming.chunks():
+        sizes.append(len(chunk))
+        for _ in range(20):  # meanwhile the upstream goes on
+            await asyncio.sleep(0)
+
+    assert sum(sizes) == 4_000_000
+    assert max(sizes) <= 256 * 1024 + 2 * READ_AHEAD
 
 
 async def test_an_answer_that_is_dropped_takes_its_connection_along(

@@ -393,7 +393,7 @@ class UpgradeRefused(UpstreamFailure, title="Upgrade refused"):
 
 
 class UpstreamStatus(UpstreamFailure, title="Upstream status refused"):
-    """The upstream's status is none that ends an exchange, such as 101 or 999, or interim ones without end."""
+    """The upstream's status ends no exchange: 101, 999, or interim ones without end."""
 
     def __init__(self) -> None:
         super().__init__("The upstream's status is not one that is passed on.")

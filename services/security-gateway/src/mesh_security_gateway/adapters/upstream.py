@@ -39,7 +39,11 @@ KEPT_IDENTITIES = 200
 """TLS contexts with client certificates that are kept; a connection belongs to the one it was made in."""
 KEPT_PLACES = 1000
 MOST_INTERIM = 16
-"""Interim answers (RFC 9110 §15.2) that are waited past: each may take as long as an upstream may be silent."""
+"""Interim answers (RFC 9110 §15.2) that are waited past: each may take as long as a silence may."""
+READ_AHEAD = 1 << 16
+"""Bytes. No more is read while twice as much waits, and a read brings up to 256 KiB: so each goes on as it
+came and is not put together with the next.
+"""
 _BODILESS = ("GET", "HEAD")
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 _CONNECTING = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
@@ -109,7 +113,11 @@ class _Exchange:
         self._connection = connection
         self._protocol = connection.protocol
         self._protocol.set_response_params(
-            skip_payload=not has_body, read_until_eof=True, auto_decompress=False, read_timeout=idle_s
+            skip_payload=not has_body,
+            read_until_eof=True,
+            auto_decompress=False,
+            read_timeout=idle_s,
+            read_bufsize=READ_AHEAD,
         )
         self._upload: asyncio.Task[None] | None = None
 
