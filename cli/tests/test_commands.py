@@ -10,7 +10,7 @@ import pytest
 import typer
 from mesh_cli import doctor, main, parts
 from mesh_cli.demo.stage import BrokenPromise
-from mesh_cli.embedded import EmbeddedMesh, Ports, PortTaken
+from mesh_cli.embedded import EmbeddedMesh, Ports, PortTaken, StateTaken
 from mesh_cli.main import app
 from mesh_cli.parts import PartMissing
 from mesh_cli.processes import ProcessDied
@@ -32,7 +32,9 @@ def ended(*argv: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("trouble", [PortTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError])
+@pytest.mark.parametrize(
+    "trouble", [PortTaken, StateTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError]
+)
 def test_trouble_is_one_line_and_a_one(trouble: type[Exception], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(typer.Exit) as ended, one_clear_line():
         raise trouble("The sun did not rise.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mesh_cli import doctor, parts
-from mesh_cli.embedded import PACKAGES, Ports, PortTaken, embedded
+from mesh_cli.embedded import PACKAGES, Ports, PortTaken, StateTaken, alone, embedded, forget
 from mesh_cli.main import app
 from typer.testing import CliRunner
 
@@ -49,6 +49,38 @@ def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path):
             pass
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_has_one_mesh_and_nothing_of_it_is_forgotten_for_another(tmp_path: Path):
+    state = tmp_path / "state"
+    with alone(state):
+        (state / "anvil.json").touch()
+
+        with pytest.raises(StateTaken, match="stop it"), embedded(state, Ports(), fresh=True):
+            pass
+
+        assert [each.name for each in state.iterdir()] == ["anvil.json"]
+
+
+def test_a_state_is_free_for_the_next_mesh_however_the_last_one_ended(tmp_path: Path):
+    with pytest.raises(RuntimeError), alone(tmp_path):
+        raise RuntimeError
+
+    with alone(tmp_path):
+        pass
+
+
+def test_what_a_fresh_mesh_forgets_is_all_of_it_and_nothing_behind_a_link(tmp_path: Path):
+    state, kept = tmp_path / "state", tmp_path / "kept"
+    (state / "registry").mkdir(parents=True)
+    (state / "anvil.json").touch()
+    kept.mkdir()
+    (state / "link").symlink_to(kept)
+
+    forget(state)
+
+    assert list(state.iterdir()) == []
+    assert kept.exists()
 
 
 def test_the_doctor_names_a_taken_port_and_what_it_is_for():

@@ -70,3 +70,9 @@ def test_the_lines_to_paste_hold_no_secret(tmp_path: Path):
     assert len(lines) == 3
     assert "mesh_secret" not in json.dumps(lines)
     assert str(mesh.admin_key_file) in lines[1]
+
+
+def test_the_lines_to_paste_name_a_folder_that_has_a_space_in_its_name():
+    mesh = EmbeddedMesh(Path("/home/you/my mesh"), Ports())
+
+    assert "$(cat '/home/you/my mesh/security-gateway/admin.key')" in recipes(mesh)[1]

@@ -1,5 +1,6 @@
 """A whole mesh on loopback, without Docker: real processes, real HTTP, gone when its owner is."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -76,6 +77,10 @@ class Ports:
 
 class PortTaken(RuntimeError):
     """A port of the mesh is in use; the text says what to do."""
+
+
+class StateTaken(RuntimeError):
+    """Another mesh has the state; the text says what to do."""
 
 
 @dataclass(slots=True)
@@ -213,21 +218,19 @@ def embedded(
 ) -> Generator[EmbeddedMesh, None, None]:
     """A mesh that is ready; everything of it is stopped at the end. A `fresh` one forgets its last state.
 
-    Raises `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one clear text.
+    Raises `StateTaken`, `PortTaken`, `parts.PartMissing`, `processes.ProcessDied` or `TimeoutError` with one
+    clear text.
     """
-    for port in ports.all.values():
-        if not parts.is_port_free(port):
-            raise PortTaken(
-                f"Port {port} is in use: stop what uses it, or choose another row with --first-port."
-            )
-    if fresh:
-        rmtree(state_dir, ignore_errors=True)
-    mesh = EmbeddedMesh(state_dir, ports, more)
     with ExitStack() as stack:
+        stack.enter_context(alone(state_dir))
+        _check(ports)
+        if fresh:
+            forget(state_dir)
+        mesh = EmbeddedMesh(state_dir, ports, more)
         stack.callback(mesh.stop_all)
         mesh.start_part("anvil")
         mesh.start_part("redis")
-        (state_dir / "workspaces").mkdir(parents=True, exist_ok=True)
+        (state_dir / "workspaces").mkdir(exist_ok=True)
         for name in PACKAGES:
             if name not in ON_CHAIN:
                 mesh.start_service(name)
@@ -237,6 +240,48 @@ def embedded(
         for name in PACKAGES:
             mesh.wait_ready(name)
         yield mesh
+
+
+@contextmanager
+def alone(state_dir: Path) -> Generator[None, None, None]:
+    """Keeps others from a state folder, which it makes if need be; a process that ends lets go of it.
+
+    Two meshes would write two chains into the same databases. Raises `StateTaken`.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    folder = os.open(state_dir, os.O_RDONLY)
+    try:
+        _lock(folder, state_dir)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int, state_dir: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StateTaken(
+            f"A mesh that runs has its state in {state_dir}: stop it, or start another one beside it "
+            "with --state-dir and --first-port."
+        ) from None
+
+
+def forget(state_dir: Path) -> None:
+    """Empties the folder, which stays, as it is what others are kept from."""
+    for each in state_dir.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            rmtree(each, ignore_errors=True)
+        else:
+            each.unlink()
+
+
+def _check(ports: Ports) -> None:
+    for port in ports.all.values():
+        if not parts.is_port_free(port):
+            raise PortTaken(
+                f"Port {port} is in use: stop what uses it, or choose another row with --first-port."
+            )
 
 
 def _deploy_contracts(mesh: EmbeddedMesh) -> None:

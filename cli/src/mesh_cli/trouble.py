@@ -8,11 +8,11 @@ import typer
 from mesh_client import MeshError
 
 from mesh_cli.demo.stage import BrokenPromise
-from mesh_cli.embedded import PortTaken
+from mesh_cli.embedded import PortTaken, StateTaken
 from mesh_cli.parts import PartMissing
 from mesh_cli.processes import ProcessDied
 
-TROUBLE = (PortTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError, MeshError)
+TROUBLE = (PortTaken, StateTaken, PartMissing, ProcessDied, BrokenPromise, TimeoutError, MeshError)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The chapters in order, and how the story ends."""
 
 import time
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -53,7 +54,7 @@ def recipes(mesh: EmbeddedMesh) -> list[str]:
 
 def _posted(mesh: EmbeddedMesh, service: str, path: str, body: str) -> str:
     sessions = f"{mesh.url('security-gateway')}/v1/sessions"
-    session = f'curl -s -X POST -H "X-API-Key: $(cat {mesh.admin_key_file})" {sessions}'
+    session = f'curl -s -X POST -H "X-API-Key: $(cat {quote(str(mesh.admin_key_file))})" {sessions}'
     token = f'$({session} | sed \'s/.*"token":"\\([^"]*\\)".*/\\1/\')'
     return (
         f"curl -s -H \"Authorization: Bearer {token}\" -H 'Content-Type: application/json' "
