@@ -118,6 +118,7 @@ def test_a_warning_does_not_keep_an_sdl_from_being_compiled():
         ('a: "\\ud800"', "yaml"),
         ("[" * 60_000, "too-deep"),
         ("- " * 30_000, "too-deep"),
+        ("? " * 30_000, "too-deep"),
         ("a" * (MAX_BYTES + 1), "too-large"),
         ("- a\n" * (MAX_NODES + 1), "too-large"),
         ("a" * (MAX_KEY + 1) + ": 1", "key"),

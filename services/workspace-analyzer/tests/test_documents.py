@@ -100,6 +100,9 @@ def test_package_managers_take_no_comments():
         (yaml_object, "a: !!python/name:os.system"),
         (yaml_object, "a: *nowhere"),
         (yaml_object, "1: a"),
+        (yaml_object, "[" * 100_000),
+        (yaml_object, '{"a":' * 100_000),
+        (yaml_object, "? " * 100_000),
         (toml_object, "="),
         (toml_object, "a = 1\na = 2"),
         (toml_object, "[a"),
@@ -127,7 +130,7 @@ def test_an_empty_yaml_file_says_nothing():
 
 
 def test_a_yaml_file_that_names_itself_again_and_again_is_no_larger_for_it():
-    rows = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))]
+    rows = ["# \\ud800", "a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))]
     started = time.process_time()
 
     assert len(yaml_object("moon.yml", "\n".join(rows))) == 30

@@ -147,9 +147,9 @@ class _Composer:
     def _mapping(self) -> Mapping:
         pairs: list[_Pair] = []
         while (event := self.event()).__class__ is not MappingEndEvent:
+            self.path.append("?")
             key = self._node(event)
-            name = key.value if isinstance(key, Scalar) else "?"
-            self.path.append(name)
+            self.path[-1] = name = key.value if isinstance(key, Scalar) else "?"
             if len(name) > MAX_KEY:
                 raise self._refusal("key", f"A key has at most {MAX_KEY} characters.")
             pairs.append((key, self._node(self.event())))

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import yaml
+from yaml.composer import Composer
 
 from mesh_workspace_analyzer.errors import BrokenProjectConfiguration
 
@@ -17,7 +18,14 @@ _TEXT = r'("(?:\\.|[^"\\])*"?)'
 _COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _TRAILING_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(Composer, yaml.CSafeLoader):
+    """libyaml's parser under the composer in Python: that in C knows no limit of depth."""
+
+    def __init__(self, text: str) -> None:
+        yaml.CSafeLoader.__init__(self, text)
+        Composer.__init__(self)
 
 
 def json_object(name: str, text: str) -> dict[str, Any]:
@@ -25,17 +33,17 @@ def json_object(name: str, text: str) -> dict[str, Any]:
 
     Raises `BrokenProjectConfiguration`, as do the others.
     """
-    return _object(name, text, _json)
+    return _object(name, text, lambda text: _whole(text, _json(text)))
 
 
 def strict_json_object(name: str, text: str) -> dict[str, Any]:
     """An object as package managers take it."""
-    return _object(name, text, json.loads)
+    return _object(name, text, lambda text: _whole(text, json.loads(text)))
 
 
 def yaml_object(name: str, text: str) -> dict[str, Any]:
-    """A mapping; an empty file is an empty one."""
-    return _object(name, text, lambda text: yaml.load(text, _YAML) or {})  # noqa: S506 - a safe loader
+    """A mapping; an empty file is an empty one. What aliases repeat is there once: nothing may copy it."""
+    return _object(name, text, lambda text: yaml.load(text, _Loader) or {})  # noqa: S506 - a safe loader
 
 
 def toml_object(name: str, text: str) -> dict[str, Any]:
@@ -67,7 +75,7 @@ def _object(name: str, text: str, parse: Callable[[str], object]) -> dict[str, A
     if len(text) > MAX_BYTES:
         raise BrokenProjectConfiguration(f"{name}: more than {MAX_BYTES} bytes")
     try:
-        return msgspec.convert(_whole(text, parse(text.removeprefix("\ufeff"))), dict[str, Any])
+        return msgspec.convert(parse(text.removeprefix("\ufeff")), dict[str, Any])
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise BrokenProjectConfiguration(f"{name}: {' '.join(str(error).split())[:300]}") from None
 
