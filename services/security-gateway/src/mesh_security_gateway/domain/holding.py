@@ -68,10 +68,11 @@ class _Covering:
                 self._of[pattern] = [other for other in self._of[pattern] if other.id != grant.id]
 
     def fitting(self, path: str, now: float) -> Iterator[tuple[Grant, tuple[str, ...]]]:
-        covering, tried = self._patterns.covering(path), set[Grant]()
-        for grant in merge(*(self._of[pattern] for pattern in sorted(covering)), key=_freedom):
+        covering, tried = self._patterns.covering(path), set[UUID]()
+        of_each = [self._of[pattern] for pattern in sorted(covering)]
+        for grant in of_each[0] if len(of_each) == 1 else merge(*of_each, key=_freedom):
             if len(tried) == MOST_TRIED:
                 return
-            if grant not in tried and grant.is_live(now):
-                tried.add(grant)
+            if grant.id not in tried and grant.is_live(now):
+                tried.add(grant.id)
                 yield grant, tuple(pattern for pattern in grant.paths if pattern in covering)

@@ -1,6 +1,6 @@
 """Path patterns, found by the path that they cover: two thousand cost hardly more than one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -19,6 +19,13 @@ class _Node:
     def follow(self, segment: str) -> "_Node":
         kind = self.globs if "*" in segment else self.literals
         return kind.setdefault(segment, _Node())
+
+    def after(self, segment: str) -> "list[_Node]":
+        literal = self.literals.get(segment)
+        found = [literal] if literal is not None else []
+        if self.globs and segment:
+            found += [after for glob, after in self.globs.items() if fnmatchcase(segment, glob)]
+        return found
 
 
 class Patterns:
@@ -46,19 +53,9 @@ class Patterns:
 
     def covering(self, path: str) -> frozenset[str]:
         """The patterns that the canonical `path` fits."""
-        return frozenset(_found(self._root, path.split("/")))
-
-
-def _found(root: _Node, segments: list[str]) -> Iterator[str]:
-    nodes = [root]
-    for segment in segments:
-        yield from (node.below for node in nodes if node.below is not None)
-        nodes = [after for node in nodes for after in _after(node, segment)]
-    yield from (node.here for node in nodes if node.here is not None)
-
-
-def _after(node: _Node, segment: str) -> Iterator[_Node]:
-    if (literal := node.literals.get(segment)) is not None:
-        yield literal
-    if segment:
-        yield from (after for glob, after in node.globs.items() if fnmatchcase(segment, glob))
+        found, nodes = list[str | None](), [self._root]
+        for segment in path.split("/"):
+            found += [node.below for node in nodes]
+            nodes = [after for node in nodes for after in node.after(segment)]
+        found += [node.here for node in nodes]
+        return frozenset(pattern for pattern in found if pattern is not None)
