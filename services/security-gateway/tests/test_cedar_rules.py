@@ -17,6 +17,7 @@ from mesh_security_gateway.domain import rules
 from mesh_security_gateway.domain.grants import Budget, Grant, Rate
 from mesh_security_gateway.domain.rules import Decision, Question, Target
 from mesh_security_gateway.errors import PolicyUnfit
+from msgspec import structs
 
 TARGET = Target(name="github", owner="admin", origin="https://api.github.com", is_private=False)
 GRANT = Grant(
@@ -44,7 +45,7 @@ def asked(grant: Grant | None = GRANT, **other: Any) -> Question:
         patterns=("/user",),
         grant=grant,
     )
-    return replace(question, **other)
+    return structs.replace(question, **other)
 
 
 def test_a_grant_that_covers_the_call_allows_it():

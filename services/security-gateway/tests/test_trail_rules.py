@@ -1,7 +1,6 @@
 """The record as entries under a tree: whatever is done to it afterwards shows."""
 
 import hashlib
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -126,7 +125,7 @@ def test_a_changed_byte_is_found_where_it_is(length: int, data: st.DataObject):
     place = data.draw(st.integers(0, length - 1))
     body = bytearray(entries[place].body)
     body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
-    entries[place] = replace(entries[place], body=bytes(body))
+    entries[place] = structs.replace(entries[place], body=bytes(body))
 
     assert found(entries, original) == Break(sequence=place + 1, flaw="entry-changed")
 
@@ -152,8 +151,8 @@ def test_entries_that_changed_places_are_found(length: int, data: st.DataObject)
     first = data.draw(st.integers(0, length - 2))
     second = data.draw(st.integers(first + 1, length - 1))
     entries[first], entries[second] = (
-        replace(entries[second], sequence=first + 1),
-        replace(entries[first], sequence=second + 1),
+        structs.replace(entries[second], sequence=first + 1),
+        structs.replace(entries[first], sequence=second + 1),
     )
 
     assert found(entries, original) == Break(sequence=first + 1, flaw="entry-changed")
@@ -176,13 +175,13 @@ def test_whoever_rewrites_an_entry_and_its_leaf_makes_another_tree(length: int, 
 def test_a_column_that_finds_an_entry_says_what_the_entry_says(column: dict[str, Any]):
     (entry,) = record(1)
 
-    assert found([replace(entry, **column)], [entry]) == Break(sequence=1, flaw="entry-changed")
+    assert found([structs.replace(entry, **column)], [entry]) == Break(sequence=1, flaw="entry-changed")
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"\xff", b'{"sequence": 1}'])
 def test_what_is_no_entry_at_all_is_a_changed_one(body: bytes):
     (entry,) = record(1)
-    nonsense = replace(entry, body=body, leaf=tree.leaf(body))
+    nonsense = structs.replace(entry, body=body, leaf=tree.leaf(body))
 
     assert found([nonsense], [entry]) == Break(sequence=1, flaw="entry-changed")
 

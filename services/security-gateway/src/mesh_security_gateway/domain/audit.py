@@ -75,8 +75,7 @@ class Happening(Struct, frozen=True, kw_only=True):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class Sealed(Struct, frozen=True, kw_only=True):
     """An entry as it is kept: `leaf` is what the tree has of the canonical JSON in `body`.
 
     The other members only find it: `intent` is the sequence of the intent that an outcome belongs to.

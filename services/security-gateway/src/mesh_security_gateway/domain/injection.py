@@ -4,13 +4,14 @@ from base64 import b64encode
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.injectors import Basic, Bearer, Cookie, Header, Query, Static
 from mesh_security_gateway.domain.paths import without_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A request before its credential: `path` includes the provider's, `body` is there only to be signed."""
 
     method: str

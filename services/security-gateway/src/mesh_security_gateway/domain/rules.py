@@ -7,6 +7,8 @@ a `forbid`: whatever is published besides, no call passes without a live grant t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from mesh_security_gateway.domain.grants import Grant
 
 CONTEXT = {
@@ -97,8 +99,7 @@ class Target:
     is_private: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """May `subject` do this under `grant`? `patterns` are those of its paths that cover `path`.
 
     `now` is in whole Unix seconds. Without a grant the question is what else stands against it.
@@ -115,8 +116,7 @@ class Question:
     is_leased: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What the policies say; `policies` are the ids of those that decided, sorted.
 
     `is_sound` is false when one of them could not be evaluated: Cedar skips such a `forbid`, so that is never

@@ -6,7 +6,8 @@ together from complete subtrees, of which those with 256, 256², … leaves are 
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 EMPTY = hashlib.sha256(b"").digest()
 HASH_BYTES = 32
@@ -37,8 +38,7 @@ def root(peaks: Sequence[bytes]) -> bytes:
     return whole
 
 
-@dataclass(frozen=True, slots=True)
-class Subtree:
+class Subtree(Struct, frozen=True):
     """A complete subtree of 2^`height` leaves; `index` counts those of its height from the left."""
 
     height: int
@@ -46,8 +46,7 @@ class Subtree:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """All that growing takes: the number of leaves, and the roots of complete subtrees, largest first."""
 
     size: int = 0

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 
 from mesh_shared.database.engine import Database
 from mesh_shared.database.sqlite import Write
+from msgspec import structs
 from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -62,8 +63,8 @@ class Grown:
 
     def writes(self) -> list[Write]:
         """What puts them into the tables; the head comes besides."""
-        entries: Write = (_ADD_ENTRIES, [_row(entry) for entry in self.entries])
-        nodes: Write = (_ADD_NODES, [asdict(sub) for sub in self.full])
+        entries: Write = (_ADD_ENTRIES, [structs.asdict(entry) for entry in self.entries])
+        nodes: Write = (_ADD_NODES, [structs.asdict(sub) for sub in self.full])
         return [entries, nodes] if self.full else [entries]
 
 
@@ -233,17 +234,6 @@ class AuditLog:
         if below is not None:
             query = query.where(AuditCheckpointRow.size < below)
         return (await self._session.scalars(query)).all()
-
-
-def _row(entry: Sealed) -> dict[str, Any]:
-    return {
-        "sequence": entry.sequence,
-        "agent": entry.agent,
-        "connection": entry.connection,
-        "intent": entry.intent,
-        "body": entry.body,
-        "leaf": entry.leaf,
-    }
 
 
 def _sealed(rows: Iterable[Any]) -> list[Sealed]:

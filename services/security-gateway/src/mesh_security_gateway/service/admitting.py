@@ -1,8 +1,9 @@
 """What a call needs besides a grant: room in its rate and budget, and a person's word where it says so."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mesh_shared.errors import BodyTooLarge, MeshError
+from msgspec import structs
 
 from mesh_security_gateway.domain import headers
 from mesh_security_gateway.domain.approvals import Subject
@@ -61,4 +62,4 @@ def _subject(agent: str, asked: Asked, wired: Wired, grant: Grant, body: bytes) 
 
 
 def _buffered(asked: Asked, body: bytes) -> Asked:
-    return asked if asked.body is None else replace(asked, body=once(body), length=len(body))
+    return asked if asked.body is None else structs.replace(asked, body=once(body), length=len(body))

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from mesh_shared.auth.tokens import Principal
 from mesh_shared.errors import BodyTooLarge, MeshError
+from msgspec import Struct
 
 from mesh_security_gateway.domain import grants, headers, paths
 from mesh_security_gateway.domain.audit import Happening
@@ -62,8 +63,7 @@ class _Progress:
     code: str | None = _INTERRUPTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, frozen=True, kw_only=True):
     """A call that is under way: the head of the answer is here, its body still flows."""
 
     pending: Pending
@@ -138,8 +138,7 @@ class Exchange:
             raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Going:
+class _Going(Struct, frozen=True, kw_only=True):
     """A call that may go out: what it takes is reserved, and its intent is on record."""
 
     asked: Asked

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from mesh_shared.errors import MeshError
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mesh_security_gateway.domain import rules
@@ -22,8 +23,7 @@ KEPT = 1000
 """Subjects with a connection whose rules are kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """What is asked: the canonical `path`, the names in its query, and the moment in Unix seconds."""
 
     subject: str
@@ -34,8 +34,7 @@ class Call:
     is_leased: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """The grant that a call goes out under, or why it does not; `policies` are the ids that decided."""
 
     grant: Grant | None

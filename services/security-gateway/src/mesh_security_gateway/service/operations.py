@@ -1,12 +1,13 @@
 """Secure operations: the data path for who wants one whole answer and the context it came about in."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
 from mesh_shared.auth.tokens import Principal
+from msgspec import structs
 
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.paths import canonical_path, checked_query
@@ -60,7 +61,7 @@ class Operations:
             exchange = await self.calls.open(caller, _asked(operation, key))
         except PathRefused:
             raise OperationUnfit from None
-        async with replace(exchange, max_bytes=self.max_bytes).answer() as pieces:
+        async with structs.replace(exchange, max_bytes=self.max_bytes).answer() as pieces:
             body = b"".join([piece async for piece in pieces])
         return Performed(
             status=exchange.status,

@@ -9,13 +9,13 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 from mesh_shared.bell import Bell
 from mesh_shared.database.engine import Database
 from mesh_shared.errors import Unavailable
-from msgspec import structs
+from msgspec import Struct, structs
 from sqlalchemy.exc import SQLAlchemyError
 
 from mesh_security_gateway.domain.audit import Happening
@@ -34,8 +34,7 @@ LINGER_S = 0.003
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(Struct, frozen=True):
     """An entry to be written, and where its id is awaited."""
 
     happening: Happening
@@ -129,8 +128,7 @@ class Recorder:
                     await self.settled.ticket().wait()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class Pending(Struct, frozen=True, kw_only=True):
     """An intent whose outcome is not known yet; `ids` are those of its entries, `started` is monotonic."""
 
     recorder: Recorder
@@ -143,7 +141,7 @@ class Pending:
         if (self.intent.secret_version, self.intent.fingerprint) == (version.number, version.fingerprint):
             return self
         intent = structs.replace(self.intent, secret_version=version.number, fingerprint=version.fingerprint)
-        return replace(self, intent=intent)
+        return structs.replace(self, intent=intent)
 
     async def settle(self, code: str | None, status: int | None = None, received: int = 0) -> None:
         """Puts the outcome on record. What has happened cannot be refused any more: a failure is logged."""

@@ -1,11 +1,12 @@
 """Sends a request under its connection's credential, a second time if the first credential is out of date."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
 from mesh_shared.errors import BodyTooLarge, MeshError
+from msgspec import Struct, structs
 
 from mesh_security_gateway.domain import headers, injectors
 from mesh_security_gateway.domain.headers import Fields
@@ -23,8 +24,7 @@ _NO_STATUS = 600
 _REPEATABLE = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What an agent wants done: `path` is canonical, `fields` are all that it sent, `length` is in bytes.
 
     `approval` is a person's word on it and `lease` what it is made under, as the agent says. `protocols` are
@@ -81,7 +81,7 @@ class Sender:
         fields = headers.for_upstream(asked.fields, injectors.written_fields(wired.provider.injector))
         if asked.body is not None and injectors.signs_body(wired.provider.injector):
             body = await whole(asked.body, self.max_signed_bytes, BodyTooLarge(self.max_signed_bytes))
-            asked = replace(asked, body=once(body), length=len(body))
+            asked = structs.replace(asked, body=once(body), length=len(body))
         else:
             body = b""
         draft = _draft(asked, wired.provider, fields, body)
@@ -100,7 +100,7 @@ class Sender:
 
         Raises what `Credentials.first` and `Sockets.connect` raise, and `PathRefused`.
         """
-        asked = replace(asked, method="GET")
+        asked = structs.replace(asked, method="GET")
         fields = headers.for_upstream(asked.fields, injectors.written_fields(wired.provider.injector))
         draft = _draft(asked, wired.provider, fields, b"")
         attempt = await self.credentials.first(wired, draft, by)
