@@ -154,6 +154,16 @@ async def test_what_depends_on_a_change_is_done_with_it_or_not_at_all(database: 
     assert await seen(database) == ["one", "w2", "w3"]
 
 
+async def test_many_rows_are_added_each_with_its_own_values_in_whatever_order_they_are_named(
+    database: Database,
+):
+    rows = [{"word": f"w{n}", "id": n} for n in range(1, 65)]
+
+    await database.write_if((ADD, rows[:1]), (ADD, rows[1:3]), (ADD, rows[3:]))
+
+    assert await seen(database) == [f"w{n}" for n in range(1, 65)]
+
+
 async def test_what_cannot_be_written_leaves_nothing_behind_and_no_lock(database: Database):
     await database.write_if((ADD, [{"id": 1, "word": "first"}]))
 

@@ -87,7 +87,8 @@ class Database:
         """One transaction of statements that are known beforehand; False, and nothing else is done, unless
         `guard` changes a row. Raises `Unavailable` when it could not be made durable.
 
-        On SQLite that is one change of threads. Parameters are whole numbers, texts and bytes.
+        On SQLite that is one change of threads. `others` are insertions, of rows that have a value for each
+        column: whole numbers, texts and bytes, a few thousand at most.
         """
         with reachable():
             if self._lanes is None:

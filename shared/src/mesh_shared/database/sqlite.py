@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import aiosqlite
 from sqlalchemy.dialects.sqlite import dialect
@@ -24,6 +24,8 @@ MOST_PEEKED = 1000
 """Peeks of which the rows are kept, until the next commit at most."""
 Write = tuple[Executable, Sequence[Mapping[str, Any]]]
 """A statement, and the parameters of each time that it is executed."""
+_Step = tuple[str, Mapping[str, Any] | Sequence[Any]]
+"""A text and its parameters, as the driver has them."""
 
 
 class _Outcome(NamedTuple):
@@ -157,17 +159,19 @@ class Lanes:
 
     async def write_if(self, guard: Write, others: Sequence[Write]) -> bool:
         """See `Database.write_if`. Raises `sqlite3.Error`."""
-        texts = [(compiled(statement)[0], rows) for statement, rows in (guard, *others)]
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write_if, texts)
+        first = compiled(guard[0])[0], guard[1][0]
+        rest = [_at_once(statement, rows) for statement, rows in others]
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write_if, first, rest)
 
-    def _write_if(self, texts: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> bool:
+    def _write_if(self, guard: _Step, others: Sequence[_Step]) -> bool:
         if self._writer is None:
-            self._writer = self._open(BUSY_TIMEOUT_S)
-        return _write_if(self._writer, texts)
+            self._writer = self._open(BUSY_TIMEOUT_S, "IMMEDIATE")
+        return _write_if(self._writer, guard, others)
 
-    def _open(self, timeout: float) -> sqlite3.Connection:
+    def _open(self, timeout: float, begins: Literal["IMMEDIATE"] | None = None) -> sqlite3.Connection:
+        """`begins` is how the driver begins a transaction when something is to be changed."""
         connection = sqlite3.connect(
-            self._path, timeout=timeout, isolation_level=None, check_same_thread=False
+            self._path, timeout=timeout, isolation_level=begins, check_same_thread=False
         )
         prepare(connection)
         return connection
@@ -194,19 +198,26 @@ def compiled(statement: Executable) -> tuple[str, dict[str, Any]]:
     return str(made), dict(made.params)
 
 
-def _write_if(
-    connection: sqlite3.Connection,
-    texts: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
-) -> bool:
-    (guard, (parameters,)), *others = texts
-    with closing(connection.cursor()) as cursor:
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            is_so = cursor.execute(guard, parameters).rowcount == 1
-            for sql, rows in others if is_so else ():
-                cursor.executemany(sql, rows)
-            cursor.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                cursor.execute("ROLLBACK")
+def _at_once(statement: Executable, rows: Sequence[Mapping[str, Any]]) -> _Step:
+    """An insertion of all `rows` as one step: at each the driver lets go of the interpreter, and then waits
+    until the others have had their turn.
+    """
+    sql, names = _insertion(statement, len(rows))
+    return sql, [row[name] for row in rows for name in names]
+
+
+@lru_cache(maxsize=128)
+def _insertion(statement: Executable, count: int) -> tuple[str, Sequence[str]]:
+    """Its text with the values of `count` rows, and their names in one."""
+    known: Any = statement
+    made = known.compile(dialect=dialect(paramstyle="qmark"))
+    head, values = str(made).rsplit(" VALUES ", 1)
+    return f"{head} VALUES {', '.join([values] * count)}", made.positiontup
+
+
+def _write_if(connection: sqlite3.Connection, guard: _Step, others: Sequence[_Step]) -> bool:
+    with connection, closing(connection.cursor()) as cursor:
+        is_so = cursor.execute(*guard).rowcount == 1
+        for step in others if is_so else ():
+            cursor.execute(*step)
     return is_so
