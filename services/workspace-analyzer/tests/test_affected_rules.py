@@ -4,7 +4,7 @@ import time
 
 import pytest
 from mesh_workspace_analyzer.domain.affected import Change, Reason, find_affected
-from mesh_workspace_analyzer.domain.globs import matches
+from mesh_workspace_analyzer.domain.globs import fits, matches, names
 from mesh_workspace_analyzer.domain.graph import Dependency, DependencyKind, Project, ProjectGraph
 
 SHOP = ProjectGraph(
@@ -125,8 +125,15 @@ def test_a_hostile_glob_is_answered_at_once():
     assert not matches("/".join(["**", "*a*a*a*a*a*"] * 40) + "/b", path)
     assert matches("{a,b}" * 150 + "c", "x")
     assert matches("a" * 2000, "x")
+    assert matches("[" * 21, "x")
     assert not matches("{a}" * 333, "x")
     assert not matches("(" * 400 + "a" + ")" * 400, "x")
+
+
+@pytest.mark.parametrize("pattern", ["a*" * 600, "*" + "[" * 21, "[" * 10**6], ids=range(3))
+def test_a_pattern_that_would_take_too_long_names_nothing(pattern: str):
+    assert not names(pattern, "a")
+    assert not fits(f"/{pattern}", "/a")
 
 
 def test_a_hundred_files_are_named_for_each_project_and_no_more():

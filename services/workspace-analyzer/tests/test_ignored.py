@@ -69,6 +69,11 @@ def test_git_sees_the_same_files(git: Run, tmp_path: Path, seed: int):
         assert visible(PATHS, {".gitignore": text}) == seen_by_git(git, tmp_path), text
 
 
+@pytest.mark.parametrize("line", ["[" * 10**6, "/" + "[" * 10**6, "*a" * 10**5], ids=range(3))
+def test_a_line_that_would_take_too_long_names_nothing(line: str):
+    assert visible(PATHS, {".nxignore": f"*.js\n{line}"}) == {path for path in PATHS if ".js" not in path}
+
+
 async def test_contents_come_in_the_order_in_which_they_are_asked_for(sources: GitSources, roots: Path):
     texts = {"a": "x", "b": "", "c": "line\n\nline", "d": "é\0é", "e.ts": "y" * 5000}
     (roots / "w").mkdir()

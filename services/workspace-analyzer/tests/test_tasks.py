@@ -76,6 +76,9 @@ def waits(graph: TaskGraph) -> dict[str, set[str]]:
         ("^nothing", set()),
         ("", set()),
         (":", set()),
+        pytest.param("[" * 10**6, set(), id="brackets"),
+        pytest.param("^" + "[" * 10**6, set(), id="brackets of others"),
+        pytest.param(":" * 10**6, set(), id="colons"),
     ],
 )
 def test_a_task_waits_for_what_its_target_depends_on(entry: str, expected: set[str]):

@@ -9,6 +9,8 @@ from itertools import islice
 LONGEST = 1000
 MOST_CHOICES = 100
 """`{a,b}` multiply; a pattern with more spellings than this is not looked at."""
+MOST_CLASSES = 20
+"""CPython's fnmatch looks for the end of each `[`, and as far as the pattern goes when it has none."""
 _CHOICE = re.compile(r"\{([^{}]*)\}")
 _GROUP = re.compile(r"([!*+?@]?)\(([^()]*)\)")
 _NEGATION = re.compile(r"^!(?!\()|[^/]!\(")
@@ -25,7 +27,7 @@ def matches(glob: str, path: str) -> bool:
     evil. Source: nx 24, which is asked for the same in the tests.
     """
     glob = glob.rstrip("/")
-    if len(glob) > LONGEST or _NEGATION.search(glob):
+    if _is_costly(glob) or _NEGATION.search(glob):
         return True
     if not _SPECIAL.search(glob):
         return path == glob or path.startswith(f"{glob}/")
@@ -38,10 +40,19 @@ def fits(glob: str, path: str, *, dot: bool = True) -> bool:
 
     What would cost too much to follow names nothing.
     """
-    patterns = () if len(glob) > LONGEST else _patterns(glob)
+    patterns = () if _is_costly(glob) else _patterns(glob)
     if len(patterns) > MOST_CHOICES or (not dot and _hides(glob, path)):
         return False
     return any(_fits(pattern, path.split("/")) for pattern in patterns)
+
+
+def names(pattern: str, name: str) -> bool:
+    """True when `pattern` fits a name without folders; what would cost too much to follow names nothing."""
+    return not _is_costly(pattern) and fnmatchcase(name, pattern)
+
+
+def _is_costly(glob: str) -> bool:
+    return len(glob) > LONGEST or glob.count("[") > MOST_CLASSES
 
 
 def _hides(glob: str, path: str) -> bool:
@@ -51,7 +62,7 @@ def _hides(glob: str, path: str) -> bool:
 
 def effort(glob: str) -> int:
     """How many steps a comparison may take for each folder of a path."""
-    return 1 if len(glob) > LONGEST else sum(map(len, _patterns(glob)))
+    return 1 if _is_costly(glob) else sum(map(len, _patterns(glob)))
 
 
 @lru_cache(maxsize=1024)

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from itertools import islice
 
+from mesh_workspace_analyzer.domain.globs import LONGEST, names
 from mesh_workspace_analyzer.domain.graph import BUILD, ProjectGraph
 from mesh_workspace_analyzer.domain.targets import Target
 
@@ -131,6 +131,8 @@ class _Derivation:
 
     def _named(self, project: str, entry: str) -> Iterator[Key]:
         """A target of the same project; else of the project with the longest name that fits."""
+        if len(entry) > LONGEST:  # each `:` is a place to cut it at
+            return
         found = list(self._matching(project, entry))
         for at in reversed([at for at, letter in enumerate(entry) if letter == ":"]):
             if found:
@@ -143,11 +145,11 @@ class _Derivation:
         if target in self._targets[project]:
             yield project, target, ()
         elif _GLOB & set(target):
-            yield from ((project, name, ()) for name in self._targets[project] if fnmatchcase(name, target))
+            yield from ((project, name, ()) for name in self._targets[project] if names(target, name))
 
     def _find_projects(self, who: str) -> tuple[str, ...]:
         if who in self._targets:
             return (who,)
         if who.startswith("tag:"):
-            return tuple(n for n, tags in self._tags.items() if any(fnmatchcase(t, who[4:]) for t in tags))
-        return tuple(n for n in self._targets if fnmatchcase(n, who)) if _GLOB & set(who) else ()
+            return tuple(n for n, tags in self._tags.items() if any(names(who[4:], t) for t in tags))
+        return tuple(n for n in self._targets if names(who, n)) if _GLOB & set(who) else ()

@@ -5,10 +5,9 @@ Source: gitignore(5). No pattern, however hostile, takes longer than its length 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from mesh_workspace_analyzer.adapters.static.tree import folder_of
-from mesh_workspace_analyzer.domain.globs import fits
+from mesh_workspace_analyzer.domain.globs import fits, names
 
 NAMES = (".gitignore", ".nxignore")
 
@@ -24,7 +23,7 @@ class _Rule:
             return False
         if "/" in self.glob:
             return fits(self.glob.removeprefix("/"), path)
-        return fnmatchcase(path.rpartition("/")[2], self.glob)
+        return names(self.glob, path.rpartition("/")[2])
 
 
 @dataclass(slots=True)
