@@ -37,6 +37,11 @@ async def words(connection: Connection) -> list[str]:
     return [word for (word,) in (await connection.run("SELECT word FROM notes ORDER BY id", ())).rows]
 
 
+def done(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was begun in the connection's thread; that the last one is over may be told later."""
+    return [said for said in caplog.messages if said.startswith("executing")]
+
+
 async def test_reading_once_takes_two_changes_of_threads(
     database: Database, caplog: pytest.LogCaptureFixture
 ):
@@ -44,8 +49,7 @@ async def test_reading_once_takes_two_changes_of_threads(
     async with database.read() as session:
         assert (await session.execute(text("SELECT 1, 2"))).one() == (1, 2)
 
-    done = [record for record in caplog.records if record.getMessage().startswith("executing")]
-    assert len(done) == 2  # the statement, and the end of the transaction
+    assert len(done(caplog)) == 2  # the statement, and the end of the transaction
 
 
 async def test_a_glance_takes_one(database: Database, caplog: pytest.LogCaptureFixture):
@@ -53,8 +57,7 @@ async def test_a_glance_takes_one(database: Database, caplog: pytest.LogCaptureF
     async with database.glance() as connection:
         assert (await connection.execute(text("SELECT 1, 2"))).one() == (1, 2)
 
-    done = [record for record in caplog.records if record.getMessage().startswith("executing")]
-    assert len(done) == 1
+    assert len(done(caplog)) == 1
 
 
 async def test_a_block_that_reads_nothing_takes_none(database: Database, caplog: pytest.LogCaptureFixture):
@@ -62,7 +65,7 @@ async def test_a_block_that_reads_nothing_takes_none(database: Database, caplog:
     async with database.read():
         pass
 
-    assert [record.getMessage() for record in caplog.records] == []
+    assert done(caplog) == []
 
 
 async def test_a_statement_tells_its_columns_its_rows_and_what_it_changed(connection: Connection):
