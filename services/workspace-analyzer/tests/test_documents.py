@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_workspace_analyzer.adapters.documents import (
     MAX_BYTES,
+    MAX_DOTS,
     items,
     json_object,
     strict_json_object,
@@ -106,6 +107,7 @@ def test_package_managers_take_no_comments():
         (toml_object, "="),
         (toml_object, "a = 1\na = 2"),
         (toml_object, "[a"),
+        (toml_object, "a." * 500_000 + "a = 1"),
     ],
 )
 def test_what_cannot_be_read_names_the_file(parse: Parse, text: str):
@@ -139,6 +141,12 @@ def test_a_yaml_file_that_names_itself_again_and_again_is_no_larger_for_it():
 
 def test_toml_has_tables():
     assert toml_object("Cargo.toml", '[package]\nname = "a"\n') == {"package": {"name": "a"}}
+
+
+def test_toml_may_have_as_many_dots_as_anybody_writes_in_a_line():
+    line = f'a = "{"." * MAX_DOTS}"\n'
+
+    assert toml_object("uv.lock", line + line.replace("a", "b"))["b"] == "." * MAX_DOTS
 
 
 @pytest.mark.parametrize(

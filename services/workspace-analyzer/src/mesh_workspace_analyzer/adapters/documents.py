@@ -13,6 +13,8 @@ from yaml.composer import Composer
 from mesh_workspace_analyzer.errors import BrokenProjectConfiguration
 
 MAX_BYTES = 1 << 20
+MAX_DOTS = 300
+"""In a line of TOML: CPython's tomllib goes over the whole of a dotted key again for each of its parts."""
 # What is not closed goes to the end, so that no part of a hostile file is looked at twice.
 _TEXT = r'("(?:\\.|[^"\\])*"?)'
 _COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
@@ -48,7 +50,7 @@ def yaml_object(name: str, text: str) -> dict[str, Any]:
 
 def toml_object(name: str, text: str) -> dict[str, Any]:
     """The tables of a file."""
-    return _object(name, text, tomllib.loads)
+    return _object(name, text, _toml)
 
 
 def table(value: object) -> dict[str, Any]:
@@ -92,6 +94,12 @@ def _json(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return json.loads(_TRAILING_COMMA.sub(_kept, _COMMENT.sub(_kept, text)))
+
+
+def _toml(text: str) -> object:
+    if any(line.count(".") > MAX_DOTS for line in text.split("\n")):
+        raise ValueError(f"a line with more than {MAX_DOTS} dots")
+    return tomllib.loads(text)
 
 
 def _kept(match: re.Match[str]) -> str:
