@@ -1,6 +1,7 @@
 """What happens to a request before any route sees it, and what is told of it afterwards."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_shared.web import health, observe
 from mesh_shared.web.gate import SAFE, BodyGate, NulGate, WriteGate
-from mesh_shared.web.health import Checks
+from mesh_shared.web.health import LIMIT_S, Checks
 from mesh_shared.web.observe import Metrics, Observe
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import LogCapture
@@ -57,6 +58,17 @@ def checks(**named: Callable[[], Awaitable[object]]) -> Checks:
     for name, check in named.items():
         checks.add(name, check)
     return checks
+
+
+async def test_what_fails_while_we_were_held_up_ourselves_is_asked_once_more():
+    failures = iter([ConnectionError(), None])
+
+    async def held_up() -> None:
+        if failure := next(failures):
+            time.sleep(LIMIT_S)  # noqa: ASYNC251 - the whole process stands still
+            raise failure
+
+    assert await checks(redis=held_up).down() == ()
 
 
 @pytest.mark.parametrize("method", METHODS)

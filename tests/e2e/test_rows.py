@@ -106,8 +106,8 @@ async def test_row_b_discovery_gives_entries_with_metadata_reputation_and_stake_
     for agent in found:
         assert {"agentId", "did", "capabilities", "toolDefinitions", "reputationHistory"} <= agent.keys()
         assert int(agent["stakeAmount"]) >= 0
-    reputations = [agent["reputation"] for agent in found]
-    assert reputations == sorted(reputations, reverse=True)
+    ranks = [agent["why"]["rank"] for agent in found]
+    assert ranks == sorted(ranks, reverse=True)
 
 
 async def test_row_c_stored_bytes_come_back_under_their_cid(stage: Stage):

@@ -246,13 +246,19 @@ def embedded(
 def alone(state_dir: Path) -> Generator[None, None, None]:
     """Keeps others from a state folder, which it makes if need be; a process that ends lets go of it.
 
-    Two meshes would write two chains into the same databases. Raises `StateTaken`.
+    Two meshes would write two chains into the same databases. One that was made for nothing is not left.
+    Raises `StateTaken`.
     """
+    is_new = not state_dir.exists()
     state_dir.mkdir(parents=True, exist_ok=True)
     folder = os.open(state_dir, os.O_RDONLY)
     try:
         _lock(folder, state_dir)
-        yield
+        try:
+            yield
+        finally:
+            if is_new and not any(state_dir.iterdir()):
+                state_dir.rmdir()
     finally:
         os.close(folder)
 

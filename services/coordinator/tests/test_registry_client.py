@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,7 +12,9 @@ from fastapi.responses import JSONResponse
 from mesh_coordinator.adapters.registry import PAGE, RegistryDirectory
 from mesh_coordinator.domain.selection import Protocol, Tool
 from mesh_coordinator.errors import AgentNotFound
+from mesh_shared import http
 from mesh_shared.errors import Unavailable
+from mesh_shared.web.health import Checks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -159,6 +162,24 @@ async def test_a_registry_that_cannot_be_reached_is_not_available():
             await directory.agent(AGENT_ID)
         with pytest.raises(httpx.TransportError):
             await directory.ping()
+
+
+async def test_a_registry_that_was_held_up_for_a_second_is_not_down():
+    """Nor is it where everything was, as with a machine that stands still."""
+    answers = iter([b"", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers))
+        await reader.read()  # until the caller hangs up
+        writer.close()
+
+    server, checks = await asyncio.start_server(accept, "127.0.0.1", 0), Checks()
+    async with server, http.client() as client:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        checks.add("registry", RegistryDirectory(client, url).ping)
+
+        assert await checks.down() == ()
 
 
 async def test_an_answer_that_breaks_the_contract_is_a_bug_and_not_an_empty_list(

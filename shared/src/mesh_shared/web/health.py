@@ -56,14 +56,15 @@ class Checks:
     @staticmethod
     async def _is_up(check: Check) -> bool:
         for _ in range(ATTEMPTS):
+            asked_at = time.monotonic()
             try:
                 async with asyncio.timeout(LIMIT_S):
                     await check()
-            except TimeoutError:
-                continue
             except Exception:  # noqa: BLE001 - however a dependency fails, it is down
-                return False
-            return True
+                if time.monotonic() - asked_at < LIMIT_S:
+                    return False
+            else:
+                return True
         return False
 
 

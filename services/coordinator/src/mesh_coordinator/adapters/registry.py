@@ -13,7 +13,6 @@ from mesh_coordinator.domain.selection import Listing, Protocol, Tool
 from mesh_coordinator.errors import AgentNotFound
 
 PAGE = 100
-LIVE_TIMEOUT_S = 0.8
 """Below the second that readiness gives a check."""
 
 
@@ -102,5 +101,5 @@ class RegistryDirectory:
 
     async def ping(self) -> None:
         """Raises when the registry's process does not answer."""
-        response = await self.http.get(f"{self.url}/livez", timeout=LIVE_TIMEOUT_S)
+        response = await self.http.get(f"{self.url}/livez")
         response.raise_for_status()
