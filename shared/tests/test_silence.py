@@ -60,6 +60,9 @@ async def calling(said: bytes) -> AsyncGenerator[Caller, None]:
         yield caller
         caller.answers.set()
         writer.close()
+        async with asyncio.timeout(60):
+            while caller.state.connections:
+                await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("said", [b"", HEAD[:20], HEAD, HEAD + b"half"])
@@ -99,7 +102,7 @@ async def test_a_silence_begins_when_we_have_answered():
 
 async def test_a_server_looks_at_every_connection_and_passes_over_what_is_no_request():
     async with calling(HEAD) as caller:
-        server = silence.Server(uvicorn.Config(caller.app))
+        server = silence.Server(uvicorn.Config(caller.app, log_config=None))
         server.server_state.connections = {object(), caller.connection}  # pyright: ignore[reportAttributeAccessIssue]
         caller.connection.heard_at -= QUIET_S
 

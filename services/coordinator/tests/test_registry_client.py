@@ -166,20 +166,28 @@ async def test_a_registry_that_cannot_be_reached_is_not_available():
 
 async def test_a_registry_that_was_held_up_for_a_second_is_not_down():
     """Nor is it where everything was, as with a machine that stands still."""
-    answers = iter([b"", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
+    answers = [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]
+    left = asyncio.Semaphore(0)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(next(answers))
+        writer.write(answers.pop(0))
         await reader.read()  # until the caller hangs up
         writer.close()
+        await writer.wait_closed()
+        left.release()
 
     server, checks = await asyncio.start_server(accept, "127.0.0.1", 0), Checks()
-    async with server, http.client() as client:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        checks.add("registry", RegistryDirectory(client, url).ping)
+    async with server:
+        async with http.client() as client:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            checks.add("registry", RegistryDirectory(client, url).ping)
 
-        assert await checks.down() == ()
+            down = await checks.down()
+        for _ in range(2):
+            await left.acquire()
+
+    assert (down, answers) == ((), [])
 
 
 async def test_an_answer_that_breaks_the_contract_is_a_bug_and_not_an_empty_list(
