@@ -35,9 +35,7 @@ async def tell(stage: Stage) -> None:
     figures |= await _lease(stage, deployment)
     figures["costReduction"] = _costs(stage, deployment)
     figures["secure"] = await _secure(stage, sdl)
-    await stage.ask(
-        "POST", "deployer", f"/v1/deployments/{deployment['deploymentId']}/close", key="demo-close"
-    )
+    await _close(stage, deployment)
 
 
 async def _describe(stage: Stage) -> str:
@@ -98,6 +96,13 @@ def _costs(stage: Stage, deployment: dict[str, Any]) -> dict[str, Any]:
     stage.draw(table)
     stage.show(f"formula: {costs['formula']}")
     return costs
+
+
+async def _close(stage: Stage, deployment: dict[str, Any]) -> None:
+    """Waits for the end: a mesh that stops before it leaves a network of nobody on the engine."""
+    path, wait = f"/v1/deployments/{deployment['deploymentId']}/close", {"Prefer": "wait=20"}
+    made = await stage.ask("POST", "deployer", path, key="demo-close", headers=wait)
+    promise(made.body["status"] == "closed", f"It is not closed: {made.body['explanation']}")
 
 
 async def _secure(stage: Stage, sdl: str) -> dict[str, Any]:
