@@ -24,6 +24,7 @@ CONFIG = {
     "storage_bytes": 512 * 2**20,
     "max_price_uact_per_block": "100",
 }
+WAITS = {"Prefer": "wait=20"}
 
 
 async def tell(stage: Stage) -> None:
@@ -49,9 +50,8 @@ async def _describe(stage: Stage) -> str:
 
 
 async def _deploy(stage: Stage, sdl: str) -> dict[str, Any]:
-    wait = {"Prefer": "wait=20"}
     body = {"sdl": sdl, "provider": "auto"}
-    made = await stage.ask("POST", "deployer", "/v1/deployments", key="demo-deploy", headers=wait, json=body)
+    made = await stage.ask("POST", "deployer", "/v1/deployments", key="demo-deploy", headers=WAITS, json=body)
     promise(made.body["status"] == "active", f"It is not active: {made.body['explanation']}")
     stage.say(f"deployment {made.body['deploymentId']}: {made.body['explanation']}", made.ms)
     return made.body
@@ -100,13 +100,12 @@ def _costs(stage: Stage, deployment: dict[str, Any]) -> dict[str, Any]:
 
 async def _close(stage: Stage, deployment: dict[str, Any]) -> None:
     """Waits for the end: a mesh that stops before it leaves a network of nobody on the engine."""
-    path, wait = f"/v1/deployments/{deployment['deploymentId']}/close", {"Prefer": "wait=20"}
-    made = await stage.ask("POST", "deployer", path, key="demo-close", headers=wait)
+    path = f"/v1/deployments/{deployment['deploymentId']}/close"
+    made = await stage.ask("POST", "deployer", path, key="demo-close", headers=WAITS)
     promise(made.body["status"] == "closed", f"It is not closed: {made.body['explanation']}")
 
 
 async def _secure(stage: Stage, sdl: str) -> dict[str, Any]:
-    wait = {"Prefer": "wait=20"}
     body = {
         "sdl": sdl,
         "provider": "simulated",
@@ -116,7 +115,7 @@ async def _secure(stage: Stage, sdl: str) -> dict[str, Any]:
         "data_residency": "eu-west",
     }
     made = await stage.ask(
-        "POST", "deployer", "/v1/secure-deployments", key="demo-secure", headers=wait, json=body
+        "POST", "deployer", "/v1/secure-deployments", key="demo-secure", headers=WAITS, json=body
     )
     report, answer = made.body["complianceReport"], made.body
     found = ", ".join(f"{count} {status}" for status, count in report["summary"].items())
