@@ -6,6 +6,8 @@ import httpx
 import pytest
 from documents import Document
 from fastapi import FastAPI, Response
+from fastapi.routing import APIRoute
+from mesh_console.api.headers import FIELDS
 from visiting import Browser, Town
 
 ID = "5f80baf4-0504-50d4-9992-17cb14d75fe6"
@@ -99,3 +101,20 @@ async def test_what_the_console_does_not_do_is_told_in_a_page(
 
     assert answer.status_code == code
     assert "The console has no such page" in answer.text
+
+
+async def test_a_bug_of_the_console_is_a_page_too_and_says_nothing_of_what_was_raised(
+    console: FastAPI, admin: Browser
+):
+    async def stumble() -> None:
+        raise RuntimeError("mesh_sk_1234")
+
+    console.router.routes.insert(0, APIRoute("/stumble", stumble))
+
+    answer = await admin.http.get("/stumble")
+
+    assert answer.status_code == 500
+    assert "<h1>Something went wrong</h1>" in answer.text
+    assert 'action="/logout"' in answer.text
+    assert "mesh_sk" not in answer.text
+    assert {name: answer.headers[name] for name in FIELDS} == FIELDS

@@ -73,6 +73,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     app.mount("/static", StaticFiles(directory=STATIC))
     for kind in (ConsoleError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, failures.show)
+    app.add_exception_handler(Exception, failures.confess)
     app.add_middleware(BodyGate, limit=settings.max_body_bytes, by_path={})
     app.add_middleware(GZipMiddleware)
     app.add_middleware(Guarded)

@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from mesh_console.api.headers import FIELDS
 from mesh_console.api.page import visit
 from mesh_console.domain.session import local
 from mesh_console.errors import ConsoleError, SignedOut
@@ -22,6 +23,14 @@ async def show(request: Request, raised: Exception) -> Response:
     trouble = raised if isinstance(raised, ConsoleError) else _of_framework(raised)
     status = trouble.status if trouble.status < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.BAD_GATEWAY
     return visit(request).show("trouble.html", status, trouble=trouble)
+
+
+async def confess(request: Request, raised: Exception) -> Response:
+    """The page of a bug of ours, which the log has; it is made outside of what guards the other pages."""
+    trouble = ConsoleError("This is a bug of the console. Its log has more.")
+    page = visit(request).show("trouble.html", trouble.status, trouble=trouble)
+    page.headers.update(FIELDS)
+    return page
 
 
 def _to_login(request: Request) -> Response:
