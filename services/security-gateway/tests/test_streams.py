@@ -341,7 +341,7 @@ async def test_tls_is_never_left_out(operator: Operator, canary: str):
     assert canary.encode() not in heard
 
 
-async def test_two_agents_on_one_upstream_connection_get_their_own_answers(
+async def test_two_agents_at_one_upstream_get_their_own_answers(
     operator: Operator, origin: Origin, agent: dict[str, str]
 ):
     await operator.connect(origin.url, "sk-of-the-second", name="second")

@@ -17,9 +17,13 @@ class AddressRefused(OSError):
     """The address is not a public one."""
 
 
-def connector(*, allow_private: bool) -> aiohttp.TCPConnector:
-    """Dials public addresses only, unless private ones are allowed."""
-    return aiohttp.TCPConnector(socket_factory=_any_socket if allow_private else _public_socket, limit=100)
+def connector(*, allow_private: bool, limit: int = 100, limit_each: int = 0) -> aiohttp.TCPConnector:
+    """Dials public addresses only, unless private ones are allowed.
+
+    No more than `limit` connections are in use at once, `limit_each` of them to one place; 0 sets no limit.
+    """
+    dialled = _any_socket if allow_private else _public_socket
+    return aiohttp.TCPConnector(socket_factory=dialled, limit=limit, limit_per_host=limit_each)
 
 
 def session(*, allow_private: bool, timeout_s: float) -> aiohttp.ClientSession:

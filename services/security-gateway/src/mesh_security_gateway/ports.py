@@ -19,8 +19,8 @@ from mesh_security_gateway.domain.standing import Standing
 class Outgoing:
     """A request with its credential in place; it has no representation, so that none is ever printed.
 
-    `certificate` is the PEM of a client certificate and its key, and `identity` names it: only requests of
-    the same identity share connections. `protocols` are what a WebSocket may speak (RFC 6455 §1.9).
+    Only requests of the same `identity` share connections. `certificate` is the PEM of a client certificate
+    and its key, the same for all of one identity. `protocols` are what a WebSocket may speak (RFC 6455 §1.9).
     """
 
     method: str

@@ -11,7 +11,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -38,6 +38,10 @@ CONNECT_S = 5.0
 KEPT_IDENTITIES = 200
 """TLS contexts with client certificates that are kept; a connection belongs to the one it was made in."""
 KEPT_PLACES = 1000
+MOST_CONNECTIONS, MOST_EACH = 400, 100
+"""Connections in use at once to all upstreams, and under one secret: none takes all from the others."""
+MOST_SPOILT = 8
+"""Kept connections that are dropped for one call because something came on them unasked."""
 MOST_INTERIM = 16
 """Interim answers (RFC 9110 §15.2) that are waited past: each may take as long as a silence may."""
 READ_AHEAD = 1 << 16
@@ -64,7 +68,7 @@ class AiohttpUpstream:
     async def send(self, request: Outgoing) -> "AiohttpIncoming":
         url = URL(request.url, encoded=True)
         try:
-            place = self._place(url.scheme, url.raw_authority, await self.tls(request))
+            place = self._place(url.scheme, url.raw_authority, request.identity, await self.tls(request))
             try:
                 return await self._send(request, url, place)
             except aiohttp.ClientConnectorError:
@@ -78,8 +82,7 @@ class AiohttpUpstream:
             raise outcome(error) from None
 
     async def _send(self, request: Outgoing, url: URL, place: aiohttp.ClientRequest) -> "AiohttpIncoming":
-        connector = self._private if request.allow_private else self._public
-        connection = await connector.connect(place, [], _CONNECTING)
+        connection = await self._connection(request, place)
         exchange = _Exchange(connection, self._idle_s, has_body=request.method != "HEAD")
         try:
             await exchange.ask(request, f"{request.method} {url.raw_path_qs} HTTP/1.1", place)
@@ -87,6 +90,16 @@ class AiohttpUpstream:
         except BaseException:
             exchange.close()
             raise
+
+    async def _connection(self, request: Outgoing, place: aiohttp.ClientRequest) -> Any:
+        """One on which nothing has come yet: what came unasked would be taken for this call's answer."""
+        connector = self._private if request.allow_private else self._public
+        for _ in range(MOST_SPOILT):
+            connection: Any = await connector.connect(place, [], _CONNECTING)
+            if not connection.protocol.should_close:
+                return connection
+            connection.close()
+        raise UpstreamUnreachable
 
     async def tls(self, request: Outgoing) -> ssl.SSLContext | bool:
         """How to verify the upstream, and with which certificate if any. True is the library's own way."""
@@ -101,9 +114,21 @@ class AiohttpUpstream:
         return self._identities[request.identity]
 
 
-def _place(scheme: str, authority: str, tls: ssl.SSLContext | bool) -> aiohttp.ClientRequest:
+class _Place(aiohttp.ClientRequest):
     """Where connections go that may be shared, as the library's pool wants to be told."""
-    return aiohttp.ClientRequest("GET", URL(f"{scheme}://{authority}/", encoded=True), ssl=tls)
+
+    identity = ""
+
+    @cached_property
+    def connection_key(self) -> aiohttp.client_reqrep.ConnectionKey:  # type: ignore[override]
+        """Of calls under one secret alone: whoever spoils a connection spoils none of another's."""
+        return super().connection_key._replace(proxy_headers_hash=hash(self.identity))
+
+
+def _place(scheme: str, authority: str, identity: str, tls: ssl.SSLContext | bool) -> _Place:
+    place = _Place("GET", URL(f"{scheme}://{authority}/", encoded=True), ssl=tls)
+    place.identity = identity
+    return place
 
 
 class _Exchange:
@@ -209,7 +234,10 @@ async def open_upstream(idle_s: float) -> AsyncGenerator[AiohttpUpstream, None]:
 
     Public origins and private ones have a pool each.
     """
-    public, private = (dial.connector(allow_private=allowed) for allowed in (False, True))
+    public, private = (
+        dial.connector(allow_private=allowed, limit=MOST_CONNECTIONS, limit_each=MOST_EACH)
+        for allowed in (False, True)
+    )
     async with public, private:
         yield AiohttpUpstream(public, private, idle_s)
 

@@ -145,13 +145,9 @@ def _outgoing(asked: Asked, wired: Wired, draft: Draft, attempt: Attempt) -> Out
         length=asked.length,
         allow_private=wired.provider.allow_private,
         certificate=attempt.credentialed.certificate,
-        identity=_identity(wired, attempt) if attempt.credentialed.certificate else "",
+        identity=f"{wired.connection.id}/{attempt.secret.version.number}",
         protocols=asked.protocols,
     )
-
-
-def _identity(wired: Wired, attempt: Attempt) -> str:
-    return f"{wired.connection.id}/{attempt.secret.version.number}"
 
 
 def _may_repeat(asked: Asked, incoming: Incoming) -> bool:

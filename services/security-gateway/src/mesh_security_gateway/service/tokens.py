@@ -86,7 +86,7 @@ class Fetching:
         question = self._question(wired, injector, text, held)
         try:
             async with asyncio.timeout(FETCH_S):
-                said = await self._ask(question, allow_private=wired.provider.allow_private)
+                said = await self._ask(question, wired)
         except TimeoutError:
             raise UpstreamToken from None
         if isinstance(injector, GithubApp):
@@ -101,7 +101,7 @@ class Fetching:
         who = client(injector, text)
         return oauth.question(injector, who, (held and held.refresh) or who.token)
 
-    async def _ask(self, question: TokenQuestion, *, allow_private: bool) -> bytes:
+    async def _ask(self, question: TokenQuestion, wired: Wired) -> bytes:
         """The body of an answer that is one. Raises `UpstreamToken` for every other."""
         incoming = await self.upstream.send(
             Outgoing(
@@ -110,7 +110,8 @@ class Fetching:
                 fields=(*question.fields, ("accept-encoding", "identity")),
                 body=once(question.body),
                 length=len(question.body),
-                allow_private=allow_private,
+                allow_private=wired.provider.allow_private,
+                identity=f"{wired.connection.id}/token",
             )
         )
         try:
