@@ -96,7 +96,7 @@ def create_app(settings: Settings, keys: KeySource | None = None) -> FastAPI:
         if settings.kek_transit_url is not None:
             platform.checks.add("kek", vault.prove)
         idle_s = settings.upstream_idle_s
-        async with open_upstream(idle_s) as upstream, open_sockets(idle_s, upstream.tls) as sockets:
+        async with open_upstream(idle_s) as upstream, open_sockets(idle_s, upstream.place) as sockets:
             gateway = _wire(settings, platform, own, vault, upstream, sockets)
             platform.verifier = WatchedVerifier(platform.verifier, gateway.wallets.watching)
             async with platform.database.sole("first-start"):

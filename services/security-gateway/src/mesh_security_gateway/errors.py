@@ -323,6 +323,19 @@ class KekUnavailable(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="KE
         return {"Retry-After": "2"}
 
 
+class CircuitOpen(MeshError, status=HTTPStatus.SERVICE_UNAVAILABLE, title="Circuit open"):
+    """The upstream could not be dialled several times in a row, so it is left alone; `Retry-After` says how
+    long.
+    """
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("The upstream is not dialled just now. Nothing was sent.")
+        self._retry_after_s = retry_after_s
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self._retry_after_s)}
+
+
 class Interrupted(MeshError, status=HTTPStatus.BAD_REQUEST, title="Interrupted"):
     """The caller left before the call was over, or the gateway was told to stop."""
 

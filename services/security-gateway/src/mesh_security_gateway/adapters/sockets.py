@@ -1,7 +1,6 @@
 """Implements `ports.Sockets` over aiohttp."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -13,7 +12,13 @@ from mesh_shared import dial
 from mesh_shared.serve import MAX_MESSAGE_BYTES
 from yarl import URL
 
-from mesh_security_gateway.adapters.upstream import CONNECT_S, outcome
+from mesh_security_gateway.adapters.upstream import (
+    CONNECT_S,
+    MOST_CONNECTIONS,
+    MOST_EACH,
+    Place,
+    outcome,
+)
 from mesh_security_gateway.errors import (
     UpgradeRefused,
     UpstreamBroken,
@@ -26,39 +31,46 @@ from mesh_security_gateway.ports import Closing, Message, Outgoing
 CLOSE_S = 2.0
 """How long an upstream has to say goodbye."""
 
-Tls = Callable[[Outgoing], Awaitable[ssl.SSLContext | bool]]
+FindPlace = Callable[[Outgoing, URL], Awaitable[Place]]
 
 
 class AiohttpSockets:
-    """Opens WebSockets at addresses that its policy allows; `tls` says how an upstream is verified."""
+    """Opens WebSockets at addresses that its policy allows; `place` says where, and how it is verified."""
 
     def __init__(
-        self, public: aiohttp.ClientSession, private: aiohttp.ClientSession, idle_s: float, tls: Tls
+        self, public: aiohttp.ClientSession, private: aiohttp.ClientSession, idle_s: float, place: FindPlace
     ) -> None:
         self._public = public
         self._private = private
         self._idle_s = idle_s
-        self._tls = tls
+        self._place = place
 
     async def connect(self, request: Outgoing) -> "AiohttpSocket":
-        http = self._private if request.allow_private else self._public
+        url = URL(request.url, encoded=True)
         try:
+            place = await self._place(request, url)
             async with asyncio.timeout(self._idle_s):
-                socket = await http.ws_connect(
-                    URL(request.url, encoded=True),
-                    headers=request.fields,
-                    protocols=request.protocols,
-                    ssl=await self._tls(request),
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),  # pyright: ignore[reportCallIssue] - attrs
-                    autoclose=False,
-                    autoping=False,
-                    max_msg_size=MAX_MESSAGE_BYTES,
-                )
+                socket = await place.circuit.through(lambda: self._open(request, url, place))
         except aiohttp.WSServerHandshakeError as error:
             raise UpgradeRefused(error.status) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise outcome(error) from None
         return AiohttpSocket(socket, self._idle_s)
+
+    async def _open(
+        self, request: Outgoing, url: URL, place: Place
+    ) -> "aiohttp.ClientWebSocketResponse[Literal[True]]":
+        http = self._private if request.allow_private else self._public
+        return await http.ws_connect(
+            url,
+            headers=request.fields,
+            protocols=request.protocols,
+            ssl=place.ssl,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),  # pyright: ignore[reportCallIssue] - attrs
+            autoclose=False,
+            autoping=False,
+            max_msg_size=MAX_MESSAGE_BYTES,
+        )
 
 
 class AiohttpSocket:
@@ -136,7 +148,7 @@ def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
     key.
     """
     return aiohttp.ClientSession(
-        connector=dial.connector(allow_private=allow_private),
+        connector=dial.connector(allow_private=allow_private, limit=MOST_CONNECTIONS, limit_each=MOST_EACH),
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=idle_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -147,8 +159,8 @@ def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
 
 
 @asynccontextmanager
-async def open_sockets(idle_s: float, tls: Tls) -> AsyncGenerator[AiohttpSockets, None]:
+async def open_sockets(idle_s: float, place: FindPlace) -> AsyncGenerator[AiohttpSockets, None]:
     """WebSockets for the lifetime of the block."""
     public, private = (_client(allow_private=allowed, idle_s=idle_s) for allowed in (False, True))
     async with public, private:
-        yield AiohttpSockets(public, private, idle_s, tls)
+        yield AiohttpSockets(public, private, idle_s, place)

@@ -23,6 +23,7 @@ from mesh_shared.errors import MeshError
 from multidict import CIMultiDict
 from yarl import URL
 
+from mesh_security_gateway.adapters.circuits import Circuit
 from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.errors import (
     UpstreamAddress,
@@ -68,7 +69,7 @@ class AiohttpUpstream:
     async def send(self, request: Outgoing) -> "AiohttpIncoming":
         url = URL(request.url, encoded=True)
         try:
-            place = self._place(url.scheme, url.raw_authority, request.identity, await self.tls(request))
+            place = await self.place(request, url)
             try:
                 return await self._send(request, url, place)
             except aiohttp.ClientConnectorError:
@@ -81,7 +82,7 @@ class AiohttpUpstream:
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise outcome(error) from None
 
-    async def _send(self, request: Outgoing, url: URL, place: aiohttp.ClientRequest) -> "AiohttpIncoming":
+    async def _send(self, request: Outgoing, url: URL, place: "Place") -> "AiohttpIncoming":
         connection = await self._connection(request, place)
         exchange = _Exchange(connection, self._idle_s, has_body=request.method != "HEAD")
         try:
@@ -91,17 +92,21 @@ class AiohttpUpstream:
             exchange.close()
             raise
 
-    async def _connection(self, request: Outgoing, place: aiohttp.ClientRequest) -> Any:
+    async def place(self, request: Outgoing, url: URL) -> "Place":
+        """Where the request goes, whose `url` is read already."""
+        return self._place(url.scheme, url.raw_authority, request.identity, await self._tls(request))
+
+    async def _connection(self, request: Outgoing, place: "Place") -> Any:
         """One on which nothing has come yet: what came unasked would be taken for this call's answer."""
         connector = self._private if request.allow_private else self._public
         for _ in range(MOST_SPOILT):
-            connection: Any = await connector.connect(place, [], _CONNECTING)
+            connection: Any = await place.circuit.through(lambda: connector.connect(place, [], _CONNECTING))
             if not connection.protocol.should_close:
                 return connection
             connection.close()
         raise UpstreamUnreachable
 
-    async def tls(self, request: Outgoing) -> ssl.SSLContext | bool:
+    async def _tls(self, request: Outgoing) -> ssl.SSLContext | bool:
         """How to verify the upstream, and with which certificate if any. True is the library's own way."""
         if request.certificate is None:
             return True
@@ -114,10 +119,11 @@ class AiohttpUpstream:
         return self._identities[request.identity]
 
 
-class _Place(aiohttp.ClientRequest):
+class Place(aiohttp.ClientRequest):
     """Where connections go that may be shared, as the library's pool wants to be told."""
 
-    identity = ""
+    identity: str
+    circuit: Circuit
 
     @cached_property
     def connection_key(self) -> aiohttp.client_reqrep.ConnectionKey:  # type: ignore[override]
@@ -125,9 +131,9 @@ class _Place(aiohttp.ClientRequest):
         return super().connection_key._replace(proxy_headers_hash=hash(self.identity))
 
 
-def _place(scheme: str, authority: str, identity: str, tls: ssl.SSLContext | bool) -> _Place:
-    place = _Place("GET", URL(f"{scheme}://{authority}/", encoded=True), ssl=tls)
-    place.identity = identity
+def _place(scheme: str, authority: str, identity: str, tls: ssl.SSLContext | bool) -> Place:
+    place = Place("GET", URL(f"{scheme}://{authority}/", encoded=True), ssl=tls)
+    place.identity, place.circuit = identity, Circuit()
     return place
 
 

@@ -22,6 +22,7 @@ ADVICE = {
     "secret-revoked": "Put a new secret there: POST /v1/connections/{name}/rotate.",
     "kek-unavailable": "Look after the transit engine and its token; then repeat the request.",
     "secret-unreadable": "Start the gateway with the key-encryption key that sealed the secret.",
+    "circuit-open": "Wait as long as Retry-After said; see to it that the upstream can be reached from here.",
     "upstream-address": "A private origin needs a provider with allow_private.",
     "upstream-tls": "Have the upstream's certificate renewed; the gateway makes no exception.",
     "upstream-token": "Check client and secret at the provider's token endpoint.",

@@ -17,6 +17,7 @@ from mesh_security_gateway.domain.headers import Fields
 from mesh_security_gateway.domain.leases import Lease
 from mesh_security_gateway.domain.redaction import Redactor, needles, redacted_fields, scrubbed
 from mesh_security_gateway.errors import (
+    CircuitOpen,
     ConnectionNotFound,
     Interrupted,
     KekUnavailable,
@@ -43,6 +44,7 @@ BegunT = TypeVar("BegunT")
 _INTERRUPTED = Interrupted.code()
 _BEFORE_SENDING = (
     BodyTooLarge,
+    CircuitOpen,
     KekUnavailable,
     PathRefused,
     SecretRevoked,
