@@ -79,6 +79,16 @@ ENCODERS: dict[str, Encode] = {
     "percent of Go": percent("-._~$&+:=@"),
     "percent in lower case": lower(lambda s: quote(s, safe="")),
     "percent of all": lambda s: "".join(f"%{ord(c):02X}" for c in s),
+    "percent in an address within an address": lambda s: quote(quote(s, safe=""), safe=""),
+    "percent of a browser in an address": lambda s: quote(percent("-._~!'()*")(s), safe="~!'()*"),
+    "percent in lower case in an address": lambda s: quote(lower(lambda s: quote(s, safe=""))(s), safe=""),
+    "mail": lambda s: s.replace("=", "=3D"),
+    "html of all": lambda s: "".join(f"&#{ord(c)};" for c in s),
+    "html of all in hex": lambda s: "".join(f"&#x{ord(c):x};" for c in s),
+    "html of all in HEX": lambda s: "".join(f"&#x{ord(c):X};" for c in s),
+    "C of all in hex": lambda s: "".join(f"\\x{ord(c):02x}" for c in s),
+    "C of all in HEX": lambda s: "".join(f"\\x{ord(c):02X}" for c in s),
+    "C of all in octal": lambda s: "".join(f"\\{ord(c):03o}" for c in s),
     "json": json.dumps,
     "json of PHP": lambda s: json.dumps(s).replace("/", "\\/"),
     "json of Go": numbered("&<>"),
@@ -215,6 +225,36 @@ def test_fields_keep_what_is_no_secret_and_lose_a_name_that_is_one():
 
     assert redacted_fields(said, needles([secret])) == (("x-a", "fine"), ("x-b", "Bearer  [***]"))
     assert redacted_fields(said[:1], needles([secret])) == said[:1]
+    assert redacted_fields((), needles([secret])) == ()
+
+
+@given(SECRETS)
+def test_the_name_of_a_field_gives_no_secret_away_in_lower_case(secret: str):
+    said = ((f"x-{secret.lower()}", "odd"), ("x-hex-" + secret.encode().hex(), "odd"), ("x-a", "fine"))
+
+    assert redacted_fields(said, needles([secret])) == (("x-a", "fine"),)
+
+
+@given(STUTTERING, STUTTERING, st.lists(st.integers(0, 60), max_size=20))
+def test_of_a_secret_that_begins_another_nothing_is_left(short: str, more: str, places: list[int]):
+    long = short + more
+    data = f"<{long}|{short}|{long[1:]}|{long}{short}>".encode()
+
+    clean = streamed(cut(data, places), long, short)
+
+    assert clean == streamed([data], short, long)
+    assert not [needle for needle in needles([long, short]) if needle in clean]
+
+
+@given(SECRETS, st.integers(0, 1000), st.integers(0, 300), st.binary(max_size=1))
+def test_what_could_begin_a_secret_is_told_from_what_could_not(secret: str, n: int, size: int, more: bytes):
+    """As fast for a secret that stutters as for any other: tails are looked up, not compared one by one."""
+    sought = needles([secret])
+    tail = sought[n % len(sought)][:size] + more
+
+    begun = [needle for needle in sought if needle.startswith(tail) and needle != tail]
+
+    assert _plan(sought).begins(tail) == bool(begun)
 
 
 def test_the_same_secrets_are_spelled_once():
