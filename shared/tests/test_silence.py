@@ -29,7 +29,9 @@ class Caller:
         await send({"type": "http.response.body"})
 
     def server_side(self) -> Connection:
-        config = uvicorn.Config(self.app, http=Connection, log_config=None, lifespan="off", interface="asgi3")
+        config = uvicorn.Config(
+            self.app, http=Connection, ws="none", log_config=None, lifespan="off", interface="asgi3"
+        )
         config.load()
         return Connection(config=config, server_state=self.state, app_state={})
 
@@ -109,3 +111,16 @@ async def test_a_server_looks_at_every_connection_and_passes_over_what_is_no_req
         await server.on_tick(silence.LOOKED_EVERY)
 
         assert await caller.reader.read() == b""
+
+
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+async def test_who_asks_for_a_protocol_that_is_not_spoken_is_answered_and_nothing_is_logged(
+    protocol: bytes, caplog: pytest.LogCaptureFixture
+):
+    async with calling(
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n" % protocol
+    ) as caller:
+        caller.answers.set()
+
+        assert (await caller.reader.readline()).startswith(b"HTTP/1.1 204")
+        assert caplog.records == []

@@ -27,6 +27,9 @@ class Connection(HttpToolsProtocol):
         self.heard_at = self.loop.time()
         super().data_received(data)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """None: who asks for another protocol is answered in ours (RFC 9110 §7.8), however often."""
+
     @property
     def waits_for_caller(self) -> bool:
         """True in the middle of a request, and before one, while we would read on."""

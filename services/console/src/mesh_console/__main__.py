@@ -19,6 +19,7 @@ if __name__ == "__main__":
         host=settings.host,
         port=settings.port,
         http=silence.Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
