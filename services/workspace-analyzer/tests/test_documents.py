@@ -1,8 +1,11 @@
 """Configuration files that nobody trusts: what they say, and how they are refused."""
 
 import json
+import sys
 import time
+import tomllib
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -10,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh_workspace_analyzer.adapters.documents import (
     MAX_BYTES,
-    MAX_DOTS,
     items,
     json_object,
+    key_steps,
     strict_json_object,
     string,
     strings,
@@ -108,6 +111,8 @@ def test_package_managers_take_no_comments():
         (toml_object, "a = 1\na = 2"),
         (toml_object, "[a"),
         (toml_object, "a." * 500_000 + "a = 1"),
+        (toml_object, "\n".join(f"a{n}.{'a.' * 298}a = 1" for n in range(100))),
+        (toml_object, f"[{'a.' * 299}a]\n" + "\n".join(f"a{n} = 1" for n in range(20_000))),
     ],
 )
 def test_what_cannot_be_read_names_the_file(parse: Parse, text: str):
@@ -143,10 +148,37 @@ def test_toml_has_tables():
     assert toml_object("Cargo.toml", '[package]\nname = "a"\n') == {"package": {"name": "a"}}
 
 
-def test_toml_may_have_as_many_dots_as_anybody_writes_in_a_line():
-    line = f'a = "{"." * MAX_DOTS}"\n'
+def test_toml_may_have_as_many_dots_as_anybody_writes():
+    line = f'a = "{"." * 1000}"\n'
 
-    assert toml_object("uv.lock", line + line.replace("a", "b"))["b"] == "." * MAX_DOTS
+    assert toml_object("uv.lock", line + line.replace("a", "b"))["b"] == "." * 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"a{n}.{'a.' * 30}a = 1" for n in range(9)),
+        f"[{'a.' * 60}a]\n" + "\n".join(f"a{n} = 1" for n in range(60)),
+        f"[[{'a.' * 30}a]]\n" + "\n".join(f"{'b.' * 30}b{n} = {{{'c.' * 30}c = 1}}" for n in range(9)),
+    ],
+    ids=["keys", "a table", "both"],
+)
+def test_a_reader_of_toml_works_as_much_as_was_counted(text: str):
+    lines = 0
+
+    def look(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return look if frame.f_globals["__name__"] == "tomllib._parser" else None
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        tomllib.loads(text)
+    finally:
+        sys.settrace(before)
+
+    assert lines < 4 * (key_steps(text) + len(text))
 
 
 @pytest.mark.parametrize(
