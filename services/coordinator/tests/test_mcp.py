@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invocations import ESCROW, KEY, LIMIT_BYTES, SIGNATURE, call
 from mesh_coordinator.adapters.agents import HttpAgents
-from mesh_coordinator.adapters.mcp import Events
+from mesh_coordinator.adapters.mcp import LONGEST_RETRY_S, RETRY_S, Events
 from mesh_coordinator.domain.attempt import Failure
 from mesh_coordinator.domain.selection import Protocol
 from mesh_coordinator.ports import Delivery, Refusal
@@ -209,6 +209,17 @@ def test_what_is_no_id_and_no_pause_is_passed_over(said: bytes):
     events.feed(said + b"\ndata:\n\n")
 
     assert (events.last_id, events.retry_s) == (None, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause_s"), [(b"0", RETRY_S), (b"5000", 5.0), (b"999999999", LONGEST_RETRY_S)]
+)
+def test_a_server_says_how_long_to_wait_within_bounds_of_ours(asked: bytes, pause_s: float):
+    events = Events("x")
+
+    events.feed(b"retry: " + asked + b"\n")
+
+    assert events.retry_s == pause_s
 
 
 def test_a_request_of_the_server_s_is_no_answer_to_ours():

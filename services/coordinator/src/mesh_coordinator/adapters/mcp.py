@@ -37,6 +37,8 @@ KEY, ESCROW, SIGNED = "mesh/idempotency-key", "mesh/escrow-id", "mesh/delivery-s
 LEAVE_S = 1.0
 RETRY_S = 0.1
 """Before a stream is asked to go on, at least; a server says how much more."""
+LONGEST_RETRY_S = 30.0
+"""At most, whatever a server says: its answer is not to lie there until the attempt's time is over."""
 SESSION = "Mcp-Session-Id"
 _EVENT_ID = re.compile(rb"[\x20-\x7e]{1,1024}")
 _PAUSE_MS = re.compile(rb"[0-9]{1,9}")
@@ -163,7 +165,7 @@ class Events:
         elif name == b"id":
             self._its_id = value
         elif name == b"retry" and _PAUSE_MS.fullmatch(value):
-            self.retry_s = max(RETRY_S, int(value) / 1000)
+            self.retry_s = min(max(RETRY_S, int(value) / 1000), LONGEST_RETRY_S)
         elif not line:
             self._end()
 
