@@ -201,3 +201,23 @@ async def test_what_a_provider_refuses_is_said_and_cut(tmp_path: Path):
             await ProviderGateway(OWNER, allow_private=True).send_manifest(tenancy, [])
 
     assert len(refusal.value.detail) < 400
+
+
+@pytest.mark.parametrize(("follow", "quiet_s"), [(False, 0.1), (True, 0)])
+async def test_only_a_log_that_nobody_follows_has_ended_when_nothing_comes(
+    follow: bool, quiet_s: float, tmp_path: Path
+):
+    async def says_a_line(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str('{"name": "web-5f6d7c8b9-x7k2p", "message": "Serving."}')
+        if not follow:
+            await socket.receive()
+        await socket.close()
+        return socket
+
+    strangers = ProviderGateway(OWNER, allow_private=True, quiet_s=quiet_s)
+    async with provider(says_a_line, tmp_path) as tenancy:
+        lines = [line.text async for line in strangers.logs(tenancy, tail=1, follow=follow)]
+
+    assert lines == ["Serving."]

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -22,8 +22,12 @@ from mesh_deployer.ports import LogLine, Output
 
 MAX_BYTES = 256 * 1024
 TIMEOUT_S = 20
+QUIET_S = 10
+"""A log that is not followed its provider closes after the last line (akash-network/provider, gateway/rest,
+`wsLogWriter`); one that does not has ended when so long nothing comes."""
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 _TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT)
+_PARTED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class ProviderGateway:
     signer: Signer
     allow_private: bool
     timeout_s: float = TIMEOUT_S
+    quiet_s: float = QUIET_S
 
     async def send_manifests(self, tenancies: Iterable[Tenancy], manifest: Sequence[Any]) -> None:
         """To all at once; each gets all of it, as its hash is over all, and starts what is in its own lease.
@@ -79,10 +84,12 @@ class ProviderGateway:
     async def logs(self, tenancy: Tenancy, *, tail: int, follow: bool) -> AsyncIterator[LogLine]:
         """What the workload writes."""
         query = {"follow": str(follow).lower(), "tail": str(tail)}
+        quiet_s = None if follow else self.quiet_s
         with reached():
             async with self._socket(tenancy, "logs", query) as socket:
-                async for message in socket:
-                    yield LineView.model_validate_json(message.data).line(tenancy.id.gseq)
+                with suppress(TimeoutError):
+                    while (message := await socket.receive(quiet_s)).type not in _PARTED:
+                        yield LineView.model_validate_json(message.data).line(tenancy.id.gseq)
 
     async def exec(self, tenancy: Tenancy, service: str, command: Sequence[str]) -> Output:
         """What `command` writes beside the first replica of `service`. Also raises `CommandRefused`."""
