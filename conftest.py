@@ -17,7 +17,7 @@ import httpx._transports.default as httpx_transports
 import pytest
 from hypothesis import settings
 from mesh_cli import parts
-from mesh_cli.processes import Process
+from mesh_cli.processes import Process, ends_with_us
 from mesh_cli.zygote import Zygote
 from mesh_shared import app, telemetry
 from mesh_shared.testing import Issuer
@@ -181,8 +181,9 @@ def postgres_server(parts_dir: Path) -> Iterator[PostgresServer]:
         # Services are killed here, never the database's machine.
         server.psql(f"ALTER SYSTEM SET {setting} = off")
     server.psql("SELECT pg_reload_conf()")
-    yield server
-    server.cleanup()
+    with ends_with_us(server.get_postmaster_info().pid):
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from mesh_cli import processes
 from mesh_cli.processes import ProcessDied
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+LASTING = ["sh", "-c", "exec sleep 60"]
 STUBBORN = [
     sys.executable,
     "-c",
@@ -23,6 +24,14 @@ from mesh_cli import processes
 child = processes.start("child", [sys.executable, "-c", "import time; time.sleep(60)"], Path(sys.argv[1]))
 print(child.popen.pid, flush=True)
 input()
+"""
+
+WATCHING = """
+import sys
+from mesh_cli import processes
+with processes.ends_with_us(int(sys.argv[1])):
+    print("up", flush=True)
+    input()
 """
 
 
@@ -103,3 +112,27 @@ def test_when_we_are_killed_our_children_die_with_us(tmp_path: Path):
         parent.wait()
 
     until(lambda: not is_alive(child))
+
+
+def test_when_we_are_killed_a_process_that_is_no_child_of_ours_ends_too():
+    with (
+        subprocess.Popen(LASTING) as stranger,
+        subprocess.Popen(
+            [sys.executable, "-c", WATCHING, str(stranger.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as watching,
+    ):
+        assert watching.stdout is not None
+        watching.stdout.readline()
+
+        watching.kill()
+
+        assert stranger.wait(10) == -signal.SIGINT
+
+
+def test_a_process_that_is_no_child_of_ours_is_let_be_after_the_block():
+    with subprocess.Popen(LASTING) as stranger:
+        with processes.ends_with_us(stranger.pid):
+            assert stranger.poll() is None
+
+        assert stranger.poll() is None
+        stranger.kill()

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -70,6 +70,15 @@ def start(name: str, argv: Sequence[str | Path], log: Path, env: Mapping[str, st
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one C call
         )
     return Process(name, popen, log)
+
+
+@contextmanager
+def ends_with_us(pid: int) -> Generator[None]:
+    """Interrupts a process that is no child of ours when we end before the block does, however that is."""
+    watch = ["sh", "-c", f"read _; kill -INT {pid}"]
+    with subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True) as watching:  # noqa: S603 - ours
+        yield
+        watching.kill()
 
 
 def status_of(url: str) -> int | None:
