@@ -25,7 +25,7 @@ from mesh_deployer.domain.sdl import compile_sdl
 from mesh_deployer.domain.security import Control, SecurityProfile
 from mesh_deployer.domain.workload import Shape, Workload
 from mesh_deployer.errors import BackendNotConfigured, CannotRun, DeploymentNotFound
-from mesh_deployer.events import DeploymentCreated
+from mesh_deployer.events import DeploymentCreated, DeploymentEvent
 from mesh_deployer.ports import Marketplace, Order, SecurityProfiles
 from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.news import News
@@ -198,15 +198,19 @@ class Deployer:
         """Asks for its end; one that is ending or has ended stays as it is. Raises `DeploymentNotFound`."""
         while True:
             deployment = await self.get(id, owner)
-            now = datetime.now(UTC)
-            closing = deployment.closing(now)
-            if closing is deployment:
-                return deployment
-            async with self.database.write() as session:
-                is_stored = await Deployments(session).replace(deployment, closing, Rest(now, 0))
-            if is_stored:
-                self.news.due.ring()
+            closing = deployment.closing(datetime.now(UTC))
+            if closing is deployment or await self.change(deployment, closing):
                 return closing
+
+    async def change(self, before: Deployment, after: Deployment, *told: DeploymentEvent) -> bool:
+        """Stores `after`, due at once, with what is `told` of it; false when `before` is past."""
+        async with self.database.write() as session:
+            is_stored = await Deployments(session).replace(before, after, Rest(datetime.now(UTC), 0))
+            for event in told if is_stored else ():
+                outbox.record(session, event)
+        if is_stored:
+            self.news.due.ring()
+        return is_stored
 
     async def wait(self, deployment: Deployment, seconds: float) -> Deployment:
         """The deployment once it runs or has ended, or as it is after `seconds`."""

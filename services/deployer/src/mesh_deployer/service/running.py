@@ -20,7 +20,6 @@ from mesh_deployer.domain.workload import Workload
 from mesh_deployer.errors import CommandNotFinished, DepositNotLowered, NotRunning, UpdateNeedsDeployment
 from mesh_deployer.events import CommandAsked, DeploymentUpdated
 from mesh_deployer.ports import LogLine, Output
-from mesh_deployer.repository.deployments import Deployments, Rest
 from mesh_deployer.service.deployer import Deployer
 from mesh_deployer.service.following import closable
 from mesh_deployer.service.workloads import deployable, workload_of
@@ -67,14 +66,8 @@ class Running:
                 raise NotRunning(deployment.state)
             await self.deployer.market(deployment.provider).capabilities(workload)
             security = await self._secured(deployment, workload)
-            moment = datetime.now(UTC)
-            updated = deployment.updated(sdl, compilation.version_hash or "", security, moment)
-            async with self.deployer.database.write() as session:
-                is_stored = await Deployments(session).replace(deployment, updated, Rest(moment, 0))
-                if is_stored:
-                    outbox.record(session, DeploymentUpdated.of(deployment, updated))
-            if is_stored:
-                self.deployer.news.due.ring()
+            updated = deployment.updated(sdl, compilation.version_hash or "", security, datetime.now(UTC))
+            if await self.deployer.change(deployment, updated, DeploymentUpdated.of(deployment, updated)):
                 return updated
 
     async def deposit(
@@ -90,13 +83,7 @@ class Running:
             if total_uact < deployment.deposit_uact:
                 raise DepositNotLowered(deployment.deposit_uact)
             funded = deployment.funded(total_uact, top_up_to)
-            if funded is deployment:
-                return deployment
-            async with self.deployer.database.write() as session:
-                due = Rest(datetime.now(UTC), 0)
-                is_stored = await Deployments(session).replace(deployment, funded, due)
-            if is_stored:
-                self.deployer.news.due.ring()
+            if funded is deployment or await self.deployer.change(deployment, funded):
                 return funded
 
     async def leased(self, id: UUID, owner: str | None) -> Deployment:
