@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
-from mesh_workspace_analyzer.adapters.git import GitRefused, borrowing
-from mesh_workspace_analyzer.adapters.processes import remove
-from mesh_workspace_analyzer.adapters.sources import FALLBACK, Limits, OpenSource, Reading, unreadable
+from mesh_workspace_analyzer.adapters.git import borrowing
+from mesh_workspace_analyzer.adapters.sources import FALLBACK, Limits, OpenSource, Reading, a_home
 from mesh_workspace_analyzer.domain.affected import Change
 from mesh_workspace_analyzer.errors import AnalysisTimedOut, ArchiveRefused, WorkspaceTooLarge
 from mesh_workspace_analyzer.ports import Archive
@@ -55,8 +54,7 @@ class ArchiveSources:
         self, archive: Archive, *, workspace: str, changed: Sequence[str] | None, changed_in: str | None
     ) -> AsyncGenerator[OpenSource, None]:
         """See `ports.Archives.open`."""
-        home = Path(tempfile.mkdtemp(dir=self.scratch))
-        try:
+        async with a_home(self.scratch) as home:
             folder = await asyncio.to_thread(_unpacked, archive.path, home / "files", self)
             git = await borrowing(None, home, self.timeout_s)
             reading = Reading(git, folder, ".", workspace, "archive", "HEAD", self.limits)
@@ -75,10 +73,6 @@ class ArchiveSources:
                 changes = tuple(Change(path, is_deleted=path not in names) for path in changed)
                 source.comparison = replace(source.comparison, changes=changes, warnings=())
             yield source
-        except GitRefused as refused:
-            raise unreadable(refused) from None
-        finally:
-            await remove(home)
 
 
 async def _named_in(source: OpenSource, name: str) -> list[str]:

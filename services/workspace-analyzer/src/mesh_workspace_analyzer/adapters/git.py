@@ -86,10 +86,8 @@ class Git:
         Raises `GitRefused`, `AnalysisTimedOut` or `WorkspaceUnreadable`.
         """
         program = shutil.which("git") or "git"
-        output, errors = (
-            Output(MAX_ANSWER_BYTES, MAX_ANSWER_BYTES),
-            Output(MAX_ANSWER_BYTES, kept_bytes=2000),
-        )
+        output = Output(MAX_ANSWER_BYTES, MAX_ANSWER_BYTES)
+        errors = Output(MAX_ANSWER_BYTES, kept_bytes=2000)
         try:
             code = await run(
                 [*_bounded(largest_file_bytes), program, f"--git-dir={git_dir or self.git_dir}", *arguments],

@@ -7,7 +7,6 @@ the path of the URL. It follows no redirect and asks nobody for a password.
 import asyncio
 import re
 import socket
-import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,8 +17,7 @@ from mesh_shared.addresses import is_public
 from mesh_shared.errors import Unavailable
 
 from mesh_workspace_analyzer.adapters.git import Git, GitRefused, borrowing
-from mesh_workspace_analyzer.adapters.processes import remove
-from mesh_workspace_analyzer.adapters.sources import Limits, OpenSource, Reading, unreadable
+from mesh_workspace_analyzer.adapters.sources import Limits, OpenSource, Reading, a_home
 from mesh_workspace_analyzer.errors import AddressNotPublic, HistoryTooLarge, HostNotAllowed, RevisionNotFound
 
 SCHEME = "https://"
@@ -80,8 +78,7 @@ class RemoteSources:
         """See `ports.Sources.open`. Raises `HostNotAllowed`, `AddressNotPublic` or `HistoryTooLarge` too."""
         remote = Remote.of(workspace)
         options = await self._options(remote)
-        home = Path(tempfile.mkdtemp(dir=self.scratch))
-        try:
+        async with a_home(self.scratch) as home:
             git = await borrowing(None, home, self.timeout_s)
             line = _Line(git, remote.url, options, self.limits.size_bytes)
             reading = Reading(git, home, remote.folder, workspace, base, head, self.limits)
@@ -93,10 +90,6 @@ class RemoteSources:
                 prefix=remote.folder,
                 limits=self.limits,
             )
-        except GitRefused as refused:
-            raise unreadable(refused) from None
-        finally:
-            await remove(home)
 
     async def _options(self, remote: Remote) -> dict[str, str]:
         """What git is told of where to dial, and whom to trust there."""

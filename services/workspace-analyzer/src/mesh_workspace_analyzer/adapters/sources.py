@@ -80,15 +80,12 @@ class OpenSource:
 
     async def copy(self, *, for_build: bool) -> Path:
         """See `ports.Source.copy`."""
-        try:
-            entries = await self.git.entries(self.comparison.tree)
-            self._check(entries)
-            wanted = entries if for_build else [entry for entry in entries if _is_readable(entry)]
-            top = self.home / "copy"
-            copy = top / self.prefix
-            await self.git.write_files(self.comparison.tree, wanted, copy, with_links=for_build)
-        except GitRefused as refused:
-            raise unreadable(refused) from None
+        entries = await self.git.entries(self.comparison.tree)
+        self._check(entries)
+        wanted = entries if for_build else [entry for entry in entries if _is_readable(entry)]
+        top = self.home / "copy"
+        copy = top / self.prefix
+        await self.git.write_files(self.comparison.tree, wanted, copy, with_links=for_build)
         if for_build:
             self._complete(top, copy)
         return copy
@@ -104,20 +101,14 @@ class OpenSource:
             name: known[name] for name in names if name in known and known[name].size_bytes <= MAX_TEXT_BYTES
         }
         texts: dict[str, str] = {}
-        try:
-            for part in _in_parts(found):
-                contents = await self.git.contents([found[name] for name in part])
-                texts |= zip(part, (content.decode(errors="replace") for content in contents), strict=True)
-        except GitRefused as refused:
-            raise unreadable(refused) from None
+        for part in _in_parts(found):
+            contents = await self.git.contents([found[name] for name in part])
+            texts |= zip(part, (content.decode(errors="replace") for content in contents), strict=True)
         return texts
 
     async def _readable(self) -> dict[str, Entry]:
         if self.readable is None:
-            try:
-                entries = await self.git.entries(self.comparison.tree)
-            except GitRefused as refused:
-                raise unreadable(refused) from None
+            entries = await self.git.entries(self.comparison.tree)
             self.limits.check(len(entries), sum(entry.size_bytes for entry in entries))
             self.readable = {
                 entry.path.decode(errors="replace"): entry for entry in entries if _is_readable(entry)
@@ -154,8 +145,7 @@ class GitSources:
         """See `ports.Sources.open`."""
         folder = self.roots.locate(workspace)
         repository = self.roots.repository_of(folder)
-        home = Path(tempfile.mkdtemp(dir=self.scratch))
-        try:
+        async with a_home(self.scratch) as home:
             git = await borrowing(repository, home, self.timeout_s)
             prefix = str(folder.relative_to(repository.top)) if repository else "."
             reading = Reading(git, folder, prefix, workspace, base, head, self.limits)
@@ -167,10 +157,6 @@ class GitSources:
                 prefix=prefix,
                 limits=self.limits,
             )
-        except GitRefused as refused:
-            raise unreadable(refused) from None
-        finally:
-            await remove(home)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +260,17 @@ def _is_readable(entry: Entry) -> bool:
     return not is_dotenv and path.name not in SECRET_OR_CODE
 
 
-def unreadable(refused: GitRefused) -> WorkspaceUnreadable:
-    """What git said last, without the folders of this machine."""
-    said = str(refused).splitlines() or ["it gave no reason"]
-    return WorkspaceUnreadable(f"git cannot read it: {without_paths(said[-1])}")
+@asynccontextmanager
+async def a_home(scratch: Path) -> AsyncGenerator[Path, None]:
+    """A folder for one source while it is open.
+
+    Raises `WorkspaceUnreadable` for what git refuses meanwhile: what it said last, without our folders.
+    """
+    home = Path(tempfile.mkdtemp(dir=scratch))
+    try:
+        yield home
+    except GitRefused as refused:
+        said = str(refused).splitlines() or ["it gave no reason"]
+        raise WorkspaceUnreadable(f"git cannot read it: {without_paths(said[-1])}") from None
+    finally:
+        await remove(home)
