@@ -23,7 +23,7 @@ from mesh_shared import lean  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from mesh_registry import app  # noqa: F401 # pyright: ignore[reportUnusedImport] - its memory counts
-from mesh_registry.adapters import chain_log
+from mesh_registry.adapters import chain_events
 from mesh_registry.adapters.chain_log import NodeLog
 from mesh_registry.repository.ledger import Ledger
 from mesh_registry.repository.tables import Base
@@ -75,13 +75,13 @@ def said(made: Made) -> Iterator[tuple[Event, Mapping[str, Any]]]:
     named = {"agentKey": made.key, "owner": OWNER, "did": made.did, "ipfsHash": made.uri, "stake": 0}
     hashes = [keccak(text=f"capability/{n}") for n in range(5)]
     score = {"value": 90, "valueDecimals": 0, "tag1": "quality", "tag2": "", "indexedTag1": none}
-    yield chain_log.REGISTERED, about | {"agentURI": made.uri, "owner": OWNER}
-    yield chain_log.AGENT_REGISTERED, about | named
-    yield chain_log.CAPABILITIES_SET, about | {"version": 1, "capabilities": hashes}
-    yield chain_log.TRANSFER, about | {"from": "0x" + "00" * 20, "to": OWNER}
+    yield chain_events.REGISTERED, about | {"agentURI": made.uri, "owner": OWNER}
+    yield chain_events.AGENT_REGISTERED, about | named
+    yield chain_events.CAPABILITIES_SET, about | {"version": 1, "capabilities": hashes}
+    yield chain_events.TRANSFER, about | {"from": "0x" + "00" * 20, "to": OWNER}
     link = {"endpoint": "", "feedbackURI": "", "feedbackHash": none}
-    yield chain_log.NEW_FEEDBACK, about | client | score | link
-    yield chain_log.FEEDBACK_PROOF, about | client | {"escrowId": made.escrow}
+    yield chain_events.NEW_FEEDBACK, about | client | score | link
+    yield chain_events.FEEDBACK_PROOF, about | client | {"escrowId": made.escrow}
 
 
 def recorded(event: Event, values: Mapping[str, Any]) -> str:

@@ -8,10 +8,10 @@ from mesh_cli.demo import cast, stage
 from mesh_cli.demo.chapters import money
 from mesh_cli.parts import ROOT
 from mesh_coordinator.adapters import chain as coordinator_chain
-from mesh_registry.adapters import chain_log, contracts
+from mesh_registry.adapters import chain_events, contracts
 from mesh_shared.chain.abi import Event, Function
 
-MODULES = (coordinator_chain, chain_log, contracts, cast, stage, money)
+MODULES = (coordinator_chain, chain_events, contracts, cast, stage, money)
 DECLARED = {
     f"{module.__name__}.{name}": value
     for module in MODULES

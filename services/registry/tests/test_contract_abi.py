@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mesh_registry.adapters import chain_log, contracts
+from mesh_registry.adapters import chain_events, contracts
 from mesh_registry.app import READ
 from mesh_shared.chain.abi import Event, Function
 from mesh_shared.chain.rpc import Rpc
@@ -60,7 +60,7 @@ def test_every_function_that_is_called_exists_and_returns_what_is_read(contract:
     assert [kind_of(output) for output in entry["outputs"]] == list(function.outputs)
 
 
-@pytest.mark.parametrize("event", [event for event, _ in chain_log.READERS], ids=lambda event: event.name)
+@pytest.mark.parametrize("event", [event for event, _ in chain_events.READERS], ids=lambda event: event.name)
 def test_every_event_that_is_read_has_the_declared_shape(event: Event):
     known = [entry for name in READ for entry in entries(name, "event")]
     (entry,) = [entry for entry in known if signature(entry) == event.signature]
@@ -70,7 +70,7 @@ def test_every_event_that_is_read_has_the_declared_shape(event: Event):
 
 
 def test_no_event_of_the_contracts_means_two_things():
-    topics = [event.topic for event, _ in chain_log.READERS]
+    topics = [event.topic for event, _ in chain_events.READERS]
 
     assert len(set(topics)) == len(topics)
 

@@ -1,236 +1,21 @@
-"""The logs of AgentRegistry, Reputation, Validation and MeshEscrow, read from a node."""
+"""The logs of our contracts, read from a node."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from eth_utils.address import to_checksum_address
-from mesh_shared.chain.abi import Event
 from mesh_shared.chain.errors import RpcError
 from mesh_shared.chain.rpc import Rpc
 
-from mesh_registry.domain.chain import (
-    NO_AGENT,
-    Announced,
-    Answered,
-    AnyFact,
-    Block,
-    Located,
-    Occurrence,
-    Offering,
-    Owned,
-    Paid,
-    Rated,
-    Requested,
-    Revoked,
-    Settled,
-    Staked,
-    Switched,
-    Updated,
-    Validated,
-)
+from mesh_registry.adapters.chain_events import BY_TOPIC, told
+from mesh_registry.domain.chain import Block, Occurrence
 
-Fields = Mapping[str, Any]
-_AGENT = "uint256 indexed"
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
-def _bytes(hex_text: str) -> bytes:
-    return bytes.fromhex(hex_text[2:])
-
-
-@lru_cache(4096)
-def _account(address: str) -> str:
-    """As EIP-55 writes it, which takes a hash: most come again."""
-    return to_checksum_address(address)
-
-
-def _text(text: str) -> str:
-    """PostgreSQL has no text for NUL, and anybody can write one into a log."""
-    return text.replace("\0", "\ufffd")
-
-
-REGISTERED = Event("Registered", {"agentId": _AGENT, "agentURI": "string", "owner": "address indexed"})
-URI_UPDATED = Event("URIUpdated", {"agentId": _AGENT, "newURI": "string", "updatedBy": "address indexed"})
-AGENT_REGISTERED = Event(
-    "AgentRegistered",
-    {
-        "agentKey": "bytes32 indexed",
-        "agentId": _AGENT,
-        "owner": "address indexed",
-        "did": "string",
-        "ipfsHash": "string",
-        "stake": "uint256",
-    },
-)
-TRANSFER = Event("Transfer", {"from": "address indexed", "to": "address indexed", "agentId": _AGENT})
-CAPABILITIES_SET = Event(
-    "CapabilitiesSet", {"agentId": _AGENT, "version": "uint64", "capabilities": "bytes32[]"}
-)
-AGENT_UPDATED = Event("AgentUpdated", {"agentId": _AGENT, "version": "uint64", "ipfsHash": "string"})
-AGENT_ACTIVE_SET = Event("AgentActiveSet", {"agentId": _AGENT, "version": "uint64", "active": "bool"})
-STAKE_CHANGED = Event("StakeChanged", {"agentId": _AGENT, "stake": "uint256"})
-NEW_FEEDBACK = Event(
-    "NewFeedback",
-    {
-        "agentId": _AGENT,
-        "clientAddress": "address indexed",
-        "feedbackIndex": "uint64",
-        "value": "int128",
-        "valueDecimals": "uint8",
-        "indexedTag1": "string indexed",
-        "tag1": "string",
-        "tag2": "string",
-        "endpoint": "string",
-        "feedbackURI": "string",
-        "feedbackHash": "bytes32",
-    },
-)
-FEEDBACK_PROOF = Event(
-    "FeedbackProof",
-    {
-        "agentId": _AGENT,
-        "clientAddress": "address indexed",
-        "feedbackIndex": "uint64",
-        "escrowId": "bytes32 indexed",
-    },
-)
-FEEDBACK_REVOKED = Event(
-    "FeedbackRevoked",
-    {"agentId": _AGENT, "clientAddress": "address indexed", "feedbackIndex": "uint64 indexed"},
-)
-
-RESPONSE_APPENDED = Event(
-    "ResponseAppended",
-    {
-        "agentId": _AGENT,
-        "clientAddress": "address indexed",
-        "feedbackIndex": "uint64",
-        "responder": "address indexed",
-        "responseURI": "string",
-        "responseHash": "bytes32",
-    },
-)
-VALIDATION_REQUEST = Event(
-    "ValidationRequest",
-    {
-        "validatorAddress": "address indexed",
-        "agentId": _AGENT,
-        "requestURI": "string",
-        "requestHash": "bytes32 indexed",
-    },
-)
-VALIDATION_RESPONSE = Event(
-    "ValidationResponse",
-    {
-        "validatorAddress": "address indexed",
-        "agentId": _AGENT,
-        "requestHash": "bytes32 indexed",
-        "response": "uint8",
-        "responseURI": "string",
-        "responseHash": "bytes32",
-        "tag": "string",
-    },
-)
-ESCROW_RELEASED = Event(
-    "EscrowReleased",
-    {
-        "escrowId": "bytes32 indexed",
-        "provider": "address indexed",
-        "paid": "uint256",
-        "fee": "uint256",
-        "scoreBps": "uint16",
-    },
-)
-ESCROW_REFUNDED = Event(
-    "EscrowRefunded",
-    {
-        "escrowId": "bytes32 indexed",
-        "payer": "address indexed",
-        "amount": "uint256",
-        "scoreBps": "uint16",
-    },
-)
-
-
-def _rated(log: Fields) -> Rated:
-    return Rated(
-        client=_account(log["clientAddress"]),
-        index=log["feedbackIndex"],
-        value=log["value"],
-        decimals=log["valueDecimals"],
-        tag1=_text(log["tag1"]),
-        tag2=_text(log["tag2"]),
-    )
-
-
-def _paid(log: Fields) -> Paid:
-    client = _account(log["clientAddress"])
-    return Paid(client=client, index=log["feedbackIndex"], escrow_id=_hex(log["escrowId"]))
-
-
-def _answered(log: Fields) -> Answered:
-    return Answered(
-        client=_account(log["clientAddress"]),
-        index=log["feedbackIndex"],
-        responder=_account(log["responder"]),
-        uri=_text(log["responseURI"]),
-    )
-
-
-def _requested(log: Fields) -> Requested:
-    validator = _account(log["validatorAddress"])
-    return Requested(validator=validator, request_hash=_hex(log["requestHash"]), uri=_text(log["requestURI"]))
-
-
-def _validated(log: Fields) -> Validated:
-    return Validated(
-        validator=_account(log["validatorAddress"]),
-        request_hash=_hex(log["requestHash"]),
-        response=log["response"],
-        uri=_text(log["responseURI"]),
-        tag=_text(log["tag"]),
-    )
-
-
-Reader = Callable[[Fields], AnyFact]
-READERS: Sequence[tuple[Event, Reader]] = (
-    (REGISTERED, lambda log: Located(uri=_text(log["agentURI"]))),
-    (URI_UPDATED, lambda log: Located(uri=_text(log["newURI"]))),
-    (AGENT_REGISTERED, lambda log: Announced(agent_id=_hex(log["agentKey"]), did=_text(log["did"]))),
-    (TRANSFER, lambda log: Owned(owner=_account(log["to"]))),
-    (
-        CAPABILITIES_SET,
-        lambda log: Offering(
-            version=log["version"], capability_hashes=tuple(_hex(hash) for hash in log["capabilities"])
-        ),
-    ),
-    (AGENT_UPDATED, lambda log: Updated(version=log["version"])),
-    (AGENT_ACTIVE_SET, lambda log: Switched(version=log["version"], is_active=log["active"])),
-    (STAKE_CHANGED, lambda log: Staked(stake_units=log["stake"])),
-    (NEW_FEEDBACK, _rated),
-    (FEEDBACK_PROOF, _paid),
-    (
-        FEEDBACK_REVOKED,
-        lambda log: Revoked(client=_account(log["clientAddress"]), index=log["feedbackIndex"]),
-    ),
-    (RESPONSE_APPENDED, _answered),
-    (VALIDATION_REQUEST, _requested),
-    (VALIDATION_RESPONSE, _validated),
-    (ESCROW_RELEASED, lambda log: Settled(escrow_id=_hex(log["escrowId"]), is_refunded=False)),
-    (ESCROW_REFUNDED, lambda log: Settled(escrow_id=_hex(log["escrowId"]), is_refunded=True)),
-)
 MAX_LOGS = 10_000
 """What nodes answer at most, as a rule; ours may answer more than memory is worth."""
 TOO_MANY = -32005
 """EIP-1474's "limit exceeded"."""
 GONE = -32001
 """EIP-1474's "resource not found"."""
-_BY_TOPIC = {_hex(event.topic): (event, read) for event, read in READERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +35,7 @@ class NodeLog:
     async def occurrences(self, first: int, last: int) -> Sequence[Occurrence]:
         wanted = {
             "address": list(self.addresses),
-            "topics": [list(_BY_TOPIC)],
+            "topics": [list(BY_TOPIC)],
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
@@ -282,14 +67,13 @@ def _block(answer: Any) -> Block | None:
 
 
 def _occurrence(log: Any, times: Mapping[str, str]) -> Occurrence:
-    event, read = _BY_TOPIC[log["topics"][0]]
-    fields = event.decode([_bytes(topic) for topic in log["topics"]], _bytes(log["data"]))
+    token_id, fact = told(log["topics"], log["data"])
     return Occurrence(
         block_number=int(log["blockNumber"], 16),
         block_hash=log["blockHash"],
         log_index=int(log["logIndex"], 16),
         transaction_hash=log["transactionHash"],
-        token_id=fields.get("agentId", NO_AGENT),
-        fact=read(fields),
+        token_id=token_id,
+        fact=fact,
         at=int(log.get("blockTimestamp") or times[log["blockNumber"]], 16),
     )
