@@ -115,9 +115,8 @@ class Hotspot:
 
 def hotspots(graph: ProjectGraph) -> tuple[Hotspot, ...]:
     """The ten projects with the largest product; none with a product of 0."""
-    needed = needs(graph)
-    up, down = reach(needed), reach(inverse(needed))
-    found = (Hotspot(n, u - 1, d - 1) for n, u, d in zip(graph.names, up, down, strict=True))
+    up, down = blast_radius(graph), reach(inverse(needs(graph)))
+    found = (Hotspot(n, up[n] - 1, d - 1) for n, d in zip(graph.names, down, strict=True))
     weighed = ((-spot.dependents * spot.dependencies, spot.project, spot) for spot in found)
     return tuple(spot for product, _, spot in nsmallest(MOST_HOTSPOTS, weighed) if product)
 
