@@ -1,9 +1,11 @@
 """SQLite's driver: a statement is one change of threads, and nothing else is different."""
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import aiosqlite
 import pytest
@@ -192,6 +194,7 @@ async def test_a_peek_sees_what_any_connection_has_committed(database: Database,
     with sqlite3.connect(tmp_path / "mesh.db") as stranger:
         stranger.execute("INSERT INTO notes VALUES (3, 'another process')")
     stranger.close()
+    await asyncio.sleep(0)  # the next turn of the loop
     assert database.peek(everything, {}) == [("lane",), ("engine",), ("another process",)]
 
 
@@ -206,6 +209,21 @@ async def test_between_two_commits_a_peek_runs_once_for_each_thing_that_is_sough
     assert (found, others) == ([("w1",)], [[("w0",)], [("w2",)], []])
 
 
+async def test_who_peeks_in_one_turn_of_the_loop_looks_for_commits_once(database: Database):
+    assert database.peek(NAMED, {"sought": 0}) == []
+    looks = list[str]()
+    cast("Any", database)._lanes._reader.set_trace_callback(looks.append)
+
+    for _ in range(2):
+        await asyncio.gather(*(peeked(database, n) for n in (0, 0, 0)))
+
+    assert looks == ["PRAGMA data_version"] * 2
+
+
+async def peeked(database: Database, n: int) -> Any:
+    return database.peek(NAMED, {"sought": n})
+
+
 async def test_peeks_of_more_things_than_are_kept_are_right_as_well(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
@@ -218,6 +236,7 @@ async def test_peeks_of_more_things_than_are_kept_are_right_as_well(
     found = database.peek(NAMED, {"sought": 0})
     for n in range(1, 10):
         database.peek(NAMED, {"sought": n})
+    await asyncio.sleep(0)  # the next turn of the loop
     assert database.peek(NAMED, {"sought": 0}) is not found
 
 

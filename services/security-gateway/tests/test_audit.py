@@ -12,8 +12,7 @@ import httpx
 import pytest
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.repository.tables import AuditEntryRow, AuditHeadRow, Base
-from mesh_security_gateway.service import recording
-from mesh_security_gateway.service.recording import BUSY
+from mesh_security_gateway.service import lull, recording
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -336,23 +335,25 @@ async def test_an_outcome_goes_to_the_disk_with_the_next_intent_or_soon_alone(op
     assert not recorder.pending
 
 
-async def test_where_calls_come_fast_an_intent_waits_for_others(
+async def test_while_the_loop_has_calls_to_work_at_an_intent_waits_for_theirs(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(recording, "LINGER_S", 20)  # as long as it takes here
     recorder: Recorder = operator.app.state.service.calls.recorder
-    under_way = [await recorder.intend(CALL) for _ in range(BUSY)]
+    under_way = [await recorder.intend(CALL) for _ in range(4)]
     written = watched(recorder)
+    monkeypatch.setattr(recording, "LINGER_S", 20)
+    monkeypatch.setattr(lull, "EMPTY_TURN_S", 0)  # no turn is
 
-    early = [asyncio.create_task(recorder.intend(CALL)) for _ in range(2 * BUSY)]
+    early = [asyncio.create_task(recorder.intend(CALL)) for _ in range(8)]
     await asyncio.sleep(0)
     ends = [asyncio.create_task(call.settle(None)) for call in under_way]
     await asyncio.sleep(0)
+    monkeypatch.setattr(lull, "EMPTY_TURN_S", 20)  # each is
     last = await recorder.intend(CALL)
     await asyncio.gather(*early, *ends)
     monkeypatch.undo()
 
-    assert written == [["intent"] * 2 * BUSY + ["outcome"] * BUSY + ["intent"]]
+    assert written == [["intent"] * 8 + ["outcome"] * 4 + ["intent"]]
     await asyncio.gather(*(call.settle(None) for call in (last, *(task.result() for task in early))))
 
 
@@ -360,8 +361,7 @@ async def test_beside_calls_that_only_last_an_intent_waits_for_nobody(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ):
     recorder: Recorder = operator.app.state.service.calls.recorder
-    under_way = [await recorder.intend(CALL) for _ in range(BUSY)]
-    recorder._written_at -= 60
+    under_way = [await recorder.intend(CALL) for _ in range(4)]
     monkeypatch.setattr(recording, "LINGER_S", 20)
 
     async with asyncio.timeout(10):
@@ -369,3 +369,33 @@ async def test_beside_calls_that_only_last_an_intent_waits_for_nobody(
 
     monkeypatch.undo()
     await asyncio.gather(*(call.settle(None) for call in (*under_way, last)))
+
+
+async def test_where_the_loop_never_rests_an_intent_is_written_all_the_same(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+):
+    recorder: Recorder = operator.app.state.service.calls.recorder
+    monkeypatch.setattr(lull, "EMPTY_TURN_S", 0)
+
+    await (await recorder.intend(CALL)).settle(None)
+
+    assert not recorder.pending
+
+
+async def test_what_came_while_others_were_written_goes_next(operator: Operator):
+    recorder: Recorder = operator.app.state.service.calls.recorder
+    written, late = list[int](), list[asyncio.Task[Any]]()
+    extend = recorder._tail.extend
+
+    async def noted(happenings: Sequence[Happening]) -> list[str]:
+        if not late:
+            late.extend(asyncio.create_task(recorder.intend(CALL)) for _ in range(3))
+            await asyncio.sleep(0)
+        written.append(len(happenings))
+        return await extend(happenings)
+
+    recorder._tail.extend = noted
+    calls = [await recorder.intend(CALL), *await asyncio.gather(*late)]
+    await asyncio.gather(*(call.settle(None) for call in calls))
+
+    assert written == [1, 3, 4]

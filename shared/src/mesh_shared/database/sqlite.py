@@ -137,25 +137,38 @@ class Lanes:
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
         self._version: object = None
+        self._has_looked = False
         self._peeked: dict[object, list[tuple[Any, ...]]] = {}
         self._thread = ThreadPoolExecutor(1, "sqlite-writer")
 
     def peek(self, statement: Executable, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows, in the caller's own thread: what is in memory comes sooner than a change of threads does.
 
-        The statement runs once between two commits, whoever commits: SQLite counts them for its readers.
+        The statement runs once between two commits, whoever commits: SQLite counts them for its readers, and
+        who peeks in one turn of the event loop looks at that count once, after all of them had come.
         Raises `sqlite3.Error`, also rather than waiting for anybody.
         """
         if self._reader is None:
             self._reader = self._open(timeout=0)
-        version = self._reader.execute("PRAGMA data_version").fetchone()
-        if version != self._version or len(self._peeked) >= MOST_PEEKED:
-            self._version, self._peeked = version, {}
+        if not self._has_looked:
+            self._look(self._reader)
         key = (statement, *parameters.items())
         if key not in self._peeked:
             sql, constants = compiled(statement)
             self._peeked[key] = self._reader.execute(sql, {**constants, **parameters}).fetchall()
         return self._peeked[key]
+
+    def _look(self, reader: sqlite3.Connection) -> None:
+        """Forgets what was peeked at when anything was committed since."""
+        version = reader.execute("PRAGMA data_version").fetchone()
+        if version != self._version or len(self._peeked) >= MOST_PEEKED:
+            self._version, self._peeked = version, {}
+        # Whose turn was not called before this one may know of what is committed from now on.
+        asyncio.get_running_loop().call_soon(self._look_again)
+        self._has_looked = True
+
+    def _look_again(self) -> None:
+        self._has_looked = False
 
     async def write_if(self, guard: Write, others: Sequence[Write]) -> bool:
         """See `Database.write_if`. Raises `sqlite3.Error`."""

@@ -1,8 +1,8 @@
 """The audit of calls: the intent before a byte leaves, the outcome when the last has come.
 
-Entries that wait while others are being made durable go together in the next transaction: one disk's write
-for up to 64 of them, which costs as much as twenty entries in it. An outcome, which nobody waits for, waits
-for company, and so does an intent where others are coming as fast as that.
+Entries go to the disk together: one write for up to 128 of them, which costs as much as twenty entries in it.
+An outcome, which nobody waits for, waits for company. An intent waits for the next lull: while the event loop
+has other calls to work at, theirs will come at no later a time than this one could go on.
 """
 
 import asyncio
@@ -23,13 +23,12 @@ from mesh_security_gateway.domain.versions import Version
 from mesh_security_gateway.errors import AuditUnavailable
 from mesh_security_gateway.ports import HeadKey
 from mesh_security_gateway.repository.audit import AuditTail
+from mesh_security_gateway.service.lull import Lull
 
-TOGETHER = 64
+TOGETHER = 128
 MOST_WAITING = 4096
-BUSY = 4
-"""Calls under way, from which on an intent waits for others."""
-LINGER_S = 0.003
-"""How long an entry waits for others to go to the disk with."""
+LINGER_S = 0.01
+"""How long an entry waits for others to go to the disk with, at most."""
 
 log = structlog.get_logger()
 
@@ -52,53 +51,48 @@ class Recorder:
     settled: Bell = field(default_factory=Bell)
     _waiting: deque[_Waiting] = field(default_factory=deque[_Waiting])
     _writer: asyncio.Task[None] | None = None
-    _is_due: bool = False
     _timer: asyncio.TimerHandle | None = None
-    _written_at: float = 0.0
-    """When the last entries went, monotonic."""
+    _lull: Lull = field(init=False)
     _tail: AuditTail = field(init=False)
 
     def __post_init__(self) -> None:
+        self._lull = Lull(self._start)
         self._tail = AuditTail(self.database, self.head_key)
 
     async def write(self, happening: Happening) -> str:
         """The new entry's id. Raises `AuditUnavailable` when it could not be made durable."""
-        loop = asyncio.get_running_loop()
         if len(self._waiting) >= MOST_WAITING:
             raise AuditUnavailable
-        waiting = _Waiting(happening, loop.create_future())
+        waiting = _Waiting(happening, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if happening.phase != "outcome" and not self._is_company_near():
-            self._want()
-        elif self._timer is None:
-            self._timer = loop.call_later(LINGER_S, self._want)
+        if self._writer is None:
+            self._seek(waiting)
         return await waiting.id
 
-    def _is_company_near(self) -> bool:
-        """Whether more entries will come at once: many calls are under way, and the last word is fresh."""
-        is_busy = len(self.pending) >= max(BUSY, len(self._waiting) // 2)
-        return is_busy and time.monotonic() - self._written_at < 2 * LINGER_S
+    def _seek(self, *newest: _Waiting) -> None:
+        """Sees to it that these are written at the right moment, with all that waits."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER_S, self._start)
+        if any(each.happening.phase != "outcome" for each in newest):
+            self._lull.await_next()
 
-    def _want(self) -> None:
-        """What waits now is to be written."""
+    def _start(self) -> None:
+        self._lull.forget()
         if self._timer is not None:
             self._timer.cancel()
-        self._is_due, self._timer = bool(self._waiting), None
-        self._start()
+            self._timer = None
+        self._writer = asyncio.create_task(self._write())
+        self._writer.add_done_callback(self._written)
 
-    def _start(self, _: object = None) -> None:
-        """Sees to it that somebody writes what is due."""
-        if self._is_due and (self._writer is None or self._writer.done()):
-            self._writer = asyncio.create_task(self._write_all())
-            self._writer.add_done_callback(self._start)
+    def _written(self, _: object) -> None:
+        self._writer = None
+        if self._waiting:
+            self._seek(*self._waiting)
 
-    async def _write_all(self) -> None:
-        while self._is_due:
-            batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
-            self._is_due = bool(self._waiting)
-            # Who was cancelled before the write began wants nothing on record.
-            await self._commit([each for each in batch if not each.id.done()])
-            self._written_at = time.monotonic()
+    async def _write(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
+        # Who was cancelled before the write began wants nothing on record.
+        await self._commit([each for each in batch if not each.id.done()])
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         try:
