@@ -81,8 +81,9 @@ def main(
     loop: Literal["auto", "asyncio"] = "auto",
     *,
     with_websockets: bool = False,
+    http: type[silence.Connection] = silence.Connection,
 ) -> None:
-    """Reads the settings, builds the app and serves it until told to stop.
+    """Reads the settings, builds the app and serves it until told to stop; `http` is what takes a connection.
 
     `loop` is for who starts processes all the time: asyncio's own loop needs no copy of our memory for that
     (vfork), and uvloop, which "auto" takes where it is installed, does.
@@ -114,7 +115,7 @@ def main(
         log_config=None,
         access_log=False,
         loop=loop,
-        http=silence.Connection,
+        http=http,
         **websockets(are_served=with_websockets),
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

@@ -21,7 +21,7 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import make_url
 
-from mesh_shared import serve
+from mesh_shared import serve, silence
 from mesh_shared.auth.keys import StaticKeys
 from mesh_shared.auth.tokens import issue
 from mesh_shared.database import engine, migrate
@@ -86,12 +86,14 @@ async def running(
 
 
 @asynccontextmanager
-async def served(app: FastAPI, *, with_websockets: bool = False) -> AsyncGenerator[str, None]:
+async def served(
+    app: FastAPI, *, with_websockets: bool = False, http: type[silence.Connection] = silence.Connection
+) -> AsyncGenerator[str, None]:
     """The app under uvicorn on a free port; yields its URL. In-process calls would buffer streams."""
     ws = serve.websockets(are_served=with_websockets)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, http="httptools", timeout_graceful_shutdown=2, **ws)
+        config = uvicorn.Config(app, log_config=None, http=http, timeout_graceful_shutdown=2, **ws)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -1,0 +1,96 @@
+"""What is refused before there is a request: two hosts or none, and heads that never end.
+
+Our server keeps a head however long it is, takes the fields after a body for fields before it, and answers
+what is no HTTP with a line of text.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from mesh_shared.agents.gateway import MARK
+from mesh_shared.errors import MalformedRequest, MeshError
+from mesh_shared.silence import Connection
+from mesh_shared.web import problems
+
+from mesh_security_gateway.errors import AddressTooLong, HeadTooLarge, HostUnclear
+
+MAX_ADDRESS_BYTES = 8000
+"""Path and query; what RFC 9110 §4.1 asks for at least."""
+MAX_HEAD_BYTES = 1 << 16
+
+
+class Framed(Connection):
+    """One connection. Whatever it refuses is a problem document, and its end."""
+
+    _refusal: MeshError = MalformedRequest("The bytes are no HTTP request.")
+    _loose = 0
+    """Bytes since the last head, piece of a body or end of a request: those that somebody must keep."""
+    _is_in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        self._loose += len(data)
+        super().data_received(data)
+        if self._loose > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refusal = _too_long(self.url) if self._is_in_head else HeadTooLarge()
+            self.send_400_response("")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # RFC 9110 §6.5.1: a trailer is no field of the head
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._loose = 0
+        if (refusal := _refusal(self.url, self.headers)) is not None:
+            self._refusal = refusal
+            raise refusal  # the parser gives up, and whoever feeds it answers
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._loose = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._loose, self._is_in_head = 0, True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers with the refusal, where that is not in the place of another answer, and hangs up."""
+        if self._is_turn():
+            self.transport.write(_answer(self._refusal))
+        self.transport.close()
+
+    def _is_turn(self) -> bool:
+        """True when nothing was said yet to what is refused, and everything to what came before it."""
+        last: Any = self.cycle
+        if last is None or last.response_complete:
+            return True
+        return not (self._is_in_head or last.response_started or self.pipeline)
+
+
+def _refusal(url: bytes, fields: Sequence[tuple[bytes, bytes]]) -> MeshError | None:
+    if sum(name == b"host" for name, _ in fields) != 1:
+        return HostUnclear()
+    if len(url) > MAX_ADDRESS_BYTES:
+        return AddressTooLong()
+    size = sum(len(name) + len(value) for name, value in fields)
+    return HeadTooLarge() if size > MAX_HEAD_BYTES else None
+
+
+def _too_long(url: bytes) -> MeshError:
+    return AddressTooLong() if len(url) > MAX_ADDRESS_BYTES else HeadTooLarge()
+
+
+def _answer(refusal: MeshError) -> bytes:
+    code, status = refusal.code(), refusal.status
+    body = orjson.dumps(problems.document("", status, code, refusal.title, refusal.detail, {}))
+    fields = {
+        "content-type": problems.MEDIA_TYPE,
+        "content-length": str(len(body)),
+        "x-content-type-options": "nosniff",
+        MARK: code.replace("-", "_"),
+        "connection": "close",
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body

@@ -1,0 +1,150 @@
+"""What is refused before there is a request is refused as everything else is, and nobody hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Operator, Origin, Program
+
+GET, END = b"GET /v1/proxy/github/user HTTP/1.1\r\n", b"Connection: close\r\n\r\n"
+POST = b"POST /v1/proxy/github/things HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n"
+HOST = b"Host: g\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+KEY = b"dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+HOSTS = {
+    "none": b"",
+    "two": HOST + b"Host: evil.example\r\n",
+    "the same twice": HOST + HOST,
+    "in two cases": HOST + b"HOST: evil.example\r\n",
+}
+
+
+@pytest.fixture
+async def agent(operator_live: Operator, origin: Origin) -> bytes:
+    """The field that authenticates an agent that may do everything with the connection `github`."""
+    await operator_live.connect(origin.url)
+    await operator_live.grant("agent-7")
+    return f"Authorization: {(await operator_live.agent('agent-7'))['Authorization']}\r\n".encode()
+
+
+async def heard(operator: Operator, *said: bytes) -> bytes:
+    """All that comes back on a connection on which this is said, until the gateway hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", operator.http.base_url.port)
+    async with asyncio.timeout(60):
+        try:
+            for piece in said:
+                writer.write(piece)
+                await writer.drain()
+            raw = await reader.read()
+        except ConnectionError:  # it had heard enough
+            raw = b""
+    writer.close()
+    return raw
+
+
+def refusal(raw: bytes) -> tuple[int, str, str]:
+    """Status, mark and the document's code of the only answer in `raw`."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode().lower().split("\r\n")
+    fields: dict[str, Any] = dict(line.split(": ", 1) for line in lines)
+    assert fields["content-type"] == "application/problem+json"
+    assert int(fields["content-length"]) == len(body)
+    document = json.loads(body)
+    assert document["status"] == int(first.split()[1])
+    return document["status"], fields["x-mesh-gateway-error"], document["code"]
+
+
+async def test_a_request_has_exactly_one_host(operator_live: Operator, origin: Origin, agent: bytes):
+    for name, fields in HOSTS.items():
+        for request in (GET + agent + fields + END, GET + agent + fields + UPGRADE + KEY):
+            raw = await heard(operator_live, request)
+
+            assert refusal(raw) == (400, "host_unclear", "host-unclear"), name
+    old = await heard(operator_live, GET.replace(b"1.1", b"1.0") + agent + b"\r\n")
+
+    assert refusal(old)[0] == 400
+    assert origin.seen == []
+    assert b"200 OK" in await heard(operator_live, GET + agent + HOST + END)
+
+
+TOO_MUCH = {
+    "a long path": (414, b"GET /v1/proxy/github/" + b"a" * 8000 + b" HTTP/1.1\r\n" + HOST + END),
+    "a long query": (414, b"GET /v1/proxy/github/a?" + b"a" * 8000 + b" HTTP/1.1\r\n" + HOST + END),
+    "an endless path": (414, b"GET /v1/proxy/github/" + b"a" * 1_000_000),
+    "a long field": (431, GET + HOST + b"Accept: " + b"a" * (1 << 16) + b"\r\n" + END),
+    "an endless field": (431, GET + HOST + b"Accept: " + b"a" * 1_000_000),
+    "an endless name": (431, GET + HOST + b"a" * 1_000_000),
+    "many fields": (431, GET + HOST + b"A: b\r\n" * 40_000 + END),
+    "fields without end": (431, GET + HOST + b"A: b\r\n" * 100_000),
+}
+
+
+async def test_a_head_has_an_end(operator_live: Operator, origin: Origin):
+    """Whoever sends more than a head may have is answered where they still listen, and hung up on always."""
+    codes = {414: ("address_too_long", "address-too-long"), 431: ("head_too_large", "head-too-large")}
+    for name, (status, request) in TOO_MUCH.items():
+        raw = await heard(operator_live, request)
+
+        assert not raw or refusal(raw) == (status, *codes[status]), name
+        assert raw or len(request) > 1 << 17, name
+    assert origin.seen == []
+
+
+async def test_what_is_no_http_is_refused_as_everything_else_is(
+    operator_live: Operator, origin: Origin, agent: bytes
+):
+    lengths = b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    for said in (b"NONSENSE\r\n\r\n", b"FOO / HTTP/1.1\r\n\r\n", GET + agent + HOST + lengths):
+        assert refusal(await heard(operator_live, said)) == (400, "malformed_request", "malformed-request")
+    assert origin.seen == []
+
+
+async def test_the_program_takes_connections_so(program: Program):
+    assert refusal(await heard(await program.start(), GET + END)) == (400, "host_unclear", "host-unclear")
+
+
+async def test_no_second_answer_is_put_into_one_that_is_under_way(
+    operator_live: Operator, origin: Origin, agent: bytes
+):
+    origin.hold = asyncio.Event()
+
+    raw = await heard(operator_live, GET + agent + HOST + b"\r\n" + b"NONSENSE\r\n\r\n")
+
+    assert raw == b""
+
+
+async def test_a_field_after_the_body_is_no_field_of_the_request(
+    operator_live: Operator, origin: Origin, agent: bytes
+):
+    trailers = b"Accept: text/evil\r\nX-Mesh-Lease: odd\r\n"
+
+    raw = await heard(operator_live, POST + agent + END + b"3\r\nabc\r\n0\r\n" + trailers + b"\r\n")
+
+    assert raw.startswith(b"HTTP/1.1 200 OK")
+    (seen,) = origin.seen
+    assert (seen.body, seen.values("accept")) == (b"abc", [])
+
+
+async def test_what_is_said_around_a_body_has_an_end_too(
+    operator_live: Operator, origin: Origin, agent: bytes
+):
+    start = POST + agent + END
+    for around in (b"3\r\nabc\r\n0\r\nX: " + b"a" * 1_000_000, b"3;" + b"a" * 1_000_000):
+        assert b"200 OK" not in await heard(operator_live, start, around)
+    assert origin.seen == []
+
+
+async def test_a_body_may_come_in_any_number_of_pieces(operator_live: Operator, origin: Origin, agent: bytes):
+    """What frames the pieces is more than a head may have."""
+    pieces = b"1\r\nx\r\n" * 20_000
+
+    raw = await heard(operator_live, POST + agent + END, pieces, b"0\r\n\r\n")
+
+    assert raw.startswith(b"HTTP/1.1 200 OK")
+    assert origin.seen[0].body == b"x" * 20_000
