@@ -105,6 +105,7 @@ async def test_what_is_no_http_is_refused_as_everything_else_is(
     assert origin.seen == []
 
 
+@pytest.mark.again
 async def test_the_program_takes_connections_so(program: Program):
     assert refusal(await heard(await program.start(), GET + END)) == (400, "host_unclear", "host-unclear")
 

@@ -14,6 +14,7 @@ _CLOSED = [
         "2001::/32",  # Teredo
         "::/96",  # IPv4-compatible
         "::ffff:0:0/96",  # IPv4-mapped
+        "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
         "fec0::/10",  # site-local
     )
 ]
