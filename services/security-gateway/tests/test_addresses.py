@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mesh_security_gateway.adapters.sockets import open_sockets
+from mesh_security_gateway.adapters.upstream import open_upstream
+from mesh_security_gateway.errors import UpgradeRefused, UpstreamAddress
+from mesh_security_gateway.ports import Outgoing
 
 if TYPE_CHECKING:
     from conftest import Operator, Origin
@@ -79,13 +84,31 @@ async def test_an_exception_is_the_providers_and_visible_in_the_audit(operator: 
     ]
 
 
-async def test_no_proxy_of_the_environment_gets_the_secret(
-    operator: Operator, origin: Origin, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that sends everything to a proxy, where nobody is."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+
+@pytest.mark.usefixtures("proxied")
+async def test_no_proxy_of_the_environment_gets_the_secret(operator: Operator, origin: Origin):
     await operator.connect(origin.url)
     await operator.grant("agent-7")
 
     assert await call(operator, "github", await operator.agent("agent-7")) == (200, "")
     assert [seen.target for seen in origin.seen] == ["/user"]
+
+
+@pytest.mark.usefixtures("proxied")
+async def test_a_websocket_goes_to_its_upstream_alone_and_only_where_that_may_be_dialled(origin: Origin):
+    inside = Outgoing(
+        method="GET", url=f"{origin.url}/user", fields=(), body=None, length=None, allow_private=True
+    )
+    async with open_upstream(5) as upstream, open_sockets(5, upstream.place) as sockets:
+        with pytest.raises(UpgradeRefused):
+            await sockets.connect(inside)
+        with pytest.raises(UpstreamAddress):
+            await sockets.connect(replace(inside, allow_private=False))
+
+    assert (origin.connections, [seen.target for seen in origin.seen]) == (1, ["/user"])
