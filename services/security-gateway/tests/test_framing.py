@@ -105,6 +105,31 @@ async def test_what_is_no_http_is_refused_as_everything_else_is(
     assert origin.seen == []
 
 
+HANDSHAKES = {
+    "a version of nobody": GET + HOST + UPGRADE.replace(b"13", b"12") + KEY,
+    "two versions": GET + HOST + b"Sec-WebSocket-Version: 13\r\n" + UPGRADE + KEY,
+    "no key": GET + HOST + UPGRADE + b"\r\n\r\n",
+    "a short key": GET + HOST + UPGRADE + b"dGhl\r\n\r\n",
+    "an absolute address": GET.replace(b"/v1", b"http://g/v1") + HOST + UPGRADE + KEY,
+    "a post": POST + UPGRADE + KEY,
+    "a body": GET + HOST + b"Content-Length: 5\r\n" + UPGRADE + KEY + b"12345",
+    "many fields": GET + HOST + b"A: b\r\n" * 200 + UPGRADE + KEY,
+    "a long field": GET + HOST + b"Accept: " + b"a" * 20_000 + b"\r\n" + UPGRADE + KEY,
+}
+
+
+async def test_what_opens_no_websocket_is_refused_and_nobody_waits_for_more_of_it(
+    operator_live: Operator, agent: bytes
+):
+    for name, said in HANDSHAKES.items():
+        raw = await heard(operator_live, said)
+
+        assert refusal(raw) == (400, "malformed_request", "malformed-request"), name
+    elsewhere = b"GET /v1/connections HTTP/1.1\r\n" + HOST + agent + UPGRADE + KEY
+
+    assert refusal(await heard(operator_live, elsewhere)) == (404, "not_found", "not-found")
+
+
 @pytest.mark.again
 async def test_the_program_takes_connections_so(program: Program):
     assert refusal(await heard(await program.start(), GET + END)) == (400, "host_unclear", "host-unclear")

@@ -80,6 +80,7 @@ ROUTERS = (
     policies.router,
     approvals.router,
     sockets.router,
+    sockets.elsewhere,
     operations.router,
     audit.router,
 )

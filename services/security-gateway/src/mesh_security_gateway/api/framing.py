@@ -1,9 +1,10 @@
-"""What is refused before there is a request: two hosts or none, and heads that never end.
+"""What is refused before there is a request: two hosts or none, heads without end, handshakes that are none.
 
 Our server keeps a head however long it is, takes the fields after a body for fields before it, and answers
 what is no HTTP with a line of text.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from mesh_security_gateway.errors import AddressTooLong, HeadTooLarge, HostUncle
 MAX_ADDRESS_BYTES = 8000
 """Path and query; what RFC 9110 §4.1 asks for at least."""
 MAX_HEAD_BYTES = 1 << 16
+_HANDSHAKE = (b"sec-websocket-key", b"sec-websocket-version")
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 class Framed(Connection):
@@ -55,6 +58,15 @@ class Framed(Connection):
         self._loose, self._is_in_head = 0, True
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """What is no handshake is refused: our server would wait for the rest of it without end."""
+        if self.url.startswith(b"/") and _is_handshake(self.scope["method"], self.headers):
+            super().handle_websocket_upgrade()
+            if getattr(self.transport.get_protocol(), "handshake_initiated", False):
+                return
+        self._refusal = MalformedRequest("The request opens no WebSocket.")
+        self.send_400_response("")
+
     def send_400_response(self, msg: str) -> None:
         """Answers with the refusal, where that is not in the place of another answer, and hangs up."""
         if self._is_turn():
@@ -76,6 +88,16 @@ def _refusal(url: bytes, fields: Sequence[tuple[bytes, bytes]]) -> MeshError | N
         return AddressTooLong()
     size = sum(len(name) + len(value) for name, value in fields)
     return HeadTooLarge() if size > MAX_HEAD_BYTES else None
+
+
+def _is_handshake(method: str, fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    """RFC 6455 §4.1."""
+    said = sorted((name, value) for name, value in fields if name in _HANDSHAKE)
+    match said:
+        case [(_, key), (_, b"13")]:
+            return method == "GET" and _KEY.fullmatch(key) is not None
+        case _:
+            return False
 
 
 def _too_long(url: bytes) -> MeshError:

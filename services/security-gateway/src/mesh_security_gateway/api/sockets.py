@@ -6,9 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, WebSocket
 from mesh_shared.auth.tokens import Principal
-from mesh_shared.errors import MeshError
+from mesh_shared.errors import MeshError, NotFound
 from mesh_shared.web import problems
 from mesh_shared.web.security import authorize
+from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from mesh_security_gateway.api.proxy import LEASE, PREFIX, rest_of
@@ -79,6 +80,15 @@ async def relay(websocket: WebSocket) -> None:
         await websocket.send_denial_response(problems.render(websocket.scope["path"], refusal))
         return
     await conversation.hold(AgentSocket(websocket), partial(_check, websocket, caller, asked))
+
+
+async def nowhere(websocket: WebSocket) -> None:
+    """No other path opens one; left alone, the framework would refuse it with a line of text."""
+    refusal = NotFound("No WebSocket is opened here.")
+    await websocket.send_denial_response(problems.render(websocket.scope["path"], refusal))
+
+
+elsewhere = APIRouter(routes=[WebSocketRoute("/{path:path}", nowhere)])
 
 
 def _asked(websocket: WebSocket) -> Asked:
