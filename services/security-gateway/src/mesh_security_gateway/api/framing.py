@@ -19,6 +19,7 @@ from mesh_security_gateway.errors import AddressTooLong, HeadTooLarge, HostUncle
 MAX_ADDRESS_BYTES = 8000
 """Path and query; what RFC 9110 §4.1 asks for at least."""
 MAX_HEAD_BYTES = 1 << 16
+Fields = Sequence[tuple[bytes, bytes]]
 _HANDSHAKE = (b"sec-websocket-key", b"sec-websocket-version")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
@@ -43,12 +44,20 @@ class Framed(Connection):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._loose = 0
-        if (refusal := _refusal(self.url, self.headers)) is not None:
+        if (refusal := self._fault()) is not None:
             self._refusal = refusal
             raise refusal  # the parser gives up, and whoever feeds it answers
-        self._is_in_head = False
+        self._loose, self._is_in_head = 0, False
         super().on_headers_complete()
+
+    def _fault(self) -> MeshError | None:
+        """What is wrong with a head that is here whole."""
+        if [name for name, _ in self.headers].count(b"host") != 1:
+            return HostUnclear()
+        if len(self.url) > MAX_ADDRESS_BYTES:
+            return AddressTooLong()
+        is_large = self._loose > MAX_HEAD_BYTES and _size(self.headers) > MAX_HEAD_BYTES
+        return HeadTooLarge() if is_large else None
 
     def on_body(self, body: bytes) -> None:
         self._loose = 0
@@ -81,16 +90,11 @@ class Framed(Connection):
         return not (self._is_in_head or last.response_started or self.pipeline)
 
 
-def _refusal(url: bytes, fields: Sequence[tuple[bytes, bytes]]) -> MeshError | None:
-    if sum(name == b"host" for name, _ in fields) != 1:
-        return HostUnclear()
-    if len(url) > MAX_ADDRESS_BYTES:
-        return AddressTooLong()
-    size = sum(len(name) + len(value) for name, value in fields)
-    return HeadTooLarge() if size > MAX_HEAD_BYTES else None
+def _size(fields: Fields) -> int:
+    return sum(len(name) + len(value) for name, value in fields)
 
 
-def _is_handshake(method: str, fields: Sequence[tuple[bytes, bytes]]) -> bool:
+def _is_handshake(method: str, fields: Fields) -> bool:
     """RFC 6455 §4.1."""
     said = sorted((name, value) for name, value in fields if name in _HANDSHAKE)
     match said:

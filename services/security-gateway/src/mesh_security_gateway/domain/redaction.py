@@ -253,9 +253,9 @@ def redacted_fields(fields: Fields, needles: tuple[bytes, ...]) -> Fields:
     """
     # No needle has a line break in it, so one look at all of them together sees as much as one at each.
     named = _plan_of_names(needles)
-    said = "\n".join(text for field in fields for text in field).encode("latin-1")
-    names = "\n".join(name for name, _ in fields).encode("latin-1")
-    if _plan(needles).is_clean(said) and named.is_clean(names):
+    names = "\n".join([name for name, _ in fields]).encode("latin-1")
+    values = "\n".join([value for _, value in fields]).encode("latin-1")
+    if _plan(needles).is_clean(values) and named.is_clean(names):
         return fields
     return tuple(
         (name, redacted(value, needles)) for name, value in fields if named.is_clean(name.encode("latin-1"))

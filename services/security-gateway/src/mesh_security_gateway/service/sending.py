@@ -145,7 +145,7 @@ def _outgoing(asked: Asked, wired: Wired, draft: Draft, attempt: Attempt) -> Out
         length=asked.length,
         allow_private=wired.provider.allow_private,
         certificate=attempt.credentialed.certificate,
-        identity=f"{wired.connection.id}/{attempt.secret.version.number}",
+        identity=f"{wired.connection.id.hex}/{attempt.secret.version.number}",
         protocols=asked.protocols,
     )
 

@@ -111,7 +111,7 @@ class Fetching:
                 body=once(question.body),
                 length=len(question.body),
                 allow_private=wired.provider.allow_private,
-                identity=f"{wired.connection.id}/token",
+                identity=f"{wired.connection.id.hex}/token",
             )
         )
         try:
