@@ -118,6 +118,28 @@ def test_an_entry_that_was_slipped_in_or_doubled_is_detected(count: int, data: s
     refused(exported(entries, checkpoint))
 
 
+class Pieces(io.BytesIO):
+    """A file of which each read brings `size` bytes."""
+
+    size = 1
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(self.size)
+
+
+@given(st.integers(1, 6), st.integers(0, 6), st.integers(1, 80))
+def test_what_was_slipped_in_is_detected_wherever_a_read_ends(count: int, place: int, size: int):
+    entries, checkpoint = lines(count), note(count, root(lines(count)))
+    slipped, whole = (
+        Pieces(exported(e, checkpoint)) for e in ([*entries[:place], b"", *entries[place:]], entries)
+    )
+    slipped.size = whole.size = size
+
+    assert verify(whole, VERIFIER).size == count
+    with pytest.raises(NotProved):
+        verify(slipped, VERIFIER)
+
+
 @given(st.integers(1, 40), st.data())
 def test_a_file_that_was_cut_off_anywhere_is_detected(count: int, data: st.DataObject):
     file = exported(lines(count))

@@ -145,16 +145,16 @@ def verify(file: BinaryIO, key: VerifierKey, earlier: Iterable[Checkpoint] = ())
     on from an earlier checkpoint.
     """
     before = sorted(earlier, key=lambda checkpoint: checkpoint.size)
-    tree, last = Tree(), b""
+    tree, last = Tree(), list[bytes]()
     for lines in _lines(file):
-        entries, last = [last, *lines[:-1]] if last else lines[:-1], lines[-1]
+        entries, last = [*last, *lines[:-1]], lines[-1:]
         for checkpoint in [each for each in before if each.size <= tree.size + len(entries)]:
             count = checkpoint.size - tree.size
             tree.add(entries[:count])
             entries = entries[count:]
             _compare(tree, before.pop(0), "the record is not what it was at an earlier checkpoint")
         tree.add(entries)
-    checkpoint = key.opened(_note(last))
+    checkpoint = key.opened(_note(b"".join(last)))
     _compare(tree, checkpoint, "the entries are not those of the checkpoint")
     if before:
         raise NotProved(f"The record had {before[0].size} entries already, and has {tree.size}.")
