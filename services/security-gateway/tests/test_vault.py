@@ -103,6 +103,7 @@ SWAPS = {
         " FROM secret_versions AS s JOIN connections AS c ON c.id = s.connection_id WHERE c.name = 'second')"
         " WHERE connection_id = (SELECT id FROM connections WHERE name = 'github')"
     ),
+    "the version of a secret": "UPDATE secret_versions SET version = version + 1",
     "the providers of two connections": "UPDATE connections SET provider = 'second' WHERE name = 'github'",
     "the origin of a provider": "UPDATE providers SET origin = '{origin}/' WHERE name = 'github'",
     "the injector of a provider": 'UPDATE providers SET injector = \'{{"kind": "query", "name": "q"}}\'',
