@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,8 @@ POST = b"POST /v1/proxy/github/things HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: 
 HOST = b"Host: g\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
 KEY = b"dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
+COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
 
 HOSTS = {
     "none": b"",
@@ -131,8 +135,17 @@ async def test_what_opens_no_websocket_is_refused_and_nobody_waits_for_more_of_i
 
 
 @pytest.mark.again
-async def test_the_program_takes_connections_so(program: Program):
-    assert refusal(await heard(await program.start(), GET + END)) == (400, "host_unclear", "host-unclear")
+async def test_the_program_takes_connections_so_and_the_health_check_of_compose_all_the_same(
+    program: Program,
+):
+    operator = await program.start()
+    assert refusal(await heard(operator, GET + END)) == (400, "host_unclear", "host-unclear")
+
+    (check,) = re.findall(r"test: (\[.*/8374;.*\])", COMPOSE.read_text())
+    command = json.loads(check)[-1].replace("$$", "$").replace("8374", program.environment["MESH_PORT"])
+    asked = await asyncio.create_subprocess_exec("bash", "-c", command)
+
+    assert await asked.wait() == 0
 
 
 async def test_no_second_answer_is_put_into_one_that_is_under_way(
