@@ -119,6 +119,27 @@ async def test_what_was_never_sent_costs_nothing(operator: Operator, origin: Ori
     assert await spent(operator) == "1", "it may have arrived, as far as the gateway can tell"
 
 
+async def test_what_may_have_arrived_costs_what_it_takes(operator_live: Operator, origin: Origin):
+    operator, origin.hold = operator_live, asyncio.Event()
+    await operator.connect(origin.url)
+    await operator.grant("agent-7", budget={"units": "5"})
+    agent = await operator.agent("agent-7")
+
+    assert (await call(operator, agent)).status_code == 504
+    _, writer = await asyncio.open_connection("127.0.0.1", operator.http.base_url.port)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in agent.items())
+    head = f"POST /v1/proxy/github/user HTTP/1.1\r\nhost: g\r\ncontent-length: 9\r\n{fields}\r\nhalf"
+    writer.write(head.encode())
+    async with asyncio.timeout(60):
+        while origin.connections < 2:
+            await asyncio.sleep(0.01)
+        writer.close()
+        while (await operator.read("/v1/audit", agent="agent-7"))["items"][0]["code"] != "interrupted":
+            await asyncio.sleep(0.01)
+
+    assert await spent(operator) == "2"
+
+
 async def test_a_call_whose_intent_cannot_be_written_costs_nothing_and_is_not_sent(
     operator: Operator, origin: Origin
 ):
