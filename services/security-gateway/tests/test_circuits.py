@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from mesh_cli import parts
+from mesh_security_gateway.adapters import upstream
 from mesh_security_gateway.adapters.circuits import OPEN_S, TRIES, Circuit
 from mesh_security_gateway.adapters.sockets import open_sockets
 from mesh_security_gateway.adapters.upstream import open_upstream
-from mesh_security_gateway.errors import CircuitOpen, UpstreamUnreachable
+from mesh_security_gateway.errors import CircuitOpen, UpstreamTimeout, UpstreamUnreachable
 from mesh_security_gateway.ports import Outgoing
 from mesh_shared import dial
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from conftest import Operator, Origin
 
 KEY: Any = None
@@ -122,15 +127,12 @@ async def test_who_gives_up_dialling_says_nothing_of_the_upstream():
     assert await circuit.through(upstream.dial) == "connected"
 
 
+def get(url: str) -> Outgoing:
+    return Outgoing(method="GET", url=url, fields=(), body=None, length=None, allow_private=True)
+
+
 async def test_calls_and_websockets_are_spared_together():
-    request = Outgoing(
-        method="GET",
-        url=f"http://127.0.0.1:{parts.free_port()}/",
-        fields=(),
-        body=None,
-        length=None,
-        allow_private=True,
-    )
+    request = get(f"http://127.0.0.1:{parts.free_port()}/")
     async with open_upstream(5) as upstream, open_sockets(5, upstream.place) as sockets:
         for n in range(TRIES):
             with pytest.raises(UpstreamUnreachable):
@@ -139,6 +141,35 @@ async def test_calls_and_websockets_are_spared_together():
         for send in (sockets.connect, upstream.send):
             with pytest.raises(CircuitOpen):
                 await send(request)
+
+
+async def test_an_upstream_that_never_takes_the_call_up_is_spared_like_one_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(upstream, "_CONNECTING", aiohttp.ClientTimeout(total=None, connect=0.05))
+    async with open_upstream(5) as sender:
+        with full() as port:
+            request = get(f"http://127.0.0.1:{port}/")
+            for _ in range(TRIES):
+                with pytest.raises(UpstreamTimeout):
+                    await sender.send(request)
+
+        with pytest.raises(CircuitOpen):
+            await sender.send(request)
+
+
+@contextmanager
+def full() -> Generator[int]:
+    """The port of a listener that accepts nobody, and has as many waiting as may wait."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 async def test_an_upstream_that_is_away_is_not_dialled_again_and_costs_no_budget(

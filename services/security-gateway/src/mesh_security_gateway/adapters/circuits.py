@@ -21,8 +21,8 @@ _UNDIALLED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 class Circuit:
     """Of one upstream under one secret; `clock` is in seconds.
 
-    Dials alone count: what an upstream answers, or fails to, its caller may have brought about, and would
-    shut others out.
+    Dials alone count, and with them the wait for one of the sockets that it may have: what an upstream
+    answers, or fails to, its caller may have brought about, and would shut others out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -100,7 +100,7 @@ class AiohttpUpstream:
         """One on which nothing has come yet: what came unasked would be taken for this call's answer."""
         connector = self._private if request.allow_private else self._public
         for _ in range(MOST_SPOILT):
-            connection: Any = await place.circuit.through(lambda: connector.connect(place, [], _CONNECTING))
+            connection: Any = await place.circuit.through(lambda: _dialled(connector, place))
             if not connection.protocol.should_close:
                 return connection
             connection.close()
@@ -135,6 +135,13 @@ def _place(scheme: str, authority: str, identity: str, tls: ssl.SSLContext | boo
     place = Place("GET", URL(f"{scheme}://{authority}/", encoded=True), ssl=tls)
     place.identity, place.circuit = identity, Circuit()
     return place
+
+
+async def _dialled(connector: aiohttp.BaseConnector, place: Place) -> aiohttp.connector.Connection:
+    try:
+        return await connector.connect(place, [], _CONNECTING)
+    except TimeoutError:
+        raise aiohttp.ConnectionTimeoutError from None  # as the library's upper half tells it
 
 
 class _Exchange:
