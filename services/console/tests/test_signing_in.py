@@ -65,6 +65,16 @@ async def test_a_cookie_of_somebody_else_s_making_is_none(admin: Browser):
     assert answer.status_code == 303
 
 
+async def test_a_cookie_of_another_version_is_none(admin: Browser):
+    session = admin.session
+    older = {name: value for name, value in session.items() if name != "scopes"}
+    for other in (older, session | {"nickname": "adm"}):
+        admin.carry(other)
+
+        assert (await admin.http.get("/")).status_code == 303
+        assert "Sign in" in await admin.open("/login")
+
+
 async def test_signing_out_forgets_the_session(admin: Browser):
     assert await admin.send("/logout") == "/login"
 

@@ -51,9 +51,13 @@ class Browser:
 
     def change(self, **values: Any) -> None:
         """Makes of the cookie what it would be at another time of day."""
-        changed = self._serializer.dumps(self.session | values)
+        self.carry(self.session | values)
+
+    def carry(self, values: dict[str, Any]) -> None:
+        """Makes of the cookie one that says just this, and that the console signed."""
+        signed = self._serializer.dumps(values)
         for cookie in self.http.cookies.jar:
-            cookie.value = str(changed)
+            cookie.value = str(signed)
 
     @property
     def _serializer(self) -> URLSafeSerializer:

@@ -179,11 +179,12 @@ def keep(request: Request, response: Response, session: Session) -> None:
 
 
 def _read(request: Request) -> Session | None:
+    """Whose cookie this is; None without one that we signed, and for one that another version made."""
     try:
         values = _serializer(request).loads(request.cookies.get(COOKIE, ""))
-    except BadData:
+        return Session(**values | {"scopes": tuple(values["scopes"])})
+    except (BadData, KeyError, TypeError):
         return None
-    return Session(**values | {"scopes": tuple(values["scopes"])})
 
 
 def _serializer(request: Request) -> URLSafeSerializer:
