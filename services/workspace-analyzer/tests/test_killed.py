@@ -32,24 +32,25 @@ from mesh_shared.auth.keys import StaticKeys
 from mesh_workspace_analyzer.app import create_app
 from mesh_workspace_analyzer.settings import Settings
 key = OKPKey.import_key(json.loads(sys.argv[1]))
-uvicorn.run(create_app(Settings(), keys=StaticKeys([key])), port=int(sys.argv[2]), log_config=None)
+uvicorn.run(create_app(Settings(), keys=StaticKeys([key])), fd=int(sys.argv[2]), log_config=None)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service as a process, with a caller."""
+    """The service as a process, with a caller; whoever calls between two of its lives waits for the next."""
 
     key: str
-    port: int
+    door: socket.socket
     environment: dict[str, str]
     http: AsyncClient
 
     @contextmanager
     def life(self) -> Generator[None, None, None]:
         """One life of it, which has ended when the block ends, however that ends."""
-        argv = [sys.executable, "-c", PROGRAM, self.key, str(self.port)]
-        process = subprocess.Popen(argv, env=os.environ | self.environment)
+        door = self.door.fileno()
+        argv = [sys.executable, "-c", PROGRAM, self.key, str(door)]
+        process = subprocess.Popen(argv, env=os.environ | self.environment, pass_fds=[door])
         try:
             yield
         finally:
@@ -77,9 +78,6 @@ class Service:
 async def service(
     issuer: Issuer, caller: dict[str, str], roots: Path, redis_url: str, tmp_path: Path
 ) -> AsyncIterator[Service]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (tmp_path / "secret").write_bytes(SECRET)
     environment = {
         "MESH_STATE_DIR": str(tmp_path / "state"),
@@ -90,8 +88,10 @@ async def service(
         "MESH_GITHUB_SECRET_FILE": str(tmp_path / "secret"),
         "MESH_GITHUB_WORKSPACES": '{"acme/tiny": "tiny"}',
     }
-    async with AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=caller, timeout=60) as http:
-        yield Service(json.dumps(issuer.key.as_dict(private=True)), port, environment, http)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        async with AsyncClient(base_url=url, headers=caller, timeout=60) as http:
+            yield Service(json.dumps(issuer.key.as_dict(private=True)), door, environment, http)
 
 
 async def test_a_build_whose_service_is_killed_dies_with_it_and_is_interrupted_at_the_next_start(
