@@ -1,4 +1,4 @@
-"""An upstream that cannot be dialled is left alone for a while, and no agent can bring that about."""
+"""An upstream that cannot be dialled is left alone for a while; no answer that it gives brings that about."""
 
 from __future__ import annotations
 
