@@ -13,6 +13,7 @@ from mesh_security_gateway.domain.injectors import Basic
 from mesh_security_gateway.domain.redaction import (
     REDACTED,
     Redactor,
+    _places,
     _plan,
     needles,
     redacted,
@@ -155,6 +156,18 @@ def test_secrets_that_overlap_make_no_difference(secrets: list[str], text: str, 
 
     assert streamed(cut(data, places), *secrets) == whole
     assert not [needle for needle in needles(secrets) if needle in whole]
+
+
+@given(STUTTERING, st.text("ab ", max_size=80))
+@example("aaaaaaaa", "a" * 40)
+@example("abaabaab", "abaabaabaabaab" * 3)
+def test_a_secret_that_overlaps_itself_is_found_wherever_it_is(secret: str, text: str):
+    needle, data = secret.encode(), text.encode()
+
+    found = {place for start, end in _places(needle, data) for place in range(start, end)}
+
+    starts = [at for at in range(len(data)) if data.startswith(needle, at)]
+    assert found == {place for at in starts for place in range(at, at + len(needle))}
 
 
 @given(SECRETS, st.binary(max_size=200))
