@@ -65,6 +65,7 @@ bench: setup ## Measure the claims; each prints a ratio
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(UV) run --locked --group bench python $$file; done
 
 up: ## Run the mesh with docker-compose; PROFILE=observability or akash-live for more
+	@docker compose version >/dev/null 2>&1 || { echo "make up needs Docker with its compose plugin (https://docs.docker.com/compose/install); make dev needs neither." >&2; exit 1; }
 	@mkdir -p -m 0700 .secrets
 	$(if $(filter observability,$(PROFILE)),MESH_OTLP_ENDPOINT=http://jaeger:4318/v1/traces) COMPOSE_PROFILES=$(PROFILE) \
 		docker compose up --detach --build --wait || { docker compose --profile '*' logs secrets contracts akash-live; exit 1; }

@@ -1,8 +1,10 @@
 """The `mesh` command says what went wrong in one line, and tells the shell by its exit code."""
 
 import json
+import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from mesh_cli.main import app
 from mesh_cli.parts import PartMissing
 from mesh_cli.processes import ProcessDied
 from mesh_cli.trouble import one_clear_line
+from mesh_client import MeshError, Problem, Unreachable
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -41,6 +44,25 @@ def test_trouble_is_one_line_and_a_one(trouble: type[Exception], capsys: pytest.
 
     assert ended.value.exit_code == 1
     assert capsys.readouterr() == ("", "mesh: The sun did not rise.\n")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cure"),
+    [
+        (Unreachable("http://127.0.0.1:9004 does not answer."), "`make dev`"),
+        (Problem(409, "no-requirement-recognised", "Send `requirements`.", (), None), "--capability"),
+        (Problem(404, "run-not-found", "No such run.", (), None), "No such run.\n"),
+    ],
+)
+def test_what_a_mesh_refuses_is_told_with_what_to_do(
+    trouble: MeshError, cure: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(typer.Exit), one_clear_line():
+        raise trouble
+
+    (line,) = capsys.readouterr().err.splitlines(keepends=True)
+    assert line.startswith(f"mesh: {trouble}")
+    assert cure in line
 
 
 def test_an_interrupt_is_what_shells_call_it(capsys: pytest.CaptureFixture[str]):
@@ -81,6 +103,23 @@ def test_a_mesh_whose_port_is_taken_starts_nothing_and_forgets_nothing(command: 
 @pytest.mark.parametrize("argv", [["demo", "--first-port", "80"], ["dev", "--first-port", "65001"], ["rule"]])
 def test_a_wrong_call_is_a_two(argv: list[str]):
     assert ended(*argv)[0] == 2
+
+
+def test_without_docker_the_makefile_says_what_to_install(tmp_path: Path):
+    make = shutil.which("make")
+    assert make is not None
+
+    asked = subprocess.run(
+        [make, "-C", parts.ROOT, "up"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert asked.returncode != 0
+    assert "make up needs Docker with its compose plugin" in asked.stderr
 
 
 def test_every_command_says_what_it_does():

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 import typer
 from hypothesis import given
@@ -107,6 +108,17 @@ def test_an_agent_is_shown_with_its_prices():
     assert agents._row(AGENT) == (HOSTILE, "0.877", 3, 2**200, "SUM (25000), LOOK (free)")
 
 
+def test_an_action_that_is_offered_under_two_capabilities_is_listed_once():
+    again = msgspec.structs.replace(AGENT.tool_definitions[0], capability="text.shorten")
+    agent = msgspec.structs.replace(AGENT, tool_definitions=[*AGENT.tool_definitions, again])
+
+    assert agents._row(agent)[-1] == "SUM (25000), LOOK (free)"
+
+
+def test_where_nobody_is_found_it_is_said_how_to_find_somebody():
+    assert "`mesh agents` lists everybody" in shown(agents._show, [])
+
+
 def test_a_plan_is_shown_with_every_candidate_and_what_is_missing():
     step = PlannedStep(
         id="sum",
@@ -127,6 +139,7 @@ def test_a_plan_is_shown_with_every_candidate_and_what_is_missing():
     assert "best" in said
     assert "price 25000 base units" in said
     assert "missing: nobody can fly" in said
+    assert "`mesh agents` lists what is offered" in said
 
 
 def test_a_run_is_shown_with_who_was_paid_what_for_which_quality():
@@ -147,6 +160,19 @@ def test_an_attempt_that_is_not_settled_is_shown_by_its_step():
     run = Run(id="r", task="t", status="running", budget=RUN.budget, created_at="now", steps=[waiting])
 
     assert "running" in shown(runs._show_run, run)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "told"),
+    [
+        ([], "s: no-agent\n"),
+        ([msgspec.structs.replace(ATTEMPT, detail="No such folder.")], "s: no-agent: No such folder.\n"),
+    ],
+)
+def test_a_step_that_failed_is_shown_with_why(attempts: list[Attempt], told: str):
+    step = Step(id="s", capability="c.d", status="failed", reason="no-agent", attempts=attempts)
+
+    assert told in shown(runs._show_run, msgspec.structs.replace(RUN, status="failed", steps=[step]))
 
 
 @pytest.mark.parametrize("parameters", ["{", "", "{'a': 1}"])

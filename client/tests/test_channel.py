@@ -131,6 +131,20 @@ async def test_a_problem_says_which_fields_do_not_do_and_where_its_trace_is(reac
     assert (caught.value.errors[0].pointer, caught.value.trace_id) == ("/task", "ab")
 
 
+async def test_a_refused_sdl_is_told_fault_by_fault_with_the_cure(reach: Any):
+    issues = [
+        {"path": "a", "code": "unknown-key", "message": "There is no section `a`.", "hint": "Leave it out."},
+        {"path": "version", "code": "missing", "message": "It is missing.", "hint": ""},
+    ]
+    channel, _ = reach((409, {}, {"code": "sdl-invalid", "detail": "2 fault(s).", "issues": issues}))
+
+    with pytest.raises(Problem) as caught:
+        await channel.post("/v1/deployments", dict)
+    assert str(caught.value) == (
+        "409 sdl-invalid: 2 fault(s). a: There is no section `a`. Leave it out; version: It is missing"
+    )
+
+
 @pytest.mark.parametrize("body", ["not a problem", {"error": 1}, None, []])
 async def test_an_error_of_something_else_between_is_a_problem_too(reach: Any, body: Any):
     channel, _ = reach((502, {}, body))

@@ -30,7 +30,9 @@ except ValidationError as refused:
 print(json.dumps(told | {"known": list(settings.model_fields)}, default=str))
 """
 
-Service = Annotated[list[str] | None, typer.Option("--service", "-s", help="Only of these.")]
+Service = Annotated[
+    list[str] | None, typer.Option("--service", "-s", help=f"Only of these: {', '.join(PACKAGES)}.")
+]
 
 
 @dataclass(frozen=True, slots=True)

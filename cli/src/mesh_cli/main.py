@@ -32,18 +32,18 @@ from mesh_cli.remote.way import AsJson
 from mesh_cli.remote.workspaces import analyze
 from mesh_cli.trouble import one_clear_line
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-app.add_typer(audit.app, name="audit")
-app.add_typer(configuration.app, name="config")
-extensions.add_to(app)
-for command in (up, down, agents, run, deploy, undeploy, analyze, mcp):
-    app.command()(command)
-app.command(name="events")(tail)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Agents that find, hire, pay and deploy each other. `mesh dev` runs a mesh; the others ask it.",
+)
 FirstPort = Annotated[
     int, typer.Option(help="The mesh uses this port and the next ones.", min=1024, max=65_000)
 ]
 STATE = ROOT / ".mesh"
 StateDir = Annotated[Path, typer.Option(help="Where the mesh keeps its databases, keys and logs.")]
+STARTING = "Starting Anvil, Redis and five services on loopback…"
 WRITTEN_S = 1.0
 """How much of its chain a kill takes from `mesh dev`; to write down 3,500 blocks is 0.1 s of work."""
 
@@ -54,13 +54,13 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one object with every figure.")] = False,
     keep: Annotated[
         bool | None,
-        typer.Option(help="Keep the mesh running at the end; default: when somebody is watching."),
+        typer.Option(help="Keep the mesh running at the end; default: in a terminal."),
     ] = None,
     state_dir: StateDir = STATE / "demo",
 ) -> None:
     """Run the main job on a fresh mesh and show every step; exit 1 at the first broken promise."""
     console, started = Console(quiet=as_json), time.perf_counter()
-    console.print("Starting Anvil, Redis and five services on loopback…")
+    console.print(STARTING)
     with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=True) as mesh:
         figures = asyncio.run(story.tell(mesh, console, started))
         if as_json:
@@ -84,6 +84,7 @@ def dev(
 ) -> None:
     """Run the mesh and keep it running until Ctrl-C."""
     console = Console(quiet=as_json)
+    console.print(STARTING)
     with one_clear_line(), embedded(state_dir, Ports(first_port), fresh=fresh) as mesh:
         mesh.start_console()
         if as_json:
@@ -142,7 +143,7 @@ def _addresses(mesh: EmbeddedMesh) -> Table:
 
 
 def _show_recipes(console: Console, recipes: list[str]) -> None:
-    console.print("\nWhile the mesh runs (`mesh demo --keep`), paste:\n")
+    console.print("\nWhile the mesh runs (`make demo ARGS=--keep`), paste:\n")
     for recipe in recipes:
         console.print(f"  {recipe}", markup=False, highlight=False, soft_wrap=True)
 
@@ -156,3 +157,11 @@ def _write_down_until_interrupt(chain: Chain) -> None:
 
 def _wait_for_interrupt() -> None:
     threading.Event().wait()
+
+
+for command in (up, down, agents, run, deploy, undeploy, analyze, mcp):
+    app.command()(command)
+app.command(name="events")(tail)
+app.add_typer(audit.app, name="audit")
+app.add_typer(configuration.app, name="config")
+extensions.add_to(app)

@@ -17,17 +17,31 @@ class MeshError(Exception):
 
 
 class FieldError(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of the request that does not do; `pointer` is a JSON Pointer (RFC 6901)."""
+    """A field that does not do; `pointer` is a JSON Pointer (RFC 6901), or a path in an SDL."""
 
     pointer: str = ""
     detail: str = ""
+
+
+class _Issue(msgspec.Struct, frozen=True, kw_only=True):
+    path: str = ""
+    message: str = ""
+    hint: str = ""
 
 
 class _Body(msgspec.Struct, kw_only=True):
     code: str
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    issues: tuple[_Issue, ...] = ()
     trace_id: str | None = None
+
+    @property
+    def flaws(self) -> tuple[FieldError, ...]:
+        """The fields that do not do, and the faults of an SDL."""
+        return self.errors + tuple(
+            FieldError(pointer=one.path, detail=f"{one.message} {one.hint}".strip()) for one in self.issues
+        )
 
 
 class Problem(MeshError):
@@ -36,8 +50,8 @@ class Problem(MeshError):
     def __init__(
         self, status: int, code: str, detail: str, errors: tuple[FieldError, ...], trace_id: str | None
     ) -> None:
-        fields = "".join(f"; {error.pointer}: {error.detail}" for error in errors)
-        super().__init__(f"{status} {code}: {detail}{fields}")
+        fields = "; ".join(f"{error.pointer}: {error.detail.rstrip('.')}" for error in errors)
+        super().__init__(f"{status} {code}: {detail} {fields}".rstrip())
         self.status = status
         self.code = code
         self.detail = detail
@@ -53,7 +67,7 @@ class Problem(MeshError):
             body = msgspec.json.decode(response.content, type=_Body)
         except msgspec.MsgspecError:
             body = _Body(code="no-problem-document", detail=response.reason_phrase)
-        problem = cls(response.status_code, body.code, body.detail, body.errors, body.trace_id)
+        problem = cls(response.status_code, body.code, body.detail, body.flaws, body.trace_id)
         after = response.headers.get("Retry-After", "")
         problem.retry_after_s = float(after) if after.isdecimal() else None
         return problem

@@ -7,7 +7,7 @@ from mesh_client import Mesh
 from mesh_client.registry import Agent
 from rich.console import Console
 
-from mesh_cli.remote.way import ADMIN_KEY, AsJson, FirstPort, KeyFile, ask, table, tell
+from mesh_cli.remote.way import ADMIN_KEY, AsJson, FirstPort, KeyFile, ask, show, table, tell
 
 Capability = Annotated[str | None, typer.Option("--capability", "-c", help="What they have to do.")]
 Text = Annotated[str | None, typer.Option("--text", "-t", help="Words that describe what is wanted.")]
@@ -34,15 +34,18 @@ def agents(
         return found
 
     found = ask(look, first_port, key_file)
-    if as_json:
-        tell(found)
+    tell(found) if as_json else _show(Console(), found)
+
+
+def _show(console: Console, found: list[Agent]) -> None:
+    if not found:
+        show(console, "Nobody. Without --capability and --text, `mesh agents` lists everybody.")
         return
-    table(
-        Console(), "agent", "reputation", "ratings", "stake", "offers", rows=[_row(agent) for agent in found]
-    )
+    table(console, "agent", "reputation", "ratings", "stake", "offers", rows=[_row(agent) for agent in found])
 
 
 def _row(agent: Agent) -> tuple[object, ...]:
-    offers = ", ".join(f"{tool.name} ({tool.price or 'free'})" for tool in agent.tool_definitions)
+    # One action may be offered under several capabilities.
+    offers = dict.fromkeys(f"{tool.name} ({tool.price or 'free'})" for tool in agent.tool_definitions)
     name, reputation = agent.name or agent.agent_id, f"{agent.reputation:.3f}"
-    return name, reputation, agent.feedback_count, agent.stake_amount, offers
+    return name, reputation, agent.feedback_count, agent.stake_amount, ", ".join(offers)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from mesh_client import Mesh
-from mesh_client.coordinator import Plan, Run
+from mesh_client.coordinator import Plan, Run, Step
 from rich.console import Console
 
 from mesh_cli.remote.way import ADMIN_KEY, AsJson, FirstPort, KeyFile, ask, plain, show, table, tell
@@ -80,6 +80,8 @@ def _show_plan(console: Console, plan: Plan) -> None:
         ],
     )
     show(console, f"price {plan.price} base units", *(f"missing: {gap}" for gap in plan.gaps))
+    if plan.gaps:
+        show(console, "Nobody offers what is missing; `mesh agents` lists what is offered.")
 
 
 def _show_run(console: Console, run: Run) -> None:
@@ -104,8 +106,15 @@ def _show_run(console: Console, run: Run) -> None:
             for one in step.attempts
         ],
     )
+    show(console, *(_failure(step) for step in run.steps if step.reason))
     show(console, f"{run.status}, {run.budget.spent} base units, {run.wall_ms or 0} ms")
     show(console, *json.dumps(run.result, indent=2).splitlines())
+
+
+def _failure(step: Step) -> str:
+    """Why a step came to nothing, in the words of the last agent that tried where it had any."""
+    said = step.attempts[-1].detail if step.attempts else None
+    return f"{step.id}: {step.reason}" + (f": {said}" if said else "")
 
 
 def _score(quality: Any) -> str:

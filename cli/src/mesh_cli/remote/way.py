@@ -24,7 +24,10 @@ ADMIN_KEY = ROOT / ".mesh" / "dev" / "security-gateway" / "admin.key"
 FirstPort = Annotated[
     int,
     typer.Option(
-        help="Where the row of the mesh's ports begins.", min=1, max=65_000, envvar="MESH_FIRST_PORT"
+        help="The mesh's first port; its services have the next ones.",
+        min=1,
+        max=65_000,
+        envvar="MESH_FIRST_PORT",
     ),
 ]
 KeyFile = Annotated[
