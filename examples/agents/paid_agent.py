@@ -9,12 +9,14 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import uvicorn
 from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
 from fastapi import FastAPI, Header, HTTPException, Response
 from mesh_shared import http
 from mesh_shared.agents.plugin import Action, Invocation, Plugin, Reply, Runtime, failed, invoke
@@ -77,8 +79,11 @@ class PaidAgent:
     answers: Answers = field(default_factory=Answers)
 
     async def register(self, client: httpx.AsyncClient) -> None:
-        """Lists the agent: what the registry proposes is checked, signed, and sent back."""
+        """Lists the agent, once: what the registry proposes is checked, signed, and sent back."""
         described = self._metadata()
+        self.registration = await self._listed(client, described)
+        if self.registration:
+            return
         request = {"id": self.offer.agent_id, "metadata": described, "stake": str(self.offer.stake_units)}
         auth = self.sessions.auth("registry")
         proposal = await _posted(
@@ -91,6 +96,24 @@ class PaidAgent:
             request | {"authorization": authorization},
             auth,
         )
+
+    async def _listed(self, client: httpx.AsyncClient, described: dict[str, Any]) -> dict[str, Any]:
+        """What the registry has under our name; nothing before we first came.
+
+        Raises `ValueError` where that is another's or says something else.
+        """
+        agent = f"{self.registry_url}/v1/agents/0x{keccak(text=self.offer.agent_id).hex()}"
+        response = await client.get(agent, timeout=60)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return {}
+        listed = response.raise_for_status().json()
+        if listed["owner"] != self.wallet.address:
+            raise ValueError(
+                f"{self.offer.agent_id} is another's: choose another name, or use its wallet.key"
+            )
+        if listed["metadataCid"] != str(cid.of(canonical_json(described))):
+            raise ValueError(f"{self.offer.agent_id} is listed as something else: POST {agent}/changes")
+        return listed
 
     async def act(
         self, action: Action, body: BaseModel, caller: Principal, escrow_id: str | None

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import pytest
+from eth_utils.crypto import keccak
 from mesh_cli.embedded import EmbeddedMesh, Ports
 from mesh_cli.parts import ROOT
 
@@ -25,10 +26,14 @@ def there(mesh: EmbeddedMesh, script: str) -> str:
     return script.replace("--state-dir", f"{urls} --state-dir")
 
 
-def typed(mesh: EmbeddedMesh, tutorial: str) -> str:
-    """What its commands print, of which none may fail."""
-    page = (ROOT / "docs" / "tutorials" / f"{tutorial}.md").read_text()
-    script = there(mesh, "".join(BLOCK.findall(page)))
+def blocks(tutorial: str) -> list[str]:
+    """What it says to type."""
+    return BLOCK.findall((ROOT / "docs" / "tutorials" / f"{tutorial}.md").read_text())
+
+
+def typed(mesh: EmbeddedMesh, tutorial: str, *more: str) -> str:
+    """What its commands print, and `more` after them, of which none may fail."""
+    script = there(mesh, "".join([*blocks(tutorial), *more]))
     known = {"MESH_FIRST_PORT": str(mesh.ports.first), "MESH_API_KEY_FILE": str(mesh.admin_key_file)}
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", f"{STOPS}\n{script}"],
@@ -44,13 +49,17 @@ def typed(mesh: EmbeddedMesh, tutorial: str) -> str:
 
 
 @pytest.mark.again
-def test_an_agent_of_one_s_own_is_registered_hired_and_paid(mesh: EmbeddedMesh):
-    said = typed(mesh, "your-own-agent")
+def test_an_agent_of_one_s_own_is_registered_hired_and_paid_and_is_itself_when_started_again(
+    mesh: EmbeddedMesh,
+):
+    start, look = blocks("your-own-agent")[1:3]
+    said = typed(mesh, "your-own-agent", "kill %1\nwait %1 || true\n", start, look)
 
     assert "HELLO MESH" in said
     assert "success" in said
     assert "succeeded, 5000 base units" in said
     assert '"transactionHash":"0x' in said
+    assert said.count(f'"agentId":"0x{keccak(text="you/shout").hex()}"') == 2
 
 
 @pytest.mark.again  # each command by itself: test_command_line.py
