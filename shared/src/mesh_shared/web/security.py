@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 bearer = HTTPBearer(
     scheme_name="mesh",
     bearerFormat="JWT",
-    description="A session token from the security gateway: `POST /v1/sessions`.",
+    description=(
+        "A session token: the `token` of the security gateway's answer to `POST /v1/sessions` "
+        "with an API key in `X-API-Key`."
+    ),
     auto_error=False,
 )
 
