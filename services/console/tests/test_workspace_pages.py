@@ -60,11 +60,13 @@ def test_every_end_of_an_edge_is_a_node():
     assert {end for edge in drawn["edges"] for end in edge} <= {node["id"] for node in drawn["nodes"]}
 
 
-async def test_a_workspace_that_is_not_there_is_told_and_nothing_is_listed(admin: Browser, city: Town):
+async def test_a_workspace_that_is_not_there_is_told_and_what_was_typed_stays(admin: Browser, city: Town):
     await admin.open("/workspace")
 
-    page = await admin.send("/workspace", 404, workspace="nowhere", key="one")
+    page = await admin.send("/workspace", 404, workspace='no"where', base="v1.2", key="one")
 
+    assert 'value="no&#34;where"' in page
+    assert 'value="v1.2"' in page
     assert 'role="alert"' in page
     assert "Nothing was analysed yet" in page
 

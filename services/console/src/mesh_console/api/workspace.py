@@ -33,4 +33,5 @@ async def analysis(page: Signed, analysis_id: str) -> Response:
 
 async def _listed(page: Page, cursor: str, trouble: ConsoleError | None = None) -> Response:
     found = await attempt(page.mesh.get("workspace-analyzer", "/v1/analyses", cursor=cursor, limit=25))
-    return page.show("workspace.html", trouble.status if trouble else 200, found=found, trouble=trouble)
+    code = trouble.status if trouble else 200
+    return page.show("workspace.html", code, found=found, trouble=trouble, form=page.form)
