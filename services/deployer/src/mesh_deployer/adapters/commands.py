@@ -34,9 +34,21 @@ def _parser() -> ArgumentParser:
     compiling.add_argument("files", nargs="+", metavar="FILE", help="an SDL of at most 64 KiB")
     converting = commands.add_parser("convert", help="make an SDL of a compose file")
     converting.add_argument("file", metavar="FILE", help="a compose file of at most 64 KiB")
-    converting.add_argument("--set", action="append", default=[], type=_pair, metavar="NAME=VALUE")
     converting.add_argument(
-        "--image", action="append", default=[], type=_pair, metavar="SERVICE=IMAGE", help="what was pushed"
+        "--set",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="the value of a ${NAME} in the file",
+    )
+    converting.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="SERVICE=IMAGE",
+        help="the image of a service that the file builds",
     )
     converting.add_argument("--price", type=_price, metavar="UACT", help="the most per replica and block")
     comparing = commands.add_parser("diff", help="what is different, and whether the lease can stay")
