@@ -134,14 +134,14 @@ async def test_a_problem_says_which_fields_do_not_do_and_where_its_trace_is(reac
 async def test_a_refused_sdl_is_told_fault_by_fault_with_the_cure(reach: Any):
     issues = [
         {"path": "a", "code": "unknown-key", "message": "There is no section `a`.", "hint": "Leave it out."},
-        {"path": "version", "code": "missing", "message": "It is missing.", "hint": ""},
+        {"path": "", "code": "yaml", "message": "Not YAML, line 6.", "hint": ""},
     ]
     channel, _ = reach((409, {}, {"code": "sdl-invalid", "detail": "2 fault(s).", "issues": issues}))
 
     with pytest.raises(Problem) as caught:
         await channel.post("/v1/deployments", dict)
     assert str(caught.value) == (
-        "409 sdl-invalid: 2 fault(s). a: There is no section `a`. Leave it out; version: It is missing"
+        "409 sdl-invalid: 2 fault(s). a: There is no section `a`. Leave it out; Not YAML, line 6"
     )
 
 

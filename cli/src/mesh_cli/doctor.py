@@ -30,9 +30,8 @@ def examine(ports: Ports) -> Iterator[Finding]:
     yield _anvil()
     for name, port in ports.all.items():
         free = parts.is_port_free(port)
-        yield Finding(
-            f"port {port}", free, "free" if free else f"in use: stop what uses it; it is for {name}"
-        )
+        taken = f"in use, and for {name}: stop what uses it, or choose another row with --first-port"
+        yield Finding(f"port {port}", free, "free" if free else taken)
     yield _docker()
     yield _program("go", "install Go to build Kubo for the tests that use it", needed=False)
 

@@ -22,6 +22,9 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     pointer: str = ""
     detail: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.detail}".removeprefix(": ").rstrip(".")
+
 
 class _Issue(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
@@ -50,7 +53,7 @@ class Problem(MeshError):
     def __init__(
         self, status: int, code: str, detail: str, errors: tuple[FieldError, ...], trace_id: str | None
     ) -> None:
-        fields = "; ".join(f"{error.pointer}: {error.detail.rstrip('.')}" for error in errors)
+        fields = "; ".join(str(error) for error in errors)
         super().__init__(f"{status} {code}: {detail} {fields}".rstrip())
         self.status = status
         self.code = code

@@ -32,7 +32,7 @@ def analyze(
 
 
 def _show(console: Console, analysis: Analysis) -> None:
-    show(console, analysis.text)
+    show(console, analysis.text, *(f"note: {warning}" for warning in analysis.warnings))
     table(
         console,
         "project",
@@ -44,7 +44,6 @@ def _show(console: Console, analysis: Analysis) -> None:
         ],
     )
     show(console, *(f"{advice.severity}: {advice.title}" for advice in analysis.recommendations))
-    show(console, *(f"note: {warning}" for warning in analysis.warnings))
 
 
 def _way(affected: Affected) -> str:
