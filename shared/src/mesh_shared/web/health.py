@@ -79,7 +79,7 @@ class Ready(BaseModel):
     checks: list[str]
 
 
-@router.get("/livez", operation_id="get_liveness")
+@router.get("/livez", operation_id="get_liveness", summary="Is it alive?")
 async def livez() -> Alive:
     """Answers while the process can answer; asks nothing else."""
     return Alive()
@@ -88,6 +88,7 @@ async def livez() -> Alive:
 @router.get(
     "/readyz",
     operation_id="get_readiness",
+    summary="Is it ready, and what is down?",
     response_model=Ready,
     responses={503: {"model": problems.Problem}},
 )
