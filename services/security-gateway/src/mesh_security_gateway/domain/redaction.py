@@ -152,9 +152,9 @@ def _first(needles: tuple[bytes, ...]) -> re.Pattern[bytes]:
 
 
 @lru_cache(maxsize=KEPT)
-def _lowered(needles: tuple[bytes, ...]) -> frozenset[bytes]:
-    """For names of fields, which have no case and come in lower case."""
-    return frozenset(needle.lower() for needle in needles)
+def _lowered(needles: tuple[bytes, ...], longest: int) -> frozenset[bytes]:
+    """For names of fields, which have no case and come in lower case: those of `longest` bytes at most."""
+    return frozenset(needle.lower() for needle in needles if len(needle) <= longest)
 
 
 class Redactor:
@@ -271,9 +271,10 @@ def redacted_fields(fields: Fields, needles: tuple[bytes, ...]) -> Fields:
     have one in their name.
     """
     # No needle has a line break in it, so one look at all of them together sees as much as one at each.
-    names = "\n".join([name for name, _ in fields]).encode("latin-1")
+    names = [name.encode("latin-1") for name, _ in fields]
     values = "\n".join([value for _, value in fields]).encode("latin-1")
-    named = [needle for needle in _lowered(needles) if needle in names]
+    sought = _lowered(needles, max(map(len, names), default=0))
+    named = [needle for needle in sought if any(needle in name for name in names)]
     if _plan(needles).is_clean(values) and not named:
         return fields
     return tuple(
