@@ -55,6 +55,7 @@ _RESPONSE_DROPPED = HOP_BY_HOP | {
     "x-content-type-options",
     "x-mesh-gateway-error",
 }
+_PLAIN = {"content-encoding": ("", "identity"), "transfer-encoding": ("", "chunked")}
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
 # RFC 9110 §5.1 and §5.5. Answers are parsed leniently; a CR that got through would begin another field.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -102,11 +103,8 @@ def _named_by_connection(fields: list[tuple[str, str]]) -> frozenset[str]:
 
 def is_encoded(fields: Iterable[tuple[str, str]]) -> bool:
     """True when the bytes of the body are not the bytes of its content."""
-    plain = {"content-encoding": {"", "identity"}, "transfer-encoding": {"", "chunked"}}
-    return any(
-        value.strip().lower() not in plain.get(name.lower(), {value.strip().lower()})
-        for name, value in fields
-    )
+    said = ((_PLAIN.get(name.lower()), value) for name, value in fields)
+    return any(plain is not None and value.strip().lower() not in plain for plain, value in said)
 
 
 def may_be_injected(name: str) -> bool:

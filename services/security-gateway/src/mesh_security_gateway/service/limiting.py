@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from mesh_shared.database.engine import Database, reachable
 from mesh_shared.errors import Unavailable
+from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from mesh_security_gateway.domain.grants import Grant
@@ -42,8 +43,7 @@ class Limiting:
         return Reservation(database=self.database, grant=grant.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Reservation(Struct, frozen=True, kw_only=True):
     """What a call has taken of the budget of `grant`; of none when that is null."""
 
     database: Database
