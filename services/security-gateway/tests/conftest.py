@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from mesh_cli import parts
 from mesh_cli.audit import Checkpoint, VerifierKey
 from mesh_cli.zygote import Life, Zygote
-from mesh_security_gateway.api.framing import Framed
+from mesh_security_gateway.api.refusals import Marked
 from mesh_security_gateway.app import create_app
 from mesh_security_gateway.domain.audit import Happening
 from mesh_security_gateway.repository.audit import AuditLog
@@ -294,7 +294,7 @@ def operate_live(state_dir: Path, canary: str) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def operating(app: FastAPI) -> AsyncGenerator[Operator, None]:
         async with (
-            served(app, with_websockets=True, http=Framed) as url,
+            served(app, with_websockets=True, http=Marked) as url,
             httpx.AsyncClient(base_url=url, verify=PLAIN, timeout=60) as http,
         ):
             yield Operator(http, app, (state_dir / "admin.key").read_text().strip(), canary)

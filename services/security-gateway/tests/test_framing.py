@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mesh_shared import testing
 
 if TYPE_CHECKING:
     from conftest import Operator, Origin, Program
@@ -39,17 +40,7 @@ async def agent(operator_live: Operator, origin: Origin) -> bytes:
 
 async def heard(operator: Operator, *said: bytes) -> bytes:
     """All that comes back on a connection on which this is said, until the gateway hangs up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", operator.http.base_url.port)
-    async with asyncio.timeout(60):
-        try:
-            for piece in said:
-                writer.write(piece)
-                await writer.drain()
-            raw = await reader.read()
-        except ConnectionError:  # it had heard enough
-            raw = b""
-    writer.close()
-    return raw
+    return await testing.heard(str(operator.http.base_url), *said)
 
 
 def refusal(raw: bytes) -> tuple[int, str, str]:

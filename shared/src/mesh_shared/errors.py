@@ -54,6 +54,23 @@ def known_errors(root: type[MeshError] = MeshError) -> Iterator[type[MeshError]]
 class MalformedRequest(MeshError, status=HTTPStatus.BAD_REQUEST, title="Malformed request"): ...
 
 
+class HostUnclear(MeshError, status=HTTPStatus.BAD_REQUEST, title="Host unclear"):
+    """The request names no host, or more than one, so that two parsers may take it for two requests."""
+
+    def __init__(self) -> None:
+        super().__init__("A request has exactly one Host.")
+
+
+class AddressTooLong(MeshError, status=HTTPStatus.REQUEST_URI_TOO_LONG, title="Address too long"):
+    def __init__(self) -> None:
+        super().__init__("An address has at most 8000 bytes, its query included.")
+
+
+class HeadTooLarge(MeshError, status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, title="Head too large"):
+    def __init__(self) -> None:
+        super().__init__("The header fields of a request have at most 64 KiB together.")
+
+
 class BodyTooLarge(MeshError, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, title="Request body too large"):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"At most {limit_bytes} bytes are accepted here.", limit_bytes=limit_bytes)

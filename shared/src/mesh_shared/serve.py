@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from mesh_shared import silence, telemetry
 from mesh_shared.database import migrate
+from mesh_shared.framing import Framed
 from mesh_shared.settings import ServiceSettings
 
 GRACE_S = 10
@@ -81,7 +82,7 @@ def main(
     loop: Literal["auto", "asyncio"] = "auto",
     *,
     with_websockets: bool = False,
-    http: type[silence.Connection] = silence.Connection,
+    http: type[Framed] = Framed,
 ) -> None:
     """Reads the settings, builds the app and serves it until told to stop; `http` is what takes a connection.
 

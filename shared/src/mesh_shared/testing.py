@@ -5,7 +5,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,11 +21,12 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.engine import make_url
 
-from mesh_shared import serve, silence
+from mesh_shared import serve
 from mesh_shared.auth.keys import StaticKeys
 from mesh_shared.auth.tokens import issue
 from mesh_shared.database import engine, migrate
 from mesh_shared.database.engine import Database
+from mesh_shared.framing import Framed
 from mesh_shared.settings import ServiceSettings
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -87,7 +88,7 @@ async def running(
 
 @asynccontextmanager
 async def served(
-    app: FastAPI, *, with_websockets: bool = False, http: type[silence.Connection] = silence.Connection
+    app: FastAPI, *, with_websockets: bool = False, http: type[Framed] = Framed
 ) -> AsyncGenerator[str, None]:
     """The app under uvicorn on a free port; yields its URL. In-process calls would buffer streams."""
     ws = serve.websockets(are_served=with_websockets)
@@ -103,6 +104,21 @@ async def served(
             platform.close()
         server.should_exit = True
         await task
+
+
+async def heard(url: str, *pieces: bytes) -> bytes:
+    """All that comes back on a connection to `url` on which this is said, until who is there hangs up."""
+    address = httpx.URL(url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    raw = b""
+    async with asyncio.timeout(60):
+        with suppress(ConnectionError):  # they had heard enough
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+            raw = await reader.read()
+    writer.close()
+    return raw
 
 
 _FUZZER = """

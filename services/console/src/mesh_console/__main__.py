@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import uvicorn
 from mesh_shared import silence, telemetry
+from mesh_shared.framing import Framed
 
 from mesh_console.app import create_app
 from mesh_console.settings import Settings
@@ -18,7 +19,7 @@ if __name__ == "__main__":
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=silence.Connection,
+        http=Framed,
         ws="none",
         log_config=None,
         access_log=False,

@@ -262,23 +262,6 @@ class LeasesFull(MeshError, status=HTTPStatus.TOO_MANY_REQUESTS, title="Leases f
         return {"Retry-After": "60"}
 
 
-class HostUnclear(MeshError, status=HTTPStatus.BAD_REQUEST, title="Host unclear"):
-    """The request names no host, or more than one, so that two parsers may take it for two requests."""
-
-    def __init__(self) -> None:
-        super().__init__("A request has exactly one Host.")
-
-
-class AddressTooLong(MeshError, status=HTTPStatus.REQUEST_URI_TOO_LONG, title="Address too long"):
-    def __init__(self) -> None:
-        super().__init__("An address has at most 8000 bytes, its query included.")
-
-
-class HeadTooLarge(MeshError, status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, title="Head too large"):
-    def __init__(self) -> None:
-        super().__init__("The header fields of a request have at most 64 KiB together.")
-
-
 class PathRefused(MeshError, status=HTTPStatus.BAD_REQUEST, title="Path refused"):
     """Two parsers may read the address differently, so the gateway reads it not at all."""
 

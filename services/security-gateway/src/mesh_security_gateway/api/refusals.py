@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from mesh_shared.agents.gateway import MARK
+from mesh_shared.framing import Framed
 from mesh_shared.web.problems import MEDIA_TYPE
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,13 @@ def install(app: FastAPI, public_url: str) -> None:
     app.add_exception_handler(Exception, marked)
 
 
+class Marked(Framed):
+    """One connection to the gateway: what it refuses before there is a request is marked as well."""
+
+    def fields(self, code: str) -> dict[str, str]:
+        return super().fields(code) | {MARK: _spelled(code)}
+
+
 class Refusals:
     """Adds `X-Mesh-Gateway-Error` with the problem's code, spelled with underscores, and to every challenge
     where it is written how to be let in (RFC 9728 §5.1).
@@ -46,7 +54,7 @@ class Refusals:
                 return
             if waiting is not None:
                 code: str = orjson.loads(message["body"])["code"]
-                field = (MARK.encode(), code.replace("-", "_").encode())
+                field = (MARK.encode(), _spelled(code).encode())
                 waiting["headers"] = [*map(self._hinted, waiting["headers"]), field]
                 await send(waiting)
                 waiting = None
@@ -57,6 +65,10 @@ class Refusals:
     def _hinted(self, field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         name, value = field
         return (name, value + self._hint) if name.lower() == b"www-authenticate" else field
+
+
+def _spelled(code: str) -> str:
+    return code.replace("-", "_")
 
 
 def _is_ours(scope: Scope, message: Message) -> bool:

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from mesh_shared.agents.gateway import MARK
-from mesh_shared.errors import MalformedRequest, MeshError
+
+from mesh_shared.errors import AddressTooLong, HeadTooLarge, HostUnclear, MalformedRequest, MeshError
 from mesh_shared.silence import Connection
 from mesh_shared.web import problems
-
-from mesh_security_gateway.errors import AddressTooLong, HeadTooLarge, HostUnclear
 
 MAX_ADDRESS_BYTES = 8000
 """Path and query; what RFC 9110 §4.1 asks for at least."""
@@ -79,8 +77,24 @@ class Framed(Connection):
     def send_400_response(self, msg: str) -> None:
         """Answers with the refusal, where that is not in the place of another answer, and hangs up."""
         if self._is_turn():
-            self.transport.write(_answer(self._refusal))
+            self.transport.write(self._answer())
         self.transport.close()
+
+    def fields(self, code: str) -> dict[str, str]:
+        """Fields of the answer to a refusal with that code, beside its length."""
+        return {
+            "content-type": problems.MEDIA_TYPE,
+            "x-content-type-options": "nosniff",
+            "connection": "close",
+        }
+
+    def _answer(self) -> bytes:
+        refusal = self._refusal
+        code, status = refusal.code(), refusal.status
+        body = orjson.dumps(problems.document("", status, code, refusal.title, refusal.detail, {}))
+        fields = self.fields(code) | {"content-length": str(len(body))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body
 
     def _is_turn(self) -> bool:
         """True when nothing was said yet to what is refused, and everything to what came before it."""
@@ -106,17 +120,3 @@ def _is_handshake(method: str, fields: Fields) -> bool:
 
 def _too_long(url: bytes) -> MeshError:
     return AddressTooLong() if len(url) > MAX_ADDRESS_BYTES else HeadTooLarge()
-
-
-def _answer(refusal: MeshError) -> bytes:
-    code, status = refusal.code(), refusal.status
-    body = orjson.dumps(problems.document("", status, code, refusal.title, refusal.detail, {}))
-    fields = {
-        "content-type": problems.MEDIA_TYPE,
-        "content-length": str(len(body)),
-        "x-content-type-options": "nosniff",
-        MARK: code.replace("-", "_"),
-        "connection": "close",
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body
