@@ -92,7 +92,7 @@ async def served(
 ) -> AsyncGenerator[str, None]:
     """The app under uvicorn on a free port; yields its URL. In-process calls would buffer streams."""
     ws = serve.websockets(are_served=with_websockets)
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # or asyncio leaves answers to Nagle's delay
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, http=http, timeout_graceful_shutdown=2, **ws)
         server = uvicorn.Server(config)
