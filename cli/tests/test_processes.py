@@ -11,7 +11,8 @@ from mesh_cli import processes
 from mesh_cli.processes import ProcessDied
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
-LASTING = ["sh", "-c", "exec sleep 60"]
+# Shells start what is in their background deaf to interrupts, and so is what that starts.
+LASTING = ["env", "--default-signal=INT", "sleep", "60"]
 STUBBORN = [
     sys.executable,
     "-c",

@@ -163,6 +163,15 @@ class Customer:
                         return [(await self.http.get(f"/v1/runs/{id}")).json() for id in ids]
                 await asyncio.sleep(0.1)
 
+    async def all_told(self, runs: int) -> list[Body]:
+        """Every fact, when the end of so many runs is among them: it is public a moment after the commit."""
+        async with asyncio.timeout(60):
+            while True:
+                facts = (await self.http.get("/v1/events", params={"limit": 1000})).json()["items"]
+                if sum(fact["type"] == "coordinator.run-completed.v1" for fact in facts) >= runs:
+                    return facts
+                await asyncio.sleep(0.1)
+
 
 @pytest.fixture
 def environment(database_url: str, state_dir: Path, redis_url: str, town: Town) -> dict[str, str]:
@@ -247,8 +256,7 @@ async def survived(coordinator: Coordinator, customer: Customer, points: int, se
     await customer.settle_up()
     runs = await customer.all_ended()
     accounts = await customer.all_paid_out()
-    facts = (await customer.http.get("/v1/events", params={"limit": 1000})).json()["items"]
-    return Aftermath(customer, runs, accounts, facts)
+    return Aftermath(customer, runs, accounts, await customer.all_told(len(runs)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
