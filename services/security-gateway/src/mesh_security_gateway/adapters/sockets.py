@@ -8,17 +8,10 @@ from typing import Literal
 
 import aiohttp
 from aiohttp import WSMsgType
-from mesh_shared import dial
 from mesh_shared.serve import MAX_MESSAGE_BYTES
 from yarl import URL
 
-from mesh_security_gateway.adapters.upstream import (
-    CONNECT_S,
-    MOST_CONNECTIONS,
-    MOST_EACH,
-    Place,
-    outcome,
-)
+from mesh_security_gateway.adapters.upstream import CONNECT_S, Place, outcome, pool
 from mesh_security_gateway.errors import (
     UpgradeRefused,
     UpstreamBroken,
@@ -148,7 +141,7 @@ def _client(*, allow_private: bool, idle_s: float) -> aiohttp.ClientSession:
     key.
     """
     return aiohttp.ClientSession(
-        connector=dial.connector(allow_private=allow_private, limit=MOST_CONNECTIONS, limit_each=MOST_EACH),
+        connector=pool(allow_private=allow_private),
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=idle_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept", "Content-Type"),

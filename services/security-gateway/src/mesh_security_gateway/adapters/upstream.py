@@ -247,12 +247,14 @@ async def open_upstream(idle_s: float) -> AsyncGenerator[AiohttpUpstream, None]:
 
     Public origins and private ones have a pool each.
     """
-    public, private = (
-        dial.connector(allow_private=allowed, limit=MOST_CONNECTIONS, limit_each=MOST_EACH)
-        for allowed in (False, True)
-    )
+    public, private = (pool(allow_private=allowed) for allowed in (False, True))
     async with public, private:
         yield AiohttpUpstream(public, private, idle_s)
+
+
+def pool(*, allow_private: bool) -> aiohttp.TCPConnector:
+    """Connections to public origins, or to private ones as well; none takes all from the others."""
+    return dial.connector(allow_private=allow_private, limit=MOST_CONNECTIONS, limit_each=MOST_EACH)
 
 
 def _context(pem: str) -> ssl.SSLContext:

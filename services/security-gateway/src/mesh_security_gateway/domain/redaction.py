@@ -270,8 +270,8 @@ def redacted_fields(fields: Fields, needles: tuple[bytes, ...]) -> Fields:
     """`fields`, whose names are in lower case, without the needles in their values, and without those that
     have one in their name.
     """
-    # No needle has a line break in it, so one look at all of them together sees as much as one at each.
     names = [name.encode("latin-1") for name, _ in fields]
+    # No needle has a line break in it, so one look at all values together sees as much as one at each.
     values = "\n".join([value for _, value in fields]).encode("latin-1")
     sought = _lowered(needles, max(map(len, names), default=0))
     named = [needle for needle in sought if any(needle in name for name in names)]
@@ -279,6 +279,6 @@ def redacted_fields(fields: Fields, needles: tuple[bytes, ...]) -> Fields:
         return fields
     return tuple(
         (name, redacted(value, needles))
-        for name, value in fields
-        if not any(needle in name.encode("latin-1") for needle in named)
+        for (name, value), said in zip(fields, names, strict=True)
+        if not any(needle in said for needle in named)
     )
